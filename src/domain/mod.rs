@@ -1,0 +1,1 @@
+//! The pure core: what an action is, what it needs, and whether its gate is open.

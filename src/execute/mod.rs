@@ -1,0 +1,1 @@
+//! Runs what a claimed plan says, one file an executor.

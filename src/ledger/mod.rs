@@ -1,0 +1,1 @@
+//! The adapter to Git: the mirror, and the signed append-only ledger branch.

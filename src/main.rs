@@ -1,0 +1,7 @@
+//! The `countersign` program.
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    countersign::cli::run().await
+}

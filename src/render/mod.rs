@@ -1,0 +1,1 @@
+//! Turns decisions and proposals into what people read.

@@ -1,0 +1,1 @@
+//! Composes the adapters into the running bot.

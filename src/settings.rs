@@ -1,0 +1,1 @@
+//! Flags, environment and file become settings; secrets are wrapped and unprintable.
