@@ -1,1 +1,4 @@
 //! The pure core: what an action is, what it needs, and whether its gate is open.
+
+pub mod canonical;
+pub mod ids;
