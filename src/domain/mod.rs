@@ -2,3 +2,6 @@
 
 pub mod canonical;
 pub mod ids;
+pub mod proposal;
+pub mod request;
+pub mod sealed;
