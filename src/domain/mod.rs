@@ -2,4 +2,5 @@
 
 pub mod canonical;
 pub mod ids;
+pub mod policy;
 pub mod source;
