@@ -1,7 +1,27 @@
 //! The pure core: what an action is, what it needs, and whether its gate is open.
+//!
+//! No IO, no clock, no async, no randomness: time, salts and keys are arguments. Decisions are total functions; an
+//! error is a verdict and never opens a gate.
 
+pub mod assess;
+pub mod assign;
+pub mod audit;
+pub mod book;
 pub mod canonical;
+pub mod case;
+pub mod checks;
+pub mod due;
+pub mod entry;
+pub mod gate;
 pub mod ids;
+pub mod keys;
+pub mod observation;
+pub mod policy;
 pub mod proposal;
+pub mod publish;
 pub mod request;
+mod review;
 pub mod sealed;
+pub mod source;
+mod subject;
+pub mod warrant;

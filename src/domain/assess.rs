@@ -1,0 +1,111 @@
+//! How risky a proposal is, and what the automatic checks found on it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    checks::{self, CheckResult, Level},
+    policy::{Policy, Tier},
+    proposal::Proposal,
+};
+
+/// A tier with its reasons, and every check's result. The same proposal and policy always give the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assessment {
+    /// The tier.
+    pub tier: Tier,
+    /// What gave it, in the order it was found; the highest holds.
+    pub reasons: Vec<TierReason>,
+    /// Every check that the action names.
+    pub checks: Vec<CheckResult>,
+}
+
+/// One reason for a tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierReason {
+    /// The tier it asks for.
+    pub tier: Tier,
+    /// Why.
+    pub because: TierRule,
+}
+
+/// What may give a tier. INVARIANT i10: what is not known is high.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum TierRule {
+    /// A rule of `tiers.yaml`, counted from 1.
+    Rule(usize),
+    /// The catalog does not know the action.
+    UnknownAction,
+    /// The catalog's parameters are not those the proposal was checked against.
+    SchemaChanged,
+    /// A parameter can't stand in the resource.
+    Resource,
+}
+
+impl Assessment {
+    /// Whether no check failed or could not run.
+    pub fn checks_hold(&self) -> bool {
+        self.checks.iter().all(|check| check.level <= Level::Warn)
+    }
+    /// Whether the catalog knows the action as proposed.
+    pub fn known(&self) -> bool {
+        self.reasons
+            .iter()
+            .all(|reason| matches!(reason.because, TierRule::Rule(_)))
+    }
+}
+
+/// Gives a proposal its tier and runs the checks its action names. Total: what is unknown is high.
+pub fn assess(proposal: &Proposal, policy: &Policy) -> Assessment {
+    let binding = &proposal.binding;
+    let Some(action) = policy.action(&binding.operation) else {
+        let because = TierRule::UnknownAction;
+        return Assessment {
+            tier: Tier::High,
+            reasons: vec![TierReason {
+                tier: Tier::High,
+                because,
+            }],
+            checks: Vec::new(),
+        };
+    };
+    let found = policy.classify(action.impact(), action.data(), action.rollback().kind());
+    let mut reasons = vec![TierReason {
+        tier: found.tier,
+        because: TierRule::Rule(found.rule),
+    }];
+    let mut high = |because| {
+        reasons.push(TierReason {
+            tier: Tier::High,
+            because,
+        })
+    };
+    if action.schema_digest() != binding.target.schema_digest || action.system() != binding.target.system {
+        high(TierRule::SchemaChanged);
+    }
+    if action.resource().to_string() != binding.target.resource
+        || binding
+            .items
+            .iter()
+            .any(|item| action.resource().path(&item.parameters).is_err())
+    {
+        high(TierRule::Resource);
+    }
+    let checks = action
+        .checks()
+        .iter()
+        .map(|name| checks::run(name, proposal))
+        .collect();
+    let tier = reasons
+        .iter()
+        .map(|reason| reason.tier)
+        .max()
+        .unwrap_or(Tier::High);
+    Assessment {
+        tier,
+        reasons,
+        checks,
+    }
+}

@@ -1,0 +1,572 @@
+//! The fold of the ledger: every case, and what may be recorded next.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use super::{
+    audit::{Authentic, Finding, Flaw, Recorded},
+    canonical::NotCanonical,
+    case::{Case, Life},
+    entry::{Actor, Draft, Entry, Event, Genesis, Kind, Role, RoleKey, SEMANTICS},
+    ids::{
+        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, ProposalId, PullNumber, Seq, Timestamp,
+    },
+    keys::{KeyError, Keys},
+    policy::Tier,
+    subject::subject,
+};
+
+/// Open proposals one agent may have at a time. INVARIANT i24.
+pub const MAX_PENDING: usize = 100;
+
+/// Why something can't be recorded now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Illegal {
+    /// A second beginning.
+    #[error("the ledger has begun already")]
+    SecondGenesis,
+    /// No such proposal.
+    #[error("{} is not on this ledger", .0.map_or_else(|| "an entry without a proposal".to_owned(), |id| format!("proposal {id}")))]
+    NoCase(Option<ProposalId>),
+    /// Not from where the proposal stands.
+    #[error("`{kind}` can't follow: proposal {proposal} is {life}")]
+    Life {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Where it stands.
+        life: Life,
+        /// What was to be recorded.
+        kind: Kind,
+    },
+    /// The id, nonce or idempotency key was used before.
+    #[error("`{what}` was used before, by proposal {by}")]
+    Used {
+        /// Which of them.
+        what: &'static str,
+        /// By which proposal.
+        by: ProposalId,
+    },
+    /// Too many open proposals of one agent.
+    #[error(
+        "agent `{agent}` has {MAX_PENDING} proposals waiting already; wait for some to end, or cancel some"
+    )]
+    Pending {
+        /// The agent.
+        agent: AgentName,
+    },
+    /// The pull request belongs to another proposal.
+    #[error("pull request {pull} belongs to proposal {by}")]
+    Pull {
+        /// The pull request.
+        pull: PullNumber,
+        /// Its proposal.
+        by: ProposalId,
+    },
+    /// The entry's digests are not the proposal's.
+    #[error("the {0} digest is not the proposal's")]
+    Digest(&'static str),
+    /// The lock is not the one the tier demands. INVARIANT i16.
+    #[error("the claim is not the one that the proposal's tier demands")]
+    Claim,
+    /// The instance is not the one that started.
+    #[error("the execution was started by another instance")]
+    Instance,
+    /// The role may not write this kind.
+    #[error("{role} may not write `{kind}`")]
+    Role {
+        /// The role.
+        role: Role,
+        /// The kind.
+        kind: Kind,
+    },
+}
+
+/// What is kept of a proposal that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Closed {
+    /// How it ended.
+    pub life: Life,
+    /// The agent that asked.
+    pub agent: AgentName,
+    /// The action.
+    pub operation: ActionName,
+    /// Its tier.
+    pub tier: Tier,
+    /// One line for people.
+    pub summary: String,
+    /// What was authorised.
+    pub action: Digest,
+    /// Its pull request.
+    pub pull: Option<PullNumber>,
+    /// One line on why it ended without running.
+    pub refused: Option<String>,
+    /// The entry that ended it.
+    pub last: Seq,
+}
+
+/// Everything the ledger says, folded up to its head.
+#[derive(Debug, Clone)]
+pub struct Book {
+    genesis: Genesis,
+    genesis_digest: Digest,
+    next: Seq,
+    head: Digest,
+    time: Timestamp,
+    keys: Keys,
+    policy: Digest,
+    cases: BTreeMap<ProposalId, Case>,
+    closed: BTreeMap<ProposalId, Closed>,
+    requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
+    nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
+    pulls: BTreeMap<PullNumber, ProposalId>,
+}
+
+impl Book {
+    /// Begins with the entry whose digest the operator keeps. INVARIANT i01.
+    pub fn begin(first: Authentic, genesis: Digest) -> Result<(Self, Recorded), Finding> {
+        let flaw = |flaw| Finding {
+            commit: Some(first.commit),
+            seq: Some(first.entry.seq),
+            flaw,
+        };
+        if first.digest != genesis {
+            return Err(flaw(Flaw::Genesis {
+                expected: genesis,
+                found: first.digest,
+            }));
+        }
+        let Event::Genesis(body) = &first.entry.event else {
+            return Err(flaw(Flaw::Genesis {
+                expected: genesis,
+                found: first.digest,
+            }));
+        };
+        let keys = Keys::of(&body.keys).map_err(|error| flaw(Flaw::Entry(error.to_string())))?;
+        if first.entry.seq != Seq(0) || first.entry.previous.is_some() {
+            return Err(flaw(Flaw::Sequence {
+                expected: Seq(0),
+                found: first.entry.seq,
+            }));
+        }
+        if first.entry.semantics > SEMANTICS {
+            return Err(flaw(Flaw::Semantics(first.entry.semantics)));
+        }
+        check_role(&keys, &first)?;
+        let book = Self {
+            genesis: body.clone(),
+            genesis_digest: genesis,
+            next: Seq(1),
+            head: first.digest,
+            time: first.entry.time,
+            keys,
+            policy: body.policy,
+            cases: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+        };
+        let recorded = Recorded {
+            commit: first.commit,
+            digest: first.digest,
+            entry: first.entry,
+        };
+        Ok((book, recorded))
+    }
+
+    /// The entry that a draft becomes when it is appended now, by a role's key.
+    pub fn entry(&self, draft: Draft, key: KeyId) -> Entry {
+        Entry {
+            seq: self.next,
+            previous: Some(self.head),
+            time: draft.time.max(self.time),
+            semantics: SEMANTICS,
+            actor: Actor {
+                role: draft.role,
+                key,
+                person: draft.person,
+                agent: draft.agent,
+            },
+            proposal: draft.proposal,
+            digests: draft.digests,
+            event: draft.event,
+        }
+    }
+
+    /// Whether a draft could be recorded now. Whoever appends asks again after losing a race. INVARIANT i17.
+    pub fn admits(&self, draft: &Draft) -> Result<(), Illegal> {
+        let kind = draft.event.kind();
+        if !kind.written_by(draft.role) {
+            return Err(Illegal::Role {
+                role: draft.role,
+                kind,
+            });
+        }
+        self.legal(draft.proposal, &draft.event, &draft.digests)
+    }
+
+    fn legal(
+        &self,
+        proposal: Option<ProposalId>,
+        event: &Event,
+        digests: &super::entry::Digests,
+    ) -> Result<(), Illegal> {
+        match event {
+            Event::Genesis(_) => return Err(Illegal::SecondGenesis),
+            Event::Incident(_) if proposal.is_none() => return Ok(()),
+            Event::Received(received) => return self.receivable(proposal, received, digests),
+            _ => {}
+        }
+        let no = || Illegal::NoCase(proposal);
+        let id = proposal.ok_or_else(no)?;
+        if let (Event::Bypassed(_) | Event::Incident(_), Some(closed)) = (event, self.closed.get(&id)) {
+            let before_a_merge = matches!(
+                closed.life,
+                Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded
+            );
+            return if matches!(event, Event::Incident(_)) || before_a_merge {
+                Ok(())
+            } else {
+                Err(Illegal::Life {
+                    proposal: id,
+                    life: closed.life,
+                    kind: event.kind(),
+                })
+            };
+        }
+        if let Some(closed) = self.closed.get(&id) {
+            return Err(Illegal::Life {
+                proposal: id,
+                life: closed.life,
+                kind: event.kind(),
+            });
+        }
+        let case = self.cases.get(&id).ok_or_else(no)?;
+        if !case.allows(event) {
+            return Err(Illegal::Life {
+                proposal: id,
+                life: case.life,
+                kind: event.kind(),
+            });
+        }
+        if digests
+            .action
+            .is_some_and(|action| action != case.proposal.action_digest())
+        {
+            return Err(Illegal::Digest("action"));
+        }
+        match event {
+            Event::Opened(opened) => {
+                if digests.presentation.is_none() {
+                    return Err(Illegal::Digest("presentation"));
+                }
+                match self.pulls.get(&opened.pull) {
+                    Some(by) => Err(Illegal::Pull {
+                        pull: opened.pull,
+                        by: *by,
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Event::Started(started) => {
+                let low = case.tier() == Tier::Low;
+                let outbox = started.claim == super::entry::ClaimedBy::Outbox;
+                if digests.action.is_none() || digests.plan.is_none() {
+                    Err(Illegal::Digest("plan"))
+                } else if low == outbox {
+                    Ok(())
+                } else {
+                    Err(Illegal::Claim)
+                }
+            }
+            Event::Finished(finished) => same_instance(case, &finished.instance),
+            Event::Unknown(unknown) => same_instance(case, &unknown.instance),
+            _ => Ok(()),
+        }
+    }
+
+    fn receivable(
+        &self,
+        id: Option<ProposalId>,
+        received: &super::entry::Received,
+        digests: &super::entry::Digests,
+    ) -> Result<(), Illegal> {
+        let proposal = &received.proposal;
+        if id != Some(proposal.id) {
+            return Err(Illegal::NoCase(id));
+        }
+        if digests.action != Some(proposal.action_digest()) {
+            return Err(Illegal::Digest("action"));
+        }
+        if digests.policy != Some(self.policy) {
+            return Err(Illegal::Digest("policy"));
+        }
+        let agent = &proposal.binding.agent;
+        let used = |what, by: Option<ProposalId>| by.map_or(Ok(()), |by| Err(Illegal::Used { what, by }));
+        used("idempotency_key", self.request(agent, &proposal.idempotency_key))?;
+        used(
+            "nonce",
+            self.nonces.get(&(agent.clone(), proposal.nonce.clone())).copied(),
+        )?;
+        used(
+            "id",
+            (self.cases.contains_key(&proposal.id) || self.closed.contains_key(&proposal.id))
+                .then_some(proposal.id),
+        )?;
+        let pending = self
+            .cases
+            .values()
+            .filter(|case| case.proposal.binding.agent == *agent)
+            .count();
+        if pending >= MAX_PENDING {
+            return Err(Illegal::Pending { agent: agent.clone() });
+        }
+        Ok(())
+    }
+
+    /// Takes the next authentic entry into the record, or says why it is not part of it.
+    pub fn apply(&mut self, next: Authentic) -> Result<Recorded, Finding> {
+        let entry = &next.entry;
+        let flaw = |flaw| Finding {
+            commit: Some(next.commit),
+            seq: Some(entry.seq),
+            flaw,
+        };
+        check_role(&self.keys, &next)?;
+        if entry.semantics > SEMANTICS {
+            return Err(flaw(Flaw::Semantics(entry.semantics)));
+        }
+        if entry.seq != self.next {
+            return Err(flaw(Flaw::Sequence {
+                expected: self.next,
+                found: entry.seq,
+            }));
+        }
+        if entry.previous != Some(self.head) {
+            return Err(flaw(Flaw::Previous));
+        }
+        if entry.time < self.time {
+            return Err(flaw(Flaw::Time));
+        }
+        self.legal(entry.proposal, &entry.event, &entry.digests)
+            .map_err(|illegal| flaw(Flaw::Illegal(illegal)))?;
+        if entry.semantics == SEMANTICS
+            && next
+                .subject
+                .as_deref()
+                .is_some_and(|said| said != self.subject(entry))
+        {
+            return Err(flaw(Flaw::Message("subject")));
+        }
+        self.follow(entry);
+        self.next = Seq(self.next.0.saturating_add(1));
+        self.head = next.digest;
+        self.time = entry.time;
+        Ok(Recorded {
+            commit: next.commit,
+            digest: next.digest,
+            entry: next.entry,
+        })
+    }
+
+    fn follow(&mut self, entry: &Entry) {
+        let Some(id) = entry.proposal else { return };
+        if let Event::Received(received) = &entry.event {
+            let proposal = &received.proposal;
+            let agent = &proposal.binding.agent;
+            self.requests
+                .insert((agent.clone(), proposal.idempotency_key.clone()), id);
+            self.nonces.insert((agent.clone(), proposal.nonce.clone()), id);
+            let case = Case::received(
+                Arc::new(proposal.as_ref().clone()),
+                received.assessment.clone(),
+                self.policy,
+                entry.seq,
+            );
+            self.cases.insert(id, case);
+            return;
+        }
+        if let Some(closed) = self.closed.get_mut(&id) {
+            if let Event::Bypassed(refusal) = &entry.event {
+                closed.life = Life::Bypassed;
+                closed.refused = Some(refusal.reason.clone());
+            }
+            closed.last = entry.seq;
+            return;
+        }
+        let Some(case) = self.cases.get_mut(&id) else {
+            return;
+        };
+        case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
+        if let Event::Opened(opened) = &entry.event {
+            self.pulls.insert(opened.pull, id);
+        }
+        if case.life.ended() {
+            let closed = Closed {
+                life: case.life,
+                agent: case.proposal.binding.agent.clone(),
+                operation: case.proposal.binding.operation.clone(),
+                tier: case.tier(),
+                summary: case.proposal.summary.clone(),
+                action: case.proposal.action_digest(),
+                pull: case.opened.as_ref().map(|opened| opened.pull),
+                refused: case.refused.clone(),
+                last: entry.seq,
+            };
+            self.cases.remove(&id);
+            self.closed.insert(id, closed);
+        }
+    }
+
+    /// The line that people read for an entry, as it would stand next.
+    pub fn subject(&self, entry: &Entry) -> String {
+        let id = entry.proposal;
+        let about = id.and_then(|id| {
+            let open = self
+                .cases
+                .get(&id)
+                .map(|case| (case.proposal.summary.as_str(), case.tier()));
+            open.or_else(|| {
+                self.closed
+                    .get(&id)
+                    .map(|closed| (closed.summary.as_str(), closed.tier))
+            })
+        });
+        subject(entry, about)
+    }
+
+    /// How the ledger began.
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+    /// The digest everything hangs on. INVARIANT i01.
+    pub const fn genesis_digest(&self) -> Digest {
+        self.genesis_digest
+    }
+    /// How many entries are recorded.
+    pub const fn size(&self) -> u64 {
+        self.next.0
+    }
+    /// SHA-256 of the newest entry's bytes.
+    pub const fn head(&self) -> Digest {
+        self.head
+    }
+    /// The newest entry's time.
+    pub const fn time(&self) -> Timestamp {
+        self.time
+    }
+    /// The keys that may sign.
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+    /// The digest of the policy in force. INVARIANT i02.
+    pub const fn policy(&self) -> Digest {
+        self.policy
+    }
+    /// A proposal that has not ended.
+    pub fn case(&self, id: ProposalId) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+    /// Proposals that have not ended.
+    pub fn cases(&self) -> impl Iterator<Item = (&ProposalId, &Case)> {
+        self.cases.iter()
+    }
+    /// A proposal that ended.
+    pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
+        self.closed.get(&id)
+    }
+    /// Proposals that ended.
+    pub fn all_closed(&self) -> impl Iterator<Item = (&ProposalId, &Closed)> {
+        self.closed.iter()
+    }
+    /// The proposal of a pull request.
+    pub fn by_pull(&self, pull: PullNumber) -> Option<ProposalId> {
+        self.pulls.get(&pull).copied()
+    }
+    /// The proposal that an earlier request of the same key made.
+    pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
+        self.requests.get(&(agent.clone(), key.clone())).copied()
+    }
+    /// Whether an agent used a nonce.
+    pub fn nonce_used(&self, agent: &AgentName, nonce: &Nonce) -> bool {
+        self.nonces.contains_key(&(agent.clone(), nonce.clone()))
+    }
+    /// Every role that has a key.
+    pub fn roles(&self) -> BTreeSet<Role> {
+        self.genesis.keys.iter().map(|key| key.role).collect()
+    }
+}
+
+fn same_instance(case: &Case, instance: &super::ids::InstanceId) -> Result<(), Illegal> {
+    match &case.started {
+        Some(started) if started.instance == *instance => Ok(()),
+        Some(_) | None => Err(Illegal::Instance),
+    }
+}
+
+/// Whether the key that signed may write this kind at this position. INVARIANT i03.
+fn check_role(keys: &Keys, next: &Authentic) -> Result<(), Finding> {
+    let entry = &next.entry;
+    let (role, kind, seq) = (entry.actor.role, entry.kind(), entry.seq);
+    if next.key == entry.actor.key && kind.written_by(role) && keys.allow(&next.key, role, seq) {
+        Ok(())
+    } else {
+        Err(Finding {
+            commit: Some(next.commit),
+            seq: Some(seq),
+            flaw: Flaw::Role { role, kind, seq },
+        })
+    }
+}
+
+/// Why a ledger could not be begun.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BeginError {
+    /// A key can't be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No canonical form.
+    #[error(transparent)]
+    NotCanonical(#[from] NotCanonical),
+}
+
+/// The first entry of a ledger, to be signed by the gate's key.
+pub fn genesis_entry(genesis: Genesis, key: KeyId, time: Timestamp) -> Result<(Entry, Digest), BeginError> {
+    Keys::of(&genesis.keys)?;
+    let policy = Some(genesis.policy);
+    let entry = Entry {
+        seq: Seq(0),
+        previous: None,
+        time,
+        semantics: SEMANTICS,
+        actor: Actor {
+            role: Role::Gate,
+            key,
+            person: None,
+            agent: None,
+        },
+        proposal: None,
+        digests: super::entry::Digests {
+            policy,
+            ..Default::default()
+        },
+        event: Event::Genesis(genesis),
+    };
+    let digest = Digest::of(entry.line()?.as_bytes());
+    Ok((entry, digest))
+}
+
+/// A role's key as the genesis entry names it, from the first position on.
+pub fn first_key(role: Role, key: String) -> RoleKey {
+    RoleKey {
+        role,
+        key,
+        from: Seq(0),
+        until: None,
+    }
+}

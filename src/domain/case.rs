@@ -1,0 +1,291 @@
+//! One proposal's life, as the ledger tells it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    assess::Assessment,
+    entry::{Digests, Event, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason},
+    gate::Verdict,
+    ids::{Digest, Seq, Timestamp},
+    policy::Tier,
+    proposal::Proposal,
+};
+
+/// Where a proposal stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// Recorded, not shown to anybody yet.
+    Received,
+    /// Its pull request is open.
+    Open,
+    /// Merged through an open gate.
+    Merged,
+    /// An executor began.
+    Started,
+    /// It may or may not have run.
+    Unknown,
+    /// Ran.
+    Executed,
+    /// The target refused it.
+    Refused,
+    /// Failed.
+    Errored,
+    /// Failed and was undone.
+    Undone,
+    /// Some items ran and some did not.
+    Partial,
+    /// Not what was proposed any more.
+    Voided,
+    /// A person said no.
+    Denied,
+    /// Nobody said yes in time.
+    Expired,
+    /// Its agent took it back.
+    Cancelled,
+    /// A later proposal took its place.
+    Superseded,
+    /// Merged around the gate; never executed.
+    Bypassed,
+    /// Merged under other rules; never executed.
+    PolicyChanged,
+    /// Merged and refused after all.
+    RefusedAfterMerge,
+}
+
+impl Life {
+    /// Whether nothing more can come of it.
+    pub const fn ended(self) -> bool {
+        match self {
+            Self::Received | Self::Open | Self::Merged | Self::Started | Self::Unknown => false,
+            Self::Executed
+            | Self::Refused
+            | Self::Errored
+            | Self::Undone
+            | Self::Partial
+            | Self::Voided
+            | Self::Denied
+            | Self::Expired
+            | Self::Cancelled
+            | Self::Superseded
+            | Self::Bypassed
+            | Self::PolicyChanged
+            | Self::RefusedAfterMerge => true,
+        }
+    }
+    /// The state's name, as records spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Open => "open",
+            Self::Merged => "merged",
+            Self::Started => "started",
+            Self::Unknown => "unknown",
+            Self::Executed => "executed",
+            Self::Refused => "refused",
+            Self::Errored => "errored",
+            Self::Undone => "undone",
+            Self::Partial => "partial",
+            Self::Voided => "voided",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::Bypassed => "bypassed",
+            Self::PolicyChanged => "policy_changed",
+            Self::RefusedAfterMerge => "refused_after_merge",
+        }
+    }
+}
+impl std::fmt::Display for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A review as the ledger recorded it, with the digests it was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedReview {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it was made on.
+    pub digests: Digests,
+    /// The review.
+    pub review: Reviewed,
+}
+
+/// A proposal and everything recorded about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The proposal.
+    pub proposal: Arc<Proposal>,
+    /// What was found when it arrived.
+    pub assessment: Assessment,
+    /// The policy it was received under.
+    pub policy: Digest,
+    /// Where it stands.
+    pub life: Life,
+    /// The last entry about it.
+    pub last: Seq,
+    /// Its pull request.
+    #[serde(default)]
+    pub opened: Option<Opened>,
+    /// When its pull request was opened.
+    #[serde(default)]
+    pub opened_at: Option<Timestamp>,
+    /// The digest of `report.md`.
+    #[serde(default)]
+    pub presentation: Option<Digest>,
+    /// Reviews in the order they were recorded.
+    #[serde(default)]
+    pub reviews: Vec<RecordedReview>,
+    /// The last verdict recorded.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// Whether reviewers were reminded.
+    #[serde(default)]
+    pub reminded: bool,
+    /// Whether further reviewers were asked.
+    #[serde(default)]
+    pub escalated: bool,
+    /// Its merge.
+    #[serde(default)]
+    pub merged: Option<Merged>,
+    /// Its execution.
+    #[serde(default)]
+    pub started: Option<Started>,
+    /// How its execution ended.
+    #[serde(default)]
+    pub finished: Option<Finished>,
+    /// Why it is void.
+    #[serde(default)]
+    pub voided: Option<VoidReason>,
+    /// One line on why it ended without running.
+    #[serde(default)]
+    pub refused: Option<String>,
+}
+
+impl Case {
+    /// A case as it stands right after `received`.
+    pub fn received(proposal: Arc<Proposal>, assessment: Assessment, policy: Digest, seq: Seq) -> Self {
+        Self {
+            proposal,
+            assessment,
+            policy,
+            life: Life::Received,
+            last: seq,
+            opened: None,
+            opened_at: None,
+            presentation: None,
+            reviews: Vec::new(),
+            verdict: None,
+            reminded: false,
+            escalated: false,
+            merged: None,
+            started: None,
+            finished: None,
+            voided: None,
+            refused: None,
+        }
+    }
+
+    /// The proposal's tier as it was received.
+    pub const fn tier(&self) -> Tier {
+        self.assessment.tier
+    }
+
+    /// Whether an event may follow; the table of the proposal's life.
+    pub fn allows(&self, event: &Event) -> bool {
+        use Life::{Cancelled, Denied, Expired, Merged, Open, Received, Started, Superseded, Voided};
+        let low = self.tier() == Tier::Low;
+        match event {
+            Event::Genesis(_) | Event::Received(_) => false,
+            Event::Opened(_) => self.life == Received && !low,
+            Event::Reviewed(_) | Event::Reminded(_) | Event::Escalated(_) | Event::Merged(_) => {
+                self.life == Open
+            }
+            Event::Observed(_) => matches!(self.life, Open | Merged),
+            Event::Voided(_)
+            | Event::Denied(_)
+            | Event::Expired(_)
+            | Event::Cancelled(_)
+            | Event::Superseded(_) => {
+                matches!(self.life, Received | Open)
+            }
+            Event::Bypassed(_) => {
+                matches!(
+                    self.life,
+                    Received | Open | Voided | Denied | Expired | Cancelled | Superseded
+                )
+            }
+            Event::PolicyChanged(_) | Event::RefusedAfterMerge(_) => self.life == Merged,
+            Event::Started(_) => self.life == if low { Received } else { Merged },
+            Event::Finished(_) => self.life == Started,
+            Event::Unknown(_) => self.life == Started,
+            Event::Incident(_) => true,
+        }
+    }
+
+    /// The case after an event that [`Case::allows`] it.
+    pub(super) fn follow(&mut self, event: &Event, digests: &Digests, at: Timestamp, seq: Seq) {
+        self.last = seq;
+        match event {
+            Event::Genesis(_) | Event::Received(_) | Event::Incident(_) => {}
+            Event::Opened(opened) => {
+                self.life = Life::Open;
+                self.presentation = digests.presentation;
+                self.opened = Some(opened.clone());
+                self.opened_at = Some(at);
+            }
+            Event::Reviewed(review) => {
+                self.reviews.push(RecordedReview {
+                    at,
+                    digests: digests.clone(),
+                    review: review.clone(),
+                });
+            }
+            Event::Observed(observed) => self.verdict = Some(observed.gate),
+            Event::Reminded(_) => self.reminded = true,
+            Event::Escalated(_) => self.escalated = true,
+            Event::Voided(voided) => {
+                self.life = Life::Voided;
+                self.voided = Some(voided.because);
+            }
+            Event::Denied(_) => self.life = Life::Denied,
+            Event::Expired(_) => self.life = Life::Expired,
+            Event::Cancelled(_) => self.life = Life::Cancelled,
+            Event::Superseded(_) => self.life = Life::Superseded,
+            Event::Merged(merged) => {
+                self.life = Life::Merged;
+                self.merged = Some(merged.clone());
+            }
+            Event::Bypassed(refusal) => self.refuse(Life::Bypassed, &refusal.reason),
+            Event::PolicyChanged(refusal) => self.refuse(Life::PolicyChanged, &refusal.reason),
+            Event::RefusedAfterMerge(refusal) => self.refuse(Life::RefusedAfterMerge, &refusal.reason),
+            Event::Started(started) => {
+                self.life = Life::Started;
+                self.started = Some(started.clone());
+            }
+            Event::Finished(finished) => {
+                self.life = match finished.outcome {
+                    Outcome::Executed => Life::Executed,
+                    Outcome::Refused => Life::Refused,
+                    Outcome::Errored => Life::Errored,
+                    Outcome::Undone => Life::Undone,
+                    Outcome::Partial => Life::Partial,
+                };
+                self.finished = Some(finished.clone());
+            }
+            Event::Unknown(unknown) => self.refuse(Life::Unknown, &unknown.reason),
+        }
+    }
+
+    fn refuse(&mut self, life: Life, reason: &str) {
+        self.life = life;
+        self.refused = Some(reason.to_owned());
+    }
+}

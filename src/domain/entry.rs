@@ -1,0 +1,752 @@
+//! One record of the ledger: what happened, who did it, and the digests it happened to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+use super::{
+    assess::Assessment,
+    canonical::{NotCanonical, canonical_text},
+    gate::Because,
+    ids::{
+        AccountId, AgentName, BranchName, DeliveryId, Digest, InstanceId, ItemId, KeyId, Login, PersonName,
+        ProposalId, PullNumber, RepoName, ReviewId, Seq, Sha, Timestamp,
+    },
+    observation::{Observation, ReviewState},
+    proposal::Proposal,
+};
+
+/// The version of the rules that entries are decided under; every entry names the one it was made with.
+pub const SEMANTICS: u32 = 1;
+/// The longest entry that is read, in bytes.
+pub const MAX_ENTRY: usize = 4 * 1024 * 1024;
+
+/// A role that writes entries, with a key of its own. INVARIANT i03.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Talks to agents and GitHub.
+    Gate,
+    /// Acts.
+    Executor,
+    /// Serves passkey pages.
+    StepUp,
+    /// Reads protection settings.
+    Watch,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Gate, Self::Executor, Self::StepUp, Self::Watch];
+    /// The role's name, as entries spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Executor => "executor",
+            Self::StepUp => "step_up",
+            Self::Watch => "watch",
+        }
+    }
+}
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal by $($role:ident)|+;)+) => {
+        /// What an entry records.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind { $($(#[$doc])* $name),+ }
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+            /// The kind's name, as entries and trailers spell it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+            /// Whether a role may write this kind. INVARIANT i03.
+            pub const fn written_by(self, role: Role) -> bool {
+                match self { $(Self::$name => matches!(role, $(Role::$role)|+)),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The root: policy tree and role keys.
+    Genesis = "genesis" by Gate;
+    /// A policy came into force.
+    Policy = "policy" by Gate;
+    /// A role key was added or retired.
+    Key = "key" by Gate;
+    /// A proposal arrived.
+    Received = "received" by Gate;
+    /// A proposal was refused at the door.
+    Refused = "refused" by Gate;
+    /// Its pull request was opened.
+    Opened = "opened" by Gate;
+    /// A person reviewed it.
+    Reviewed = "reviewed" by Gate;
+    /// An approver excluded items.
+    Excluded = "excluded" by Gate;
+    /// An approver's passkey.
+    StepUp = "step_up" by StepUp;
+    /// A failed check was departed from.
+    Exception = "exception" by Gate;
+    /// A person named a stand-in.
+    Delegated = "delegated" by Gate;
+    /// Reviewers were reminded.
+    Reminded = "reminded" by Gate;
+    /// Further reviewers were asked.
+    Escalated = "escalated" by Gate;
+    /// What was shown or held is not what was proposed.
+    Voided = "voided" by Gate | Executor;
+    /// A person said no.
+    Denied = "denied" by Gate;
+    /// Nobody said yes in time.
+    Expired = "expired" by Gate;
+    /// Its agent took it back.
+    Cancelled = "cancelled" by Gate;
+    /// A later proposal took its place.
+    Superseded = "superseded" by Gate;
+    /// It was merged through an open gate.
+    Merged = "merged" by Gate;
+    /// It was merged around the gate.
+    Bypassed = "bypassed" by Gate | Executor;
+    /// The rules changed between approval and merge.
+    PolicyChanged = "policy_changed" by Gate | Executor;
+    /// It was merged and is refused after all.
+    RefusedAfterMerge = "refused_after_merge" by Gate | Executor;
+    /// What was seen when the verdict changed.
+    Observed = "observed" by Gate | Executor;
+    /// An executor began.
+    Started = "started" by Executor;
+    /// One step ended.
+    Step = "step" by Executor;
+    /// Finished steps were undone.
+    Undone = "undone" by Executor;
+    /// It ended.
+    Finished = "finished" by Executor;
+    /// It may or may not have run.
+    Unknown = "unknown" by Executor;
+    /// A person settled an unknown.
+    Resolved = "resolved" by Gate;
+    /// A person looked at a low-risk action afterwards.
+    Sampled = "sampled" by Gate;
+    /// Something that needs a person.
+    Incident = "incident" by Gate | Executor | Watch;
+    /// An action moved to another tier.
+    Promoted = "promoted" by Gate;
+    /// A standing permission.
+    Mandate = "mandate" by Gate;
+    /// Execution was stopped.
+    Frozen = "frozen" by Gate;
+    /// Execution may go on.
+    Thawed = "thawed" by Gate;
+    /// A proposal's data key was destroyed.
+    Erased = "erased" by Gate;
+    /// How the branches are protected.
+    Protection = "protection" by Watch;
+    /// The ledger's head was noted outside.
+    Checkpoint = "checkpoint" by Gate;
+    /// The ledger goes on in another branch.
+    Continued = "continued" by Gate;
+    /// Something may be missing here.
+    Gap = "gap" by Gate | Executor;
+}
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A role's key, and the first ledger position it may sign. INVARIANT i03.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleKey {
+    /// The role.
+    pub role: Role,
+    /// The public key in OpenSSH form, without a comment.
+    pub key: String,
+    /// Valid from this position.
+    pub from: Seq,
+    /// Not valid at or after this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Seq>,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($body:ty)),+ $(,)?) => {
+        /// What happened. Its name is the entry's `kind`, its fields are the entry's `body`.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Event { $($(#[$doc])* $name($body)),+ }
+
+        impl Event {
+            /// The entry's kind.
+            pub const fn kind(&self) -> Kind {
+                match self { $(Self::$name(_) => Kind::$name),+ }
+            }
+            fn read(kind: Kind, body: &RawValue) -> Result<Self, serde_json::Error> {
+                match kind {
+                    $(Kind::$name => serde_json::from_str(body.get()).map(Self::$name),)+
+                    other => Err(de::Error::custom(format_args!("kind `{other}` has no body in semantics {SEMANTICS}"))),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    /// The ledger begins. INVARIANT i01.
+    Genesis(Genesis),
+    /// A proposal arrived and was assessed.
+    Received(Received),
+    /// Its pull request was opened.
+    Opened(Opened),
+    /// A person reviewed it.
+    Reviewed(Reviewed),
+    /// The verdict changed, or was taken at merge or start.
+    Observed(Observed),
+    /// The responsible reviewers were reminded.
+    Reminded(Reminded),
+    /// The gate stayed shut for too long.
+    Escalated(Reminded),
+    /// It can no longer be approved as proposed.
+    Voided(Voided),
+    /// A person closed it.
+    Denied(Denied),
+    /// Nobody opened the gate in time.
+    Expired(Expired),
+    /// Its agent took it back.
+    Cancelled(Cancelled),
+    /// A later proposal took its place.
+    Superseded(Superseded),
+    /// It was merged through an open gate.
+    Merged(Merged),
+    /// It was merged around the gate.
+    Bypassed(Refusal),
+    /// The rules in force are not the ones it was opened under.
+    PolicyChanged(Refusal),
+    /// It was merged and is refused after all. INVARIANT i15.
+    RefusedAfterMerge(Refusal),
+    /// An executor began. INVARIANT i16.
+    Started(Started),
+    /// It ended.
+    Finished(Finished),
+    /// It may or may not have run. INVARIANT i21.
+    Unknown(Unknown),
+    /// Something needs a person.
+    Incident(Incident),
+}
+
+/// The body of `genesis`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The repository that holds proposals and ledger.
+    pub repository: RepoName,
+    /// The protected base branch.
+    pub base: BranchName,
+    /// The ledger's branch.
+    pub ledger: BranchName,
+    /// The digest of the first `policies/` tree.
+    pub policy: Digest,
+    /// The first key of each role.
+    pub keys: Vec<RoleKey>,
+    /// 32 random bytes, so that no two ledgers begin alike.
+    pub nonce: Digest,
+}
+
+/// The body of `received`: the whole proposal, and what was found on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Received {
+    /// The proposal.
+    pub proposal: Box<Proposal>,
+    /// Tier, reasons and check results.
+    pub assessment: Assessment,
+    /// The door it came through.
+    pub via: Via,
+}
+
+/// The door a proposal came through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Via {
+    /// The HTTP interface.
+    Api,
+    /// The agent's own pull request. INVARIANT i25.
+    Pull {
+        /// Its number.
+        number: PullNumber,
+        /// The commit that was read.
+        head: Sha,
+    },
+}
+
+/// The body of `opened`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// The one pull request that counts.
+    pub pull: PullNumber,
+    /// The proposal's one commit.
+    pub head: Sha,
+    /// Its parent on the base branch.
+    pub base: Sha,
+    /// The proposal's branch.
+    pub branch: BranchName,
+    /// The digest of the pull request's title.
+    pub title: Digest,
+    /// The digest of `proposal.yaml`.
+    pub file: Digest,
+}
+
+/// The body of `reviewed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reviewed {
+    /// The review's id.
+    pub review: ReviewId,
+    /// The numeric account; `None` for a deleted one.
+    pub account: Option<AccountId>,
+    /// The login at the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// What it says.
+    pub decision: ReviewState,
+    /// The pull request's head when it was seen.
+    pub head: Sha,
+    /// The base when it was seen.
+    pub base: Sha,
+    /// The commit the review itself named when it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Sha>,
+    /// When GitHub says it was submitted.
+    pub submitted_at: Timestamp,
+    /// How the gate came to know.
+    pub found: Found,
+    /// The owner requirement it meets, when it is an approval that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<String>,
+    /// Approvals counted with this one, and needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<(u32, u32)>,
+    /// What stands behind it.
+    pub assurance: Assurance,
+}
+
+/// How the gate came to know of a review. INVARIANT i06.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Found {
+    /// By its own webhook.
+    Event {
+        /// `X-GitHub-Delivery`.
+        delivery: DeliveryId,
+    },
+    /// By looking again later.
+    Sweep {
+        /// The newest change of the branch's head that GitHub reports.
+        head_changed_at: Timestamp,
+    },
+}
+
+/// What stands behind an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assurance {
+    /// The gate saw GitHub say so.
+    GateAttested,
+    /// The approver merged it.
+    GithubMerge,
+    /// The approver's passkey.
+    Passkey,
+}
+
+/// The body of `observed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// Why it was recorded.
+    pub when: When,
+    /// What was seen, complete.
+    pub observation: Box<Observation>,
+    /// The verdict: `open`, `waiting`, `blocked` or `errored`.
+    pub gate: super::gate::Verdict,
+    /// The rules that gave it.
+    pub because: Vec<Because>,
+}
+
+/// Why an observation was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// The verdict changed.
+    Verdict,
+    /// At the merge.
+    Merge,
+    /// Right before the act.
+    Start,
+}
+
+/// The body of `reminded` and `escalated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reminded {
+    /// How long it had been open.
+    pub open_for: super::ids::Span,
+}
+
+/// The body of `voided`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voided {
+    /// What was not as proposed.
+    pub because: VoidReason,
+    /// The foreign head, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Sha>,
+}
+
+/// What made a proposal void. INVARIANT i05.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoidReason {
+    /// Somebody else moved the branch.
+    ForeignHead,
+    /// Somebody moved the pull request to another base.
+    ForeignBase,
+    /// The pull request or its branch is gone.
+    Gone,
+}
+
+/// The body of `denied`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Denied {
+    /// Who closed the pull request, when GitHub says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+}
+
+/// The body of `expired`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expired {
+    /// When it could no longer be approved.
+    pub at: Timestamp,
+}
+
+/// The body of `cancelled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancelled {
+    /// Why, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The body of `superseded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Superseded {
+    /// The proposal that took its place.
+    pub by: ProposalId,
+}
+
+/// The body of `merged`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merged {
+    /// The merge commit.
+    pub sha: Sha,
+    /// Its parents: the base before, then the head.
+    pub parents: Vec<Sha>,
+    /// When, as GitHub says.
+    pub at: Timestamp,
+    /// Who released it.
+    pub by: Option<AccountId>,
+}
+
+/// The body of `bypassed`, `policy_changed` and `refused_after_merge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The commit on the base branch, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<Sha>,
+    /// Who merged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AccountId>,
+    /// One line: the rule that refused.
+    pub reason: String,
+    /// The rules that did not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<Because>,
+}
+
+/// The body of `started`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    /// The process that executes.
+    pub instance: InstanceId,
+    /// It must have ended by then.
+    pub deadline: Timestamp,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// What the target is given so that a repetition has no second effect.
+    pub idempotency_key: String,
+    /// The lock that was taken before the act.
+    pub claim: ClaimedBy,
+}
+
+/// The lock that was taken before the act. INVARIANT i16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimedBy {
+    /// This entry, acknowledged by the remote ledger.
+    Ledger,
+    /// A row of the outbox on disk; low tier only.
+    Outbox,
+}
+
+/// The body of `finished`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finished {
+    /// The process that executed.
+    pub instance: InstanceId,
+    /// How it ended as a whole.
+    pub outcome: Outcome,
+    /// How each item ended.
+    pub steps: Vec<StepResult>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every item ran.
+    Executed,
+    /// The target said no; nothing ran.
+    Refused,
+    /// Something failed.
+    Errored,
+    /// It failed and was undone.
+    Undone,
+    /// Some items ran and some did not.
+    Partial,
+}
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Executed => "executed",
+            Self::Refused => "refused",
+            Self::Errored => "errored",
+            Self::Undone => "undone",
+            Self::Partial => "partial",
+        })
+    }
+}
+
+/// How one item ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepResult {
+    /// The item.
+    pub item: ItemId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The target's status code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The digest of the request as sent, sensitive values as commitments.
+    pub request: Digest,
+    /// A salted commitment to the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Digest>,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The body of `unknown`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unknown {
+    /// The process that had started it.
+    pub instance: InstanceId,
+    /// Why nobody can tell.
+    pub reason: String,
+    /// How far it is known to have come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
+}
+
+/// The body of `incident`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Incident {
+    /// What happened, in one line.
+    pub what: String,
+    /// Whose doing, when it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+}
+
+/// Who acted: the role's key that signs, and the person or agent behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// The role.
+    pub role: Role,
+    /// The key that signs.
+    pub key: KeyId,
+    /// The person who acted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
+    /// The agent that acted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+}
+
+/// What an entry happened to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digests {
+    /// `sha256(JCS(binding))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Digest>,
+    /// `sha256(report.md)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presentation: Option<Digest>,
+    /// The active `policies/` tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
+    /// The execution plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Digest>,
+}
+
+/// What somebody wants recorded; sequence, previous digest, time and key are given when it is appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// The role that writes it.
+    pub role: Role,
+    /// The person who acted.
+    pub person: Option<PersonName>,
+    /// The agent that acted.
+    pub agent: Option<AgentName>,
+    /// When it happened; never before the entry in front of it once appended. INVARIANT i30.
+    pub time: Timestamp,
+    /// The proposal it is about.
+    pub proposal: Option<ProposalId>,
+    /// What it happened to.
+    pub digests: Digests,
+    /// What happened.
+    pub event: Event,
+    /// May share a commit with its neighbours and wait for its group (low tier). INVARIANT i16.
+    pub grouped: bool,
+}
+
+/// One record of the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its place; the genesis entry is 0.
+    pub seq: Seq,
+    /// SHA-256 of the previous entry's bytes; `None` for the genesis entry.
+    pub previous: Option<Digest>,
+    /// When it happened.
+    pub time: Timestamp,
+    /// [`SEMANTICS`] at the time.
+    pub semantics: u32,
+    /// Who acted.
+    pub actor: Actor,
+    /// The proposal it is about.
+    pub proposal: Option<ProposalId>,
+    /// What it happened to.
+    pub digests: Digests,
+    /// What happened.
+    pub event: Event,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    seq: Seq,
+    previous: Option<Digest>,
+    kind: Kind,
+    time: Timestamp,
+    semantics: u32,
+    actor: &'a Actor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<ProposalId>,
+    digests: &'a Digests,
+    body: &'a Event,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read<'a> {
+    seq: Seq,
+    previous: Option<Digest>,
+    kind: Kind,
+    time: Timestamp,
+    semantics: u32,
+    actor: Actor,
+    #[serde(default)]
+    proposal: Option<ProposalId>,
+    digests: Digests,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+impl Entry {
+    /// The entry's one line: canonical JSON (RFC 8785) without a line end.
+    pub fn line(&self) -> Result<String, NotCanonical> {
+        canonical_text(self)
+    }
+
+    /// Reads one line; unknown fields and kinds without a body are refused.
+    pub fn read(line: &str) -> Result<Self, serde_json::Error> {
+        let read: Read<'_> = serde_json::from_str(line)?;
+        Ok(Self {
+            seq: read.seq,
+            previous: read.previous,
+            time: read.time,
+            semantics: read.semantics,
+            actor: read.actor,
+            proposal: read.proposal,
+            digests: read.digests,
+            event: Event::read(read.kind, read.body)?,
+        })
+    }
+
+    /// What the entry records.
+    pub const fn kind(&self) -> Kind {
+        self.event.kind()
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Written {
+            seq: self.seq,
+            previous: self.previous,
+            kind: self.kind(),
+            time: self.time,
+            semantics: self.semantics,
+            actor: &self.actor,
+            proposal: self.proposal,
+            digests: &self.digests,
+            body: &self.event,
+        }
+        .serialize(to)
+    }
+}

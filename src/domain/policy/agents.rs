@@ -1,0 +1,227 @@
+//! `agents.yaml`: which agents may propose what, who answers for them, and how they sign.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{
+    error::{Errors, Rule},
+    people::{Account, People},
+};
+use crate::domain::{
+    ids::{AccountId, ActionName, AgentName, KeyId, PersonName},
+    source::Node,
+};
+
+/// How an agent signs its proposals (INVARIANT i04).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentKey {
+    /// An Ed25519 public key; the signature travels in the proposal.
+    Ed25519 {
+        /// The key's fingerprint.
+        id: KeyId,
+        /// The 32 bytes of the public key.
+        public: [u8; 32],
+    },
+    /// A shared secret from the operator's settings; what it signs is only attested by the gate.
+    Hmac,
+}
+
+/// A program that may propose actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    name: AgentName,
+    summary: Option<String>,
+    sponsor: PersonName,
+    account: Option<Account>,
+    key: AgentKey,
+    actions: Vec<ActionName>,
+}
+
+impl Agent {
+    /// The agent's name.
+    pub fn name(&self) -> &AgentName {
+        &self.name
+    }
+    /// What the agent does, in a line.
+    pub fn summary(&self) -> Option<&str> {
+        self.summary.as_deref()
+    }
+    /// The person who answers for the agent and never approves for it (INVARIANT i08).
+    pub fn sponsor(&self) -> &PersonName {
+        &self.sponsor
+    }
+    /// The GitHub account whose pull requests are this agent's.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+    /// How the agent signs.
+    pub fn key(&self) -> &AgentKey {
+        &self.key
+    }
+    /// The actions the agent may propose.
+    pub fn actions(&self) -> &[ActionName] {
+        &self.actions
+    }
+    /// Whether the agent may propose an action.
+    pub fn may_propose(&self, action: &ActionName) -> bool {
+        self.actions.contains(action)
+    }
+}
+
+/// Every agent in `agents.yaml`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Agents {
+    by_name: BTreeMap<AgentName, Agent>,
+    by_account: BTreeMap<AccountId, AgentName>,
+}
+
+impl Agents {
+    pub(super) fn get(&self, name: &AgentName) -> Option<&Agent> {
+        self.by_name.get(name)
+    }
+    pub(super) fn of_account(&self, id: AccountId) -> Option<&Agent> {
+        self.get(self.by_account.get(&id)?)
+    }
+    pub(super) fn all(&self) -> impl Iterator<Item = &Agent> {
+        self.by_name.values()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAgent {
+    summary: Option<String>,
+    sponsor: PersonName,
+    account: Option<Account>,
+    key: RawKey,
+    actions: Vec<ActionName>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawKey {
+    Ed25519(String),
+    Hmac(NoFields),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoFields {}
+
+/// The names of the agents in a file, whatever else is wrong with it.
+pub(super) fn names(root: &Node) -> BTreeSet<&str> {
+    let list = root.get("agents").map(Node::entries).unwrap_or_default();
+    list.iter().map(|(key, _)| key.text()).collect()
+}
+
+/// Reads `agents.yaml`; agents with errors are left out.
+pub(super) fn read(root: &Node, people: &People, actions: &BTreeSet<&str>, errors: &mut Errors) -> Agents {
+    errors.shape(root, &["agents"], &[]);
+    let mut agents = Agents::default();
+    let Some(list) = root.get("agents") else {
+        return agents;
+    };
+    errors.mapping(list, "a mapping from each agent's name to the agent");
+    let mut keys: BTreeMap<[u8; 32], AgentName> = BTreeMap::new();
+    let mut logins: BTreeMap<String, AgentName> = BTreeMap::new();
+    for (key, node) in list.entries() {
+        let name: AgentName = match key.text().parse() {
+            Ok(name) => name,
+            Err(error) => {
+                errors.add(Rule::Syntax, key.mark(), error.to_string());
+                continue;
+            }
+        };
+        let raw: RawAgent = match node.decode() {
+            Ok(raw) => raw,
+            Err(fault) => {
+                errors.fault(Rule::Syntax, fault);
+                continue;
+            }
+        };
+        if people.get(&raw.sponsor).is_none() {
+            let mark = node.mark_at("/sponsor");
+            errors.unknown(mark, "person", raw.sponsor.as_str(), people.names());
+        }
+        for (action, index) in raw.actions.iter().zip(0..) {
+            let mark = node.mark_at(&format!("/actions/{index}"));
+            if !actions.contains(action.as_str()) {
+                errors.unknown(mark, "action", action.as_str(), actions.iter().copied());
+            }
+            if raw.actions.iter().take(index).any(|other| other == action) {
+                errors.add(
+                    Rule::Duplicate,
+                    mark,
+                    format!("the action `{action}` appears twice"),
+                );
+            }
+        }
+        if let Some(account) = &raw.account {
+            let login = account.login().as_str().to_ascii_lowercase();
+            let person = people
+                .of_account(account.id())
+                .or_else(|| people.of_login(&login))
+                .map(|person| format!("the person `{}`", person.name()));
+            let agent = agents
+                .by_account
+                .get(&account.id())
+                .or_else(|| logins.get(&login))
+                .map(|agent| format!("the agent `{agent}`"));
+            if let Some(other) = person.or(agent) {
+                let message = format!(
+                    "the account `{}` ({}) already belongs to {other}; give the agent its own",
+                    account.login(),
+                    account.id()
+                );
+                errors.add(Rule::Duplicate, node.mark_at("/account"), message);
+            }
+            agents.by_account.insert(account.id(), name.clone());
+            logins.insert(login, name.clone());
+        }
+        let key = match raw.key {
+            RawKey::Hmac(NoFields {}) => AgentKey::Hmac,
+            RawKey::Ed25519(text) => match read_key(&text) {
+                Ok((id, public)) => {
+                    if let Some(other) = keys.insert(public, name.clone()) {
+                        let message = format!("`{other}` has the same key; give each its own");
+                        errors.add(Rule::Duplicate, node.mark_at("/key/ed25519"), message);
+                    }
+                    AgentKey::Ed25519 { id, public }
+                }
+                Err(message) => {
+                    errors.add(Rule::Key, node.mark_at("/key/ed25519"), message);
+                    continue;
+                }
+            },
+        };
+        let agent = Agent {
+            name: name.clone(),
+            summary: raw.summary,
+            sponsor: raw.sponsor,
+            account: raw.account,
+            key,
+            actions: raw.actions,
+        };
+        agents.by_name.insert(name, agent);
+    }
+    agents
+}
+
+fn read_key(text: &str) -> Result<(KeyId, [u8; 32]), String> {
+    const HOW: &str = "paste the line of the `.pub` file, as in `ssh-ed25519 AAAA...`";
+    let key =
+        ssh_key::PublicKey::from_openssh(text.trim()).map_err(|_| format!("not an SSH public key; {HOW}"))?;
+    let ed25519 = key
+        .key_data()
+        .ed25519()
+        .ok_or_else(|| format!("the key is `{}`, not `ssh-ed25519`; {HOW}", key.algorithm()))?;
+    if ed25519_dalek::VerifyingKey::from_bytes(&ed25519.0).map_or(true, |key| key.is_weak()) {
+        return Err("the key is not a usable point of the curve; make a new one".into());
+    }
+    let id = key.fingerprint(ssh_key::HashAlg::Sha256).to_string();
+    Ok((
+        id.parse().map_err(|_| format!("not an SSH public key; {HOW}"))?,
+        ed25519.0,
+    ))
+}

@@ -1,0 +1,350 @@
+//! `catalog.yaml`: what agents may do, how bad it can get, who answers, and how it is carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{
+    action::{Action, Party, Raci, Rollback},
+    describe,
+    error::{Errors, Rule, unknown},
+    http::{Execute, HttpObserve},
+    param::ParamPath,
+    people::People,
+    resource::ResourcePattern,
+    schema::ParamSchema,
+    tiers::{DataClass, Impact},
+};
+use crate::domain::{
+    ids::{ActionName, AgentName, CheckName},
+    source::{Fault, Node},
+};
+
+/// The checks that an action may name.
+pub const KNOWN_CHECKS: &[&str] = &["text"];
+
+/// What the catalog refers to in other files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) people: &'a People,
+    pub(super) agents: &'a BTreeSet<&'a str>,
+    pub(super) checks: &'a [&'a str],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAction {
+    summary: String,
+    system: Option<String>,
+    resource: String,
+    impact: Impact,
+    data: Vec<DataClass>,
+    rollback: Rollback,
+    raci: RawRaci,
+    #[serde(rename = "params")]
+    _params: IgnoredAny,
+    describe: String,
+    #[serde(default)]
+    checks: Vec<CheckName>,
+    #[serde(default)]
+    sensitive: Vec<ParamPath>,
+    #[serde(rename = "observe")]
+    _observe: Option<IgnoredAny>,
+    #[serde(rename = "execute")]
+    _execute: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRaci {
+    responsible: AgentName,
+    accountable: String,
+    #[serde(default)]
+    consulted: Vec<String>,
+    #[serde(default)]
+    informed: Vec<String>,
+}
+
+/// The names of the actions in a file, whatever else is wrong with it.
+pub(super) fn names(root: &Node) -> BTreeSet<&str> {
+    let list = root.get("actions").map(Node::entries).unwrap_or_default();
+    list.iter().map(|(key, _)| key.text()).collect()
+}
+
+/// Reads `catalog.yaml`; actions with errors are left out.
+pub(super) fn read(root: &Node, around: Around<'_>, errors: &mut Errors) -> BTreeMap<ActionName, Action> {
+    errors.shape(root, &["actions"], &[]);
+    let mut actions = BTreeMap::new();
+    let Some(list) = root.get("actions") else {
+        return actions;
+    };
+    errors.mapping(list, "a mapping from each action's name to the action");
+    let names = names(root);
+    for (key, node) in list.entries() {
+        let name: ActionName = match key.text().parse() {
+            Ok(name) => name,
+            Err(error) => {
+                errors.add(Rule::Syntax, key.mark(), error.to_string());
+                continue;
+            }
+        };
+        if let Some(action) = read_action(name.clone(), node, &names, around, errors) {
+            actions.insert(name, action);
+        }
+    }
+    actions
+}
+
+fn read_action(
+    name: ActionName,
+    node: &Node,
+    names: &BTreeSet<&str>,
+    around: Around<'_>,
+    errors: &mut Errors,
+) -> Option<Action> {
+    let raw: RawAction = match node.decode() {
+        Ok(raw) => raw,
+        Err(fault) => {
+            errors.fault(Rule::Syntax, fault);
+            return None;
+        }
+    };
+    let before = errors.len();
+    check_words(&raw, node, names, around, errors);
+    let raci = read_raci(&raw.raci, node, around, errors);
+    let params = keep(
+        node.get("params").map(ParamSchema::read),
+        Rule::ParamsSchema,
+        errors,
+    );
+    let resource = match ResourcePattern::parse(&raw.resource) {
+        Ok(resource) => Some(resource),
+        Err(message) => {
+            errors.add(Rule::Resource, node.mark_at("/resource"), message);
+            None
+        }
+    };
+    let execute = keep(node.get("execute").map(Execute::read), Rule::Connector, errors);
+    let observe = node.get("observe").map(HttpObserve::read);
+    let observe = keep(observe, Rule::Connector, errors);
+    if let Some(params) = &params {
+        let uses = Uses {
+            node,
+            params,
+            sensitive: &raw.sensitive,
+        };
+        uses.sensitive(errors);
+        if let Some(resource) = &resource {
+            uses.resource(resource, errors);
+        }
+        uses.connectors(observe.as_ref(), execute.as_ref(), errors);
+        describe::check(
+            &raw.describe,
+            params,
+            &raw.sensitive,
+            node.mark_at("/describe"),
+            errors,
+        );
+    }
+    let action = Action {
+        system: raw.system.unwrap_or_else(|| name.domain().into()),
+        name,
+        summary: raw.summary,
+        resource: resource?,
+        impact: raw.impact,
+        data: raw.data.into_iter().collect(),
+        rollback: raw.rollback,
+        raci: raci?,
+        params: params?,
+        describe: raw.describe,
+        checks: raw.checks,
+        sensitive: raw.sensitive,
+        observe,
+        execute: execute?,
+    };
+    (errors.len() == before).then_some(action)
+}
+
+fn keep<T>(read: Option<Result<T, Vec<Fault>>>, rule: Rule, errors: &mut Errors) -> Option<T> {
+    match read? {
+        Ok(value) => Some(value),
+        Err(faults) => {
+            faults.into_iter().for_each(|fault| errors.fault(rule, fault));
+            None
+        }
+    }
+}
+
+fn check_words(
+    raw: &RawAction,
+    node: &Node,
+    names: &BTreeSet<&str>,
+    around: Around<'_>,
+    errors: &mut Errors,
+) {
+    let lines = [("summary", Some(&raw.summary)), ("system", raw.system.as_ref())];
+    for (field, text) in lines.into_iter().filter_map(|(field, text)| Some((field, text?))) {
+        if text.trim().is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
+            let message = format!("`{field}` must be one line of 1 to 200 characters");
+            errors.add(Rule::Syntax, node.mark_at(&format!("/{field}")), message);
+        }
+    }
+    if raw.data.is_empty() {
+        let message = "`data` is empty; name the classes of data it touches, `public` at least";
+        errors.add(Rule::Syntax, node.mark_at("/data"), message);
+    }
+    if let Some(undo) = &raw
+        .rollback
+        .action()
+        .filter(|undo| !names.contains(undo.as_str()))
+    {
+        let mark = node.mark_at("/rollback/action");
+        errors.unknown(mark, "action", undo.as_str(), names.iter().copied());
+    }
+    for (check, index) in raw.checks.iter().zip(0..) {
+        if !around.checks.contains(&check.as_str()) {
+            let mark = node.mark_at(&format!("/checks/{index}"));
+            errors.unknown(mark, "check", check.as_str(), around.checks.iter().copied());
+        }
+    }
+}
+
+fn read_raci(raw: &RawRaci, node: &Node, around: Around<'_>, errors: &mut Errors) -> Option<Raci> {
+    let before = errors.len();
+    if !around.agents.contains(raw.responsible.as_str()) {
+        let mark = node.mark_at("/raci/responsible");
+        errors.unknown(
+            mark,
+            "agent",
+            raw.responsible.as_str(),
+            around.agents.iter().copied(),
+        );
+    }
+    let mut party = |name: &String, at: String| {
+        let person = name.parse().ok().filter(|name| around.people.get(name).is_some());
+        let team = name.parse().ok().filter(|name| around.people.has_team(name));
+        let found = person.map(Party::Person).or(team.map(Party::Team));
+        if found.is_none() {
+            let known = around.people.teams().chain(around.people.names());
+            errors.unknown(node.mark_at(&at), "team or person", name, known);
+        }
+        found
+    };
+    let accountable = party(&raw.accountable, "/raci/accountable".into());
+    let mut list = |names: &[String], field: &str| -> Vec<Party> {
+        let numbered = names.iter().zip(0..);
+        numbered
+            .filter_map(|(name, index)| party(name, format!("/raci/{field}/{index}")))
+            .collect()
+    };
+    let consulted = list(&raw.consulted, "consulted");
+    let informed = list(&raw.informed, "informed");
+    (errors.len() == before).then_some(Raci {
+        responsible: raw.responsible.clone(),
+        accountable: accountable?,
+        consulted,
+        informed,
+    })
+}
+
+/// Where an action's parameters are used.
+struct Uses<'a> {
+    node: &'a Node,
+    params: &'a ParamSchema,
+    sensitive: &'a [ParamPath],
+}
+
+impl Uses<'_> {
+    fn sensitive(&self, errors: &mut Errors) {
+        for (param, index) in self.sensitive.iter().zip(0..) {
+            self.must_exist(param, &format!("/sensitive/{index}"), errors);
+        }
+    }
+
+    fn resource(&self, resource: &ResourcePattern, errors: &mut Errors) {
+        for param in resource.params() {
+            let mark = self.node.mark_at("/resource");
+            if !self.must_exist(param, "/resource", errors) {
+                continue;
+            }
+            if !self.params.is_always_there(param) {
+                let message = format!("`{param}` stands in the resource but is not `required` in the schema");
+                errors.add(Rule::Resource, mark, message);
+            }
+            self.must_be_scalar(param, "/resource", Rule::Resource, errors);
+            self.must_not_be_sensitive(param, "the resource", "/resource", errors);
+        }
+    }
+
+    fn connectors(&self, observe: Option<&HttpObserve>, execute: Option<&Execute>, errors: &mut Errors) {
+        let observe_url = observe.into_iter().flat_map(|http| http.url().params());
+        let execute_url = execute.map(Execute::url_params).unwrap_or_default();
+        let in_url = observe_url
+            .map(|param| (param, "/observe/http/url"))
+            .chain(execute_url.into_iter().map(|param| (param, "/execute/http/url")));
+        for (param, at) in in_url {
+            if !self.must_exist(param, at, errors) {
+                continue;
+            }
+            if !self.params.is_always_there(param) {
+                let message = format!("`{param}` stands in the URL but is not `required` in the schema");
+                errors.add(Rule::Connector, self.node.mark_at(at), message);
+            }
+            self.must_be_scalar(param, at, Rule::Connector, errors);
+            self.must_not_be_sensitive(param, "a URL, which logs keep", at, errors);
+        }
+        let observe_body = observe.and_then(HttpObserve::body).map(|body| body.params());
+        let execute_body = execute.map(Execute::body_params).unwrap_or_default();
+        let in_body = observe_body
+            .unwrap_or_default()
+            .into_iter()
+            .map(|param| (param, "/observe/http/body"))
+            .chain(
+                execute_body
+                    .into_iter()
+                    .map(|param| (param, "/execute/http/body")),
+            );
+        for (param, at) in in_body {
+            let place = self.place_in(at, param);
+            self.must_exist(param, &place, errors);
+        }
+    }
+
+    /// The pointer of the leaf of a body that names a parameter.
+    fn place_in(&self, at: &str, param: &ParamPath) -> String {
+        let text = format!("${{{param}}}");
+        let body = at
+            .split('/')
+            .skip(1)
+            .try_fold(self.node, |node, part| node.get(part));
+        let leaf = body.and_then(|body| body.find_text(&text));
+        leaf.map_or_else(|| at.into(), |leaf| format!("{at}{leaf}"))
+    }
+
+    fn must_exist(&self, param: &ParamPath, at: &str, errors: &mut Errors) -> bool {
+        let exists = self.params.find(param).is_some();
+        if !exists {
+            let paths = self.params.paths();
+            let known = paths.iter().map(String::as_str);
+            let fault = unknown(self.node.mark_at(at), "parameter", &param.dotted(), known);
+            errors.fault(Rule::UnknownName, fault);
+        }
+        exists
+    }
+
+    fn must_be_scalar(&self, param: &ParamPath, at: &str, rule: Rule, errors: &mut Errors) {
+        let kind = self.params.find(param).and_then(|schema| schema.get("type"));
+        if !kind.is_some_and(|kind| kind == "string" || kind == "integer") {
+            let message = format!("`{param}` must be `type: string` or `type: integer` to stand here");
+            errors.add(rule, self.node.mark_at(at), message);
+        }
+    }
+
+    fn must_not_be_sensitive(&self, param: &ParamPath, what: &str, at: &str, errors: &mut Errors) {
+        let hidden = |other: &ParamPath| param.is_within(other) || other.is_within(param);
+        if self.sensitive.iter().any(hidden) {
+            let message = format!("`{param}` is sensitive and can't stand in {what}; use another parameter");
+            errors.add(Rule::Sensitive, self.node.mark_at(at), message);
+        }
+    }
+}

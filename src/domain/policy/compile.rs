@@ -1,0 +1,149 @@
+//! From the files under `policies/` to a policy, or to everything that is wrong with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{
+    Policy, agents,
+    catalog::{self, Around, KNOWN_CHECKS},
+    error::{Errors, PolicyError, Rule},
+    owners, people, tiers,
+};
+use crate::domain::{
+    ids::Digest,
+    source::{SourceFile, nearest, read_tree},
+};
+
+const CATALOG: &str = "catalog.yaml";
+const TIERS: &str = "tiers.yaml";
+const OWNERS: &str = "CODEOWNERS";
+const PEOPLE: &str = "people.yaml";
+const AGENTS: &str = "agents.yaml";
+const REQUIRED: &[&str] = &[CATALOG, TIERS, OWNERS, PEOPLE, AGENTS];
+
+/// Reads all policy files together. Errors: all that were found, each with its place; a policy with any error is none
+/// (INVARIANT i10).
+pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
+    let mut found = names(files);
+    let mut tree = |name: &str| {
+        let file = files.iter().find(|file| file.path == name)?;
+        read_tree(file)
+            .map_err(|error| {
+                let mut errors = Errors::of(name);
+                errors.source(Rule::Syntax, &error);
+                found.extend(errors.into_list());
+            })
+            .ok()
+    };
+    let catalog = tree(CATALOG);
+    let tiers = tree(TIERS);
+    let people = tree(PEOPLE);
+    let agents = tree(AGENTS);
+    let owners = files.iter().find(|file| file.path == OWNERS);
+
+    let mut take = |name: &str, read: &mut dyn FnMut(&mut Errors)| {
+        let mut errors = Errors::of(name);
+        read(&mut errors);
+        found.extend(errors.into_list());
+    };
+    // What others refer to comes first; when it can't be read, what refers to it can't be judged.
+    let (Some(people), Some(agents), Some(catalog)) = (people, agents, catalog) else {
+        if let Some(tiers) = tiers {
+            take(TIERS, &mut |errors| {
+                let _ = tiers::read(&tiers, errors);
+            });
+        }
+        return Err(sorted(found));
+    };
+    let mut everyone = people::People::default();
+    take(PEOPLE, &mut |errors| everyone = people::read(&people, errors));
+    let mut programs = agents::Agents::default();
+    let actions_named = catalog::names(&catalog);
+    take(AGENTS, &mut |errors| {
+        programs = agents::read(&agents, &everyone, &actions_named, errors);
+    });
+    let agents_named = agents::names(&agents);
+    let around = Around {
+        people: &everyone,
+        agents: &agents_named,
+        checks: KNOWN_CHECKS,
+    };
+    let mut actions = BTreeMap::new();
+    take(CATALOG, &mut |errors| {
+        actions = catalog::read(&catalog, around, errors)
+    });
+    let mut rules = None;
+    if let Some(tiers) = tiers {
+        take(TIERS, &mut |errors| rules = tiers::read(&tiers, errors));
+    }
+    let mut owned = None;
+    if let Some(file) = owners {
+        take(OWNERS, &mut |errors| {
+            owned = Some(owners::read(&file.text, &everyone, errors))
+        });
+    }
+    match (rules, owned) {
+        (Some(tiers), Some(owners)) if found.is_empty() => Ok(Policy {
+            digest: policy_digest(files),
+            actions,
+            tiers,
+            owners,
+            people: everyone,
+            agents: programs,
+        }),
+        _ => Err(sorted(found)),
+    }
+}
+
+fn sorted(mut found: Vec<PolicyError>) -> Vec<PolicyError> {
+    found.sort_by(|a, b| (a.file(), a.place(), a.rule()).cmp(&(b.file(), b.place(), b.rule())));
+    found
+}
+
+/// What is wrong with the names of the files alone.
+fn names(files: &[SourceFile]) -> Vec<PolicyError> {
+    let mut found = Vec::new();
+    let given: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    for name in REQUIRED.iter().filter(|name| !given.contains(**name)) {
+        let message = "the file is missing; add it, `countersign init` makes a starter set";
+        found.push(PolicyError::new(Rule::MissingFile, name, None, message));
+    }
+    let mut seen = BTreeSet::new();
+    for file in files {
+        let path = file.path.as_str();
+        if !seen.insert(path) {
+            let message = "the file was given twice";
+            found.push(PolicyError::new(Rule::Duplicate, path, None, message));
+        }
+        let is_test = path.starts_with("tests/") && path.ends_with(".yaml");
+        if !REQUIRED.contains(&path) && path != "README.md" && !is_test {
+            let help = nearest(path, REQUIRED.iter().copied())
+                .map(|near| format!("did you mean `{near}`?"))
+                .unwrap_or_else(|| "cases go to `tests/*.yaml`".into());
+            let message = "no rule reads this file, so it would change nothing";
+            found.push(PolicyError::new(Rule::UnknownFile, path, None, message).with_help(Some(help)));
+        }
+    }
+    found
+}
+
+/// The digest of all files of `policies/`, whether or not they compile: of the list of paths with the digest of each
+/// file's raw bytes, in the order of the paths.
+pub fn policy_digest(files: &[SourceFile]) -> Digest {
+    #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    struct Entry<'a> {
+        path: &'a str,
+        digest: Digest,
+    }
+    let mut list: Vec<Entry<'_>> = files
+        .iter()
+        .map(|file| Entry {
+            path: &file.path,
+            digest: Digest::of(file.text.as_bytes()),
+        })
+        .collect();
+    list.sort();
+    // A list of texts always has a canonical form; were it ever without, no recorded digest would equal this one.
+    crate::domain::canonical::digest_of(&list).unwrap_or(Digest::from_bytes([0; 32]))
+}

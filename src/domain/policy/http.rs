@@ -1,0 +1,377 @@
+//! How the bot reads and acts over HTTP: declared in the catalog, never by an agent.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{body::BodyTemplate, param::ParamPath, url_template::UrlTemplate};
+use crate::domain::{
+    ids::Span,
+    source::{Fault, Node},
+};
+
+/// An HTTP method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Asks or acts.
+    Post,
+    /// Puts a whole state.
+    Put,
+    /// Changes part of a state.
+    Patch,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A place in an answer, by JSON pointer (RFC 6901).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JsonPointer(String);
+
+impl JsonPointer {
+    /// The pointer's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// What stands there.
+    pub fn find<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        value.pointer(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonPointer {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        if (text.is_empty() || text.starts_with('/')) && escapes {
+            Ok(Self(text))
+        } else {
+            let text = text.escape_debug();
+            Err(serde::de::Error::custom(format!(
+                "`{text}` is not a JSON pointer; write `/field/inner`"
+            )))
+        }
+    }
+}
+
+/// Where an answer tells what is affected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Affected {
+    count: Option<JsonPointer>,
+    audience: Option<JsonPointer>,
+    deltas: Option<JsonPointer>,
+    sample: Option<JsonPointer>,
+}
+
+impl Affected {
+    /// How many records.
+    pub fn count(&self) -> Option<&JsonPointer> {
+        self.count.as_ref()
+    }
+    /// Who is reached.
+    pub fn audience(&self) -> Option<&JsonPointer> {
+        self.audience.as_ref()
+    }
+    /// By how much what changes.
+    pub fn deltas(&self) -> Option<&JsonPointer> {
+        self.deltas.as_ref()
+    }
+    /// A few of the records.
+    pub fn sample(&self) -> Option<&JsonPointer> {
+        self.sample.as_ref()
+    }
+}
+
+/// How the bot itself reads before, after and what is affected (INVARIANT i13).
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpObserve {
+    method: Method,
+    url: UrlTemplate,
+    body: Option<BodyTemplate>,
+    before: Option<JsonPointer>,
+    after: Option<JsonPointer>,
+    affected: Affected,
+    timeout: Span,
+    allow_private: bool,
+}
+
+impl HttpObserve {
+    /// `GET` or `POST`.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+    /// Where to ask.
+    pub fn url(&self) -> &UrlTemplate {
+        &self.url
+    }
+    /// What to ask with.
+    pub fn body(&self) -> Option<&BodyTemplate> {
+        self.body.as_ref()
+    }
+    /// Where the answer has the state before.
+    pub fn before(&self) -> Option<&JsonPointer> {
+        self.before.as_ref()
+    }
+    /// Where the answer has the state after.
+    pub fn after(&self) -> Option<&JsonPointer> {
+        self.after.as_ref()
+    }
+    /// Where the answer has what is affected.
+    pub fn affected(&self) -> &Affected {
+        &self.affected
+    }
+    /// How long to wait; 10 s unless stated, 60 s at most.
+    pub fn timeout(&self) -> Span {
+        self.timeout
+    }
+    /// Whether a private address may be called (INVARIANT i23).
+    pub fn allow_private(&self) -> bool {
+        self.allow_private
+    }
+}
+
+/// How the bot acts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpExecute {
+    method: Method,
+    url: UrlTemplate,
+    body: Option<BodyTemplate>,
+    timeout: Span,
+    idempotency_header: String,
+    allow_private: bool,
+}
+
+impl HttpExecute {
+    /// `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+    /// Where to act.
+    pub fn url(&self) -> &UrlTemplate {
+        &self.url
+    }
+    /// What to send.
+    pub fn body(&self) -> Option<&BodyTemplate> {
+        self.body.as_ref()
+    }
+    /// How long to wait; 30 s unless stated, 5 m at most.
+    pub fn timeout(&self) -> Span {
+        self.timeout
+    }
+    /// The header that carries the idempotency key; `Idempotency-Key` unless stated.
+    pub fn idempotency_header(&self) -> &str {
+        &self.idempotency_header
+    }
+    /// Whether a private address may be called (INVARIANT i23).
+    pub fn allow_private(&self) -> bool {
+        self.allow_private
+    }
+}
+
+/// How an action is carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Execute {
+    /// One HTTP request.
+    Http(HttpExecute),
+}
+
+impl Execute {
+    pub(super) fn read(node: &Node) -> Result<Self, Vec<Fault>> {
+        let http = only_http(node)?;
+        let raw: RawExecute = http.decode().map_err(|fault| vec![fault])?;
+        let mut faults = Vec::new();
+        if raw.method == Method::Get {
+            let message = "`GET` only reads; an action is POST, PUT, PATCH or DELETE";
+            faults.push(Fault::new(http.mark_at("/method"), message));
+        }
+        let timeout = limited(http, raw.timeout, 30, 300, &mut faults);
+        let header = raw.idempotency_header.unwrap_or_else(|| "Idempotency-Key".into());
+        if let Err(message) = check_header(&header) {
+            faults.push(Fault::new(http.mark_at("/idempotency_header"), message));
+        }
+        let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
+        let body = read_body(http, &mut faults);
+        match url {
+            Some(url) if faults.is_empty() => Ok(Self::Http(HttpExecute {
+                method: raw.method,
+                url,
+                body,
+                timeout,
+                idempotency_header: header,
+                allow_private: raw.allow_private,
+            })),
+            Some(_) | None => Err(faults),
+        }
+    }
+    /// The parameters put into a URL.
+    pub(super) fn url_params(&self) -> Vec<&ParamPath> {
+        match self {
+            Self::Http(http) => http.url.params().collect(),
+        }
+    }
+    /// The parameters put into a body.
+    pub(super) fn body_params(&self) -> Vec<&ParamPath> {
+        match self {
+            Self::Http(http) => http.body.as_ref().map(BodyTemplate::params).unwrap_or_default(),
+        }
+    }
+}
+
+impl HttpObserve {
+    pub(super) fn read(node: &Node) -> Result<Self, Vec<Fault>> {
+        let http = only_http(node)?;
+        let raw: RawObserve = http.decode().map_err(|fault| vec![fault])?;
+        let mut faults = Vec::new();
+        match raw.method {
+            Method::Get if http.get("body").is_some() => {
+                let message = "`GET` sends no body; remove it or write `method: POST`";
+                faults.push(Fault::new(http.mark_at("/body"), message));
+            }
+            Method::Get | Method::Post => {}
+            Method::Put | Method::Patch | Method::Delete => {
+                let message = "an observation only reads; use `GET`, or `POST` for a query";
+                faults.push(Fault::new(http.mark_at("/method"), message));
+            }
+        }
+        let timeout = limited(http, raw.timeout, 10, 60, &mut faults);
+        let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
+        let body = read_body(http, &mut faults);
+        match url {
+            Some(url) if faults.is_empty() => Ok(Self {
+                method: raw.method,
+                url,
+                body,
+                before: raw.before,
+                after: raw.after,
+                affected: raw.affected,
+                timeout,
+                allow_private: raw.allow_private,
+            }),
+            Some(_) | None => Err(faults),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExecute {
+    method: Method,
+    url: String,
+    #[serde(rename = "body")]
+    _body: Option<serde::de::IgnoredAny>,
+    timeout: Option<Span>,
+    idempotency_header: Option<String>,
+    #[serde(default)]
+    allow_private: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawObserve {
+    method: Method,
+    url: String,
+    #[serde(rename = "body")]
+    _body: Option<serde::de::IgnoredAny>,
+    before: Option<JsonPointer>,
+    after: Option<JsonPointer>,
+    #[serde(default)]
+    affected: Affected,
+    timeout: Option<Span>,
+    #[serde(default)]
+    allow_private: bool,
+}
+
+fn only_http(node: &Node) -> Result<&Node, Vec<Fault>> {
+    match node.entries() {
+        [(key, http)] if key.text() == "http" => Ok(http),
+        [(key, _)] => Err(vec![super::error::unknown(
+            key.mark(),
+            "connector",
+            key.text(),
+            ["http"],
+        )]),
+        _ => {
+            let message = "expected one connector, as in `http: { ... }`";
+            Err(vec![Fault::new(node.mark(), message)])
+        }
+    }
+}
+
+fn limited(node: &Node, stated: Option<Span>, default: u32, most: u32, faults: &mut Vec<Fault>) -> Span {
+    let (most, span) = (Span::seconds(most), stated.unwrap_or(Span::seconds(default)));
+    if span > most || span.millis() == 0 {
+        let message = format!("`{span}` is not a timeout; between 1s and {most}");
+        faults.push(Fault::new(node.mark_at("/timeout"), message));
+    }
+    span
+}
+
+fn read_url(node: &Node, text: &str, allow_private: bool, faults: &mut Vec<Fault>) -> Option<UrlTemplate> {
+    UrlTemplate::parse(text, allow_private)
+        .map_err(|message| faults.push(Fault::new(node.mark_at("/url"), message)))
+        .ok()
+}
+
+fn read_body(node: &Node, faults: &mut Vec<Fault>) -> Option<BodyTemplate> {
+    let body = node.get("body")?;
+    BodyTemplate::read(body).map_err(|fault| faults.push(fault)).ok()
+}
+
+/// Headers that carry credentials, frame the message, or are the client's own.
+const RESERVED: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "origin",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+];
+
+fn check_header(name: &str) -> Result<(), String> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let lower = name.to_ascii_lowercase();
+    if name.is_empty() || name.len() > 100 || !name.chars().all(token) {
+        Err(format!("`{}` is not a header name", name.escape_debug()))
+    } else if RESERVED.contains(&lower.as_str())
+        || ["proxy-", "sec-", "x-forwarded-"]
+            .iter()
+            .any(|start| lower.starts_with(start))
+    {
+        Err(format!(
+            "the header `{name}` can't carry the idempotency key; use `Idempotency-Key`"
+        ))
+    } else {
+        Ok(())
+    }
+}

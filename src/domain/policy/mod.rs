@@ -1,0 +1,109 @@
+//! The rules: what agents may do, how risky it is, who must approve, and who everyone is.
+
+mod action;
+mod agents;
+mod body;
+mod catalog;
+mod compile;
+mod describe;
+mod error;
+mod http;
+mod owners;
+mod param;
+mod pattern;
+mod people;
+mod resource;
+mod schema;
+mod tiers;
+mod url_template;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use action::{Action, Party, Raci, Rollback};
+pub use agents::{Agent, AgentKey};
+pub use body::{BodyError, BodyTemplate, Filling};
+pub use catalog::KNOWN_CHECKS;
+pub use compile::{compile, policy_digest};
+pub use error::{PolicyError, Rule};
+pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
+pub use owners::{Owner, OwnerSet, Owners, RawOwners, Requirements};
+pub use param::{ParamPath, ResourceError};
+pub use people::{Account, Person};
+pub use resource::ResourcePattern;
+pub use schema::ParamError;
+pub use tiers::{
+    Approvers, Classified, DataClass, GateRule, Impact, MergeMode, Preview, RollbackKind, StepUp, Tier,
+};
+pub use url_template::{UrlError, UrlTemplate};
+
+use super::{
+    ids::{AccountId, ActionName, AgentName, Digest, PersonName},
+    source::nearest,
+};
+
+/// All files of `policies/`, read together and found without error.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    digest: Digest,
+    actions: BTreeMap<ActionName, Action>,
+    tiers: tiers::Tiers,
+    owners: Owners,
+    people: people::People,
+    agents: agents::Agents,
+}
+
+impl Policy {
+    /// The digest of all files given to [`compile`] (INVARIANT i02).
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+    /// An action of the catalog.
+    pub fn action(&self, name: &ActionName) -> Option<&Action> {
+        self.actions.get(name)
+    }
+    /// Every action, by name.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.actions.values()
+    }
+    /// The action that a mistyped name most likely meant.
+    pub fn nearest_action(&self, name: &str) -> Option<&ActionName> {
+        let near = nearest(name, self.actions.keys().map(ActionName::as_str))?;
+        self.actions.keys().find(|action| action.as_str() == near)
+    }
+    /// The tier of an action; what no rule matches is high (INVARIANT i10).
+    pub fn classify(&self, impact: Impact, data: &BTreeSet<DataClass>, rollback: RollbackKind) -> Classified {
+        self.tiers.classify(impact, data, rollback)
+    }
+    /// What the gate of a tier demands.
+    pub fn gate(&self, tier: Tier) -> &GateRule {
+        self.tiers.gate(tier)
+    }
+    /// Who owns what.
+    pub fn owners(&self) -> &Owners {
+        &self.owners
+    }
+    /// A person by name.
+    pub fn person(&self, name: &PersonName) -> Option<&Person> {
+        self.people.get(name)
+    }
+    /// A person by any of their accounts.
+    pub fn person_of(&self, account: AccountId) -> Option<&Person> {
+        self.people.of_account(account)
+    }
+    /// Every person, by name.
+    pub fn people(&self) -> impl Iterator<Item = &Person> {
+        self.people.all()
+    }
+    /// An agent by name.
+    pub fn agent(&self, name: &AgentName) -> Option<&Agent> {
+        self.agents.get(name)
+    }
+    /// An agent by its account.
+    pub fn agent_of(&self, account: AccountId) -> Option<&Agent> {
+        self.agents.of_account(account)
+    }
+    /// Every agent, by name.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.all()
+    }
+}

@@ -1,0 +1,159 @@
+//! The path of one parameter, and what may stand in a path segment.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use unicode_normalization::is_nfc;
+
+/// A parameter, written `params.amount.minor`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParamPath(Vec<String>);
+
+impl ParamPath {
+    /// A parameter from its path without `params.`, as in `amount.minor`.
+    pub(super) fn inner(text: &str) -> Option<Self> {
+        let parts: Vec<String> = text.split('.').map(Into::into).collect();
+        let well = |part: &String| {
+            let mut chars = part.chars();
+            chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+                && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        };
+        (text.len() <= 200 && parts.iter().all(well)).then_some(Self(parts))
+    }
+    /// The names from the outermost inward.
+    pub fn parts(&self) -> &[String] {
+        &self.0
+    }
+    /// The path without `params.`.
+    pub fn dotted(&self) -> String {
+        self.0.join(".")
+    }
+    /// The JSON pointer (RFC 6901) into the parameters.
+    pub fn pointer(&self) -> String {
+        self.0
+            .iter()
+            .fold(String::new(), |pointer, part| pointer + "/" + part)
+    }
+    /// The value among the parameters.
+    pub fn find<'a>(&self, params: &'a Value) -> Option<&'a Value> {
+        self.0.iter().try_fold(params, |value, part| value.get(part))
+    }
+    /// Whether this parameter is the other or lies in it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+}
+
+impl fmt::Display for ParamPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "params.{}", self.dotted())
+    }
+}
+impl FromStr for ParamPath {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.strip_prefix("params.").and_then(Self::inner).ok_or_else(|| {
+            format!(
+                "`{}` is not a parameter; write `params.` and its name",
+                text.escape_debug()
+            )
+        })
+    }
+}
+impl Serialize for ParamPath {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for ParamPath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A parameter's value that must not stand in a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{param}` {why}")]
+pub struct ResourceError {
+    param: ParamPath,
+    why: &'static str,
+}
+
+impl ResourceError {
+    /// The parameter at fault.
+    pub fn param(&self) -> &ParamPath {
+        &self.param
+    }
+    /// What is wrong with its value.
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+}
+
+/// The longest value of a path segment, in bytes.
+const MAX_SEGMENT: usize = 128;
+
+/// The text of a parameter for one path segment.
+pub(super) fn segment(param: &ParamPath, params: &Value) -> Result<String, ResourceError> {
+    let no = |why| ResourceError {
+        param: param.clone(),
+        why,
+    };
+    let text = scalar(param, params)?;
+    if text.is_empty() {
+        return Err(no("is empty; a path needs it"));
+    }
+    if text.len() > MAX_SEGMENT {
+        return Err(no("is longer than 128 bytes, too long for a path"));
+    }
+    if text == "." || text.contains("..") {
+        return Err(no("has a `.` or `..` that would change the path"));
+    }
+    if text.contains(['/', '\\', '%']) {
+        return Err(no("contains `/`, `\\` or `%`, which would change the path"));
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(no(
+            "contains a space or a control character, which a path can't hold",
+        ));
+    }
+    if text.chars().any(is_invisible) {
+        return Err(no(
+            "contains an invisible or bidirectional character, which a path can't hold",
+        ));
+    }
+    if !is_nfc(&text) {
+        return Err(no(
+            "is not in Unicode normal form NFC, so that two spellings would look alike",
+        ));
+    }
+    Ok(text)
+}
+
+/// The text of a parameter that is text or an integer.
+pub(super) fn scalar(param: &ParamPath, params: &Value) -> Result<String, ResourceError> {
+    let no = |why| ResourceError {
+        param: param.clone(),
+        why,
+    };
+    match param.find(params) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) if number.is_u64() || number.is_i64() => Ok(number.to_string()),
+        Some(_) => Err(no("is neither text nor a whole number")),
+        None => Err(no("is missing")),
+    }
+}
+
+/// Characters that nobody sees or that turn the reading direction (default-ignorable and format characters).
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}

@@ -1,0 +1,179 @@
+//! `people.yaml`: who people are, by their numeric accounts, and which teams they are in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Errors, Rule};
+use crate::domain::{
+    ids::{AccountId, Login, PersonName, TeamName},
+    source::Node,
+};
+
+/// A GitHub account: the id counts, the login is what people read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    login: Login,
+    id: AccountId,
+}
+
+impl Account {
+    /// The login as the file has it.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+    /// The numeric id, which a rename keeps.
+    pub fn id(&self) -> AccountId {
+        self.id
+    }
+}
+
+/// A person who may approve, sponsor or release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Person {
+    name: PersonName,
+    full_name: Option<String>,
+    accounts: Vec<Account>,
+    teams: Vec<TeamName>,
+}
+
+impl Person {
+    /// The name other policy files use.
+    pub fn name(&self) -> &PersonName {
+        &self.name
+    }
+    /// The name people read, when the file has one.
+    pub fn full_name(&self) -> Option<&str> {
+        self.full_name.as_deref()
+    }
+    /// All accounts of this person; at least one.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+    /// The teams, as the policy has them; membership on GitHub is looked up again (INVARIANT i09).
+    pub fn teams(&self) -> &[TeamName] {
+        &self.teams
+    }
+    /// Whether an account is this person's.
+    pub fn has_account(&self, id: AccountId) -> bool {
+        self.accounts.iter().any(|account| account.id == id)
+    }
+}
+
+/// Everyone in `people.yaml`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct People {
+    by_name: BTreeMap<PersonName, Person>,
+    by_account: BTreeMap<AccountId, PersonName>,
+    by_login: BTreeMap<String, PersonName>,
+    teams: BTreeSet<TeamName>,
+}
+
+impl People {
+    pub(super) fn get(&self, name: &PersonName) -> Option<&Person> {
+        self.by_name.get(name)
+    }
+    pub(super) fn of_account(&self, id: AccountId) -> Option<&Person> {
+        self.get(self.by_account.get(&id)?)
+    }
+    /// By login; GitHub compares logins without case.
+    pub(super) fn of_login(&self, login: &str) -> Option<&Person> {
+        self.get(self.by_login.get(&login.to_ascii_lowercase())?)
+    }
+    pub(super) fn all(&self) -> impl Iterator<Item = &Person> {
+        self.by_name.values()
+    }
+    pub(super) fn has_team(&self, team: &TeamName) -> bool {
+        self.teams.contains(team)
+    }
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(PersonName::as_str)
+    }
+    pub(super) fn teams(&self) -> impl Iterator<Item = &str> {
+        self.teams.iter().map(TeamName::as_str)
+    }
+    pub(super) fn logins(&self) -> impl Iterator<Item = &str> {
+        let accounts = self.by_name.values().flat_map(|person| &person.accounts);
+        accounts.map(|account| account.login.as_str())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPerson {
+    full_name: Option<String>,
+    accounts: Vec<Account>,
+    #[serde(default)]
+    teams: Vec<TeamName>,
+}
+
+/// Reads `people.yaml`; people with errors are left out.
+pub(super) fn read(root: &Node, errors: &mut Errors) -> People {
+    errors.shape(root, &["people"], &[]);
+    let mut people = People::default();
+    let Some(list) = root.get("people") else {
+        return people;
+    };
+    errors.mapping(list, "a mapping from each person's name to the person");
+    for (key, node) in list.entries() {
+        let name: PersonName = match key.text().parse() {
+            Ok(name) => name,
+            Err(error) => {
+                errors.add(Rule::Syntax, key.mark(), error.to_string());
+                continue;
+            }
+        };
+        match node.decode::<RawPerson>() {
+            Ok(raw) => people.add(name, raw, node, errors),
+            Err(fault) => errors.fault(Rule::Syntax, fault),
+        }
+    }
+    for (key, _) in list.entries() {
+        if people.teams().any(|team| team == key.text()) {
+            let message = format!("`{}` is both a person and a team; rename one", key.text());
+            errors.add(Rule::Duplicate, key.mark(), message);
+        }
+    }
+    people
+}
+
+impl People {
+    fn add(&mut self, name: PersonName, raw: RawPerson, node: &Node, errors: &mut Errors) {
+        if raw.accounts.is_empty() {
+            let message = format!("`{name}` has no account and could never approve; add one");
+            errors.add(Rule::Syntax, node.mark_at("/accounts"), message);
+        }
+        for (account, index) in raw.accounts.iter().zip(0..) {
+            let login = account.login.as_str().to_ascii_lowercase();
+            let taken = |by: &PersonName| format!("is already the account of `{by}`");
+            if let Some(other) = self.by_account.get(&account.id) {
+                let mark = node.mark_at(&format!("/accounts/{index}/id"));
+                let message = format!("the account id `{}` {}", account.id, taken(other));
+                errors.add(Rule::Duplicate, mark, message);
+            }
+            if let Some(other) = self.by_login.get(&login) {
+                let mark = node.mark_at(&format!("/accounts/{index}/login"));
+                let message = format!("the login `{}` {}", account.login, taken(other));
+                errors.add(Rule::Duplicate, mark, message);
+            }
+            self.by_account.insert(account.id, name.clone());
+            self.by_login.insert(login, name.clone());
+        }
+        let mut seen = BTreeSet::new();
+        for (team, index) in raw.teams.iter().zip(0..) {
+            if !seen.insert(team) {
+                let mark = node.mark_at(&format!("/teams/{index}"));
+                errors.add(Rule::Duplicate, mark, format!("the team `{team}` appears twice"));
+            }
+        }
+        self.teams.extend(raw.teams.iter().cloned());
+        let person = Person {
+            name: name.clone(),
+            full_name: raw.full_name,
+            accounts: raw.accounts,
+            teams: raw.teams,
+        };
+        self.by_name.insert(name, person);
+    }
+}

@@ -1,0 +1,426 @@
+//! The parameters of an action as a JSON Schema (2020-12): strict, local, with linear-time patterns.
+
+use std::sync::Arc;
+
+use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::param::ParamPath;
+use crate::domain::{
+    canonical::{NotCanonical, digest_of, escape_pointer, refuse_inexact},
+    ids::Digest,
+    source::{Fault, Node, nearest},
+};
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// Keywords whose value is one schema.
+const ONE: &[&str] = &[
+    "items",
+    "contains",
+    "not",
+    "if",
+    "then",
+    "else",
+    "additionalProperties",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
+];
+/// Keywords whose value is a list of schemas.
+const MANY: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
+/// Keywords whose value is a mapping from names to schemas.
+const NAMED: &[&str] = &["properties", "patternProperties", "$defs", "dependentSchemas"];
+/// Every other keyword of the dialect that may be used here.
+const PLAIN: &[&str] = &[
+    "$schema",
+    "$id",
+    "$ref",
+    "$anchor",
+    "$comment",
+    "type",
+    "enum",
+    "const",
+    "multipleOf",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "maxContains",
+    "minContains",
+    "maxProperties",
+    "minProperties",
+    "required",
+    "dependentRequired",
+    "title",
+    "description",
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "examples",
+    "format",
+    "contentEncoding",
+    "contentMediaType",
+];
+
+/// A parameter that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParamError {
+    pointer: String,
+    message: String,
+}
+
+impl ParamError {
+    /// The JSON pointer (RFC 6901) into the parameters; empty for all of them.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+    /// What is wrong; never the value itself, which may be sensitive.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// A compiled schema.
+#[derive(Debug, Clone)]
+pub(super) struct ParamSchema {
+    schema: Value,
+    digest: Digest,
+    validator: Arc<Validator>,
+}
+
+impl ParamSchema {
+    pub(super) fn value(&self) -> &Value {
+        &self.schema
+    }
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Reads and compiles a schema. Objects that do not say so get `additionalProperties: false`.
+    pub(super) fn read(node: &Node) -> Result<Self, Vec<Fault>> {
+        let mut schema = node.to_value();
+        let mut faults = Vec::new();
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            let message = "the schema of the parameters must say `type: object`";
+            faults.push(Fault::new(node.mark(), message));
+        }
+        check(node, &schema, "", &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        close(&mut schema);
+        let digest = digest_of(&schema).map_err(|error| {
+            let at = match &error {
+                NotCanonical::Float { at } | NotCanonical::TooLarge { at } => at.as_str(),
+                NotCanonical::Json(_) | NotCanonical::Form => "",
+            };
+            vec![Fault::new(node.mark_at(at), error.to_string())]
+        })?;
+        let validator =
+            compile(&schema).map_err(|(at, message)| vec![Fault::new(node.mark_at(&at), message)])?;
+        let schema = Self {
+            schema,
+            digest,
+            validator: Arc::new(validator),
+        };
+        let faults = schema.wrong_defaults(node);
+        if faults.is_empty() {
+            Ok(schema)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The schema of one parameter, by `properties` and local references.
+    pub(super) fn find(&self, param: &ParamPath) -> Option<&Value> {
+        param.parts().iter().try_fold(&self.schema, |schema, part| {
+            self.resolve(self.resolve(schema)?.get("properties")?.get(part)?)
+        })
+    }
+    /// Whether a parameter is always there: required, or given a default, at every level.
+    pub(super) fn is_always_there(&self, param: &ParamPath) -> bool {
+        let mut schema = Some(&self.schema);
+        param.parts().iter().all(|part| {
+            let Some(here) = schema.and_then(|schema| self.resolve(schema)) else {
+                return false;
+            };
+            schema = here.get("properties").and_then(|all| all.get(part));
+            let required = here.get("required").and_then(Value::as_array);
+            required.is_some_and(|names| names.iter().any(|name| name == part))
+        })
+    }
+    /// The dotted path of every parameter.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.collect(&self.schema, "", 8, &mut found);
+        found
+    }
+
+    fn collect(&self, schema: &Value, prefix: &str, depth: usize, found: &mut Vec<String>) {
+        let Some(schema) = self.resolve(schema).filter(|_| depth > 0) else {
+            return;
+        };
+        for (name, schema) in properties(schema) {
+            let path = format!("{prefix}{name}");
+            self.collect(schema, &format!("{path}."), depth - 1, found);
+            found.push(path);
+        }
+    }
+
+    fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Value> {
+        let mut schema = schema;
+        for _ in 0..8 {
+            match schema.get("$ref").and_then(Value::as_str) {
+                Some(local) => schema = self.schema.pointer(local.strip_prefix('#')?)?,
+                None => return Some(schema),
+            }
+        }
+        None
+    }
+
+    /// Fills in defaults, in nested objects too; gives the JSON pointers of what was filled in.
+    pub(super) fn apply_defaults(&self, params: &mut Value) -> Vec<String> {
+        let mut filled = Vec::new();
+        self.fill(&self.schema, params, "", &mut filled);
+        filled
+    }
+
+    fn fill(&self, schema: &Value, value: &mut Value, at: &str, filled: &mut Vec<String>) {
+        let Some(schema) = self.resolve(schema) else {
+            return;
+        };
+        match value {
+            Value::Object(fields) => {
+                for (name, schema) in properties(schema) {
+                    let at = format!("{at}/{}", escape_pointer(name));
+                    let default = self.resolve(schema).and_then(|schema| schema.get("default"));
+                    if let (None, Some(default)) = (fields.get(name), default) {
+                        fields.insert(name.clone(), default.clone());
+                        filled.push(at.clone());
+                    }
+                    if let Some(value) = fields.get_mut(name) {
+                        self.fill(schema, value, &at, filled);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let Some(schema) = schema.get("items") else {
+                    return;
+                };
+                for (item, index) in items.iter_mut().zip(0..) {
+                    self.fill(schema, item, &format!("{at}/{index}"), filled);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Everything that does not fit; empty when the parameters are good.
+    pub(super) fn validate(&self, params: &Value) -> Vec<ParamError> {
+        let mut found: Vec<ParamError> = Vec::new();
+        if let Err(error) = refuse_inexact(params, &mut String::new()) {
+            let pointer = match &error {
+                NotCanonical::Float { at } | NotCanonical::TooLarge { at } => at.clone(),
+                NotCanonical::Json(_) | NotCanonical::Form => String::new(),
+            };
+            found.push(ParamError {
+                pointer,
+                message: error.to_string(),
+            });
+        }
+        found.extend(
+            self.validator
+                .iter_errors(params)
+                .take(100)
+                .flat_map(|error| self.explain(&error)),
+        );
+        found
+    }
+
+    fn explain(&self, error: &ValidationError<'_>) -> Vec<ParamError> {
+        let pointer = error.instance_path().as_str();
+        let at = |pointer: String, message: String| ParamError { pointer, message };
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                let known = error
+                    .schema_path()
+                    .as_str()
+                    .rsplit_once('/')
+                    .map_or("", |(up, _)| up);
+                let known = self.schema.pointer(known).map(properties).into_iter().flatten();
+                let known: Vec<&str> = known.map(|(name, _)| name.as_str()).collect();
+                unexpected
+                    .iter()
+                    .map(|name| {
+                        let help = nearest(name, known.iter().copied())
+                            .map(|near| format!("; did you mean `{near}`?"))
+                            .unwrap_or_default();
+                        let pointer = format!("{pointer}/{}", escape_pointer(name));
+                        let name: String = name.chars().take(80).flat_map(char::escape_debug).collect();
+                        at(pointer, format!("unknown parameter `{name}`{help}"))
+                    })
+                    .collect()
+            }
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                let pointer = format!("{pointer}/{}", escape_pointer(name));
+                vec![at(pointer, format!("the parameter `{name}` is missing"))]
+            }
+            _ => vec![at(pointer.into(), error.masked_with("the value").to_string())],
+        }
+    }
+
+    /// Defaults that the schema itself would refuse.
+    fn wrong_defaults(&self, node: &Node) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        self.each_default(&self.schema, "", &mut |at, schema, default| {
+            let mut alone = schema.clone();
+            if let (Some(alone), Some(defs)) = (alone.as_object_mut(), self.schema.get("$defs")) {
+                alone.entry("$defs").or_insert_with(|| defs.clone());
+            }
+            let mut filled = default.clone();
+            self.fill(schema, &mut filled, "", &mut Vec::new());
+            let fits = compile(&alone).is_ok_and(|validator| validator.is_valid(&filled));
+            if !fits {
+                let mark = node.mark_at(&format!("{at}/default"));
+                faults.push(Fault::new(mark, "the default does not fit its own schema"));
+            }
+        });
+        faults
+    }
+
+    fn each_default(&self, schema: &Value, at: &str, found: &mut impl FnMut(&str, &Value, &Value)) {
+        if let Some(default) = schema.get("default") {
+            found(at, schema, default);
+        }
+        for (name, schema) in properties(schema) {
+            self.each_default(
+                schema,
+                &format!("{at}/properties/{}", escape_pointer(name)),
+                found,
+            );
+        }
+        if let Some(items) = schema.get("items") {
+            self.each_default(items, &format!("{at}/items"), found);
+        }
+    }
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+}
+
+fn compile(schema: &Value) -> Result<Validator, (String, String)> {
+    jsonschema::draft202012::options()
+        .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
+        .should_validate_formats(true)
+        .build(schema)
+        .map_err(|error| {
+            let message = format!("not a JSON Schema: {error}");
+            (error.instance_path().as_str().to_owned(), message)
+        })
+}
+
+/// What the dialect allows and this place does not, or what is likely a slip.
+fn check(root: &Node, schema: &Value, at: &str, faults: &mut Vec<Fault>) {
+    let Some(fields) = schema.as_object() else {
+        return;
+    };
+    let mut no = |keyword: &str, message: String| {
+        faults.push(Fault::new(
+            root.mark_at(&format!("{at}/{}", escape_pointer(keyword))),
+            message,
+        ));
+    };
+    for (keyword, value) in fields {
+        let text = value.as_str().unwrap_or_default();
+        match keyword.as_str() {
+            "$ref" if !text.starts_with("#/") => no(
+                keyword,
+                format!("`{text}` is not in this schema; refer to `#/$defs/...`"),
+            ),
+            "$id" | "$anchor" => no(keyword, format!("`{keyword}` is not supported here; refer by `#/$defs/...`")),
+            "$schema" if text != DIALECT => {
+                no(keyword, format!("`{text}` is not the dialect used here, `{DIALECT}`"));
+            }
+            "type" if text == "number" || lists_number(value) => no(
+                keyword,
+                "`number` allows fractions, which readers round differently; use `integer`, money in minor units".into(),
+            ),
+            _ => {}
+        }
+    }
+    for keyword in fields.keys().filter(|keyword| !keyword.starts_with("x-")) {
+        let known = || [ONE, MANY, NAMED, PLAIN].into_iter().flatten().copied();
+        if !known().any(|name| name == keyword) {
+            let mark = root.key_mark_at(at, keyword);
+            faults.push(super::error::unknown(mark, "schema keyword", keyword, known()));
+        }
+    }
+    for (schema, path) in children(fields) {
+        check(root, schema, &format!("{at}{path}"), faults);
+    }
+}
+
+fn lists_number(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|list| list.iter().any(|name| name == "number"))
+}
+
+/// The schemas directly inside a schema, each with its JSON pointer from there.
+fn children(fields: &Map<String, Value>) -> Vec<(&Value, String)> {
+    let mut found = Vec::new();
+    for (keyword, value) in fields {
+        let key = escape_pointer(keyword);
+        if ONE.contains(&keyword.as_str()) {
+            found.push((value, format!("/{key}")));
+        } else if MANY.contains(&keyword.as_str()) {
+            let list = value.as_array().into_iter().flatten();
+            found.extend(list.zip(0..).map(|(schema, i)| (schema, format!("/{key}/{i}"))));
+        } else if NAMED.contains(&keyword.as_str()) {
+            let named = value.as_object().into_iter().flatten();
+            found.extend(named.map(|(name, schema)| (schema, format!("/{key}/{}", escape_pointer(name)))));
+        }
+    }
+    found
+}
+
+/// States `additionalProperties: false` wherever an object does not state it. Conditions (`if`, `not`) stay open:
+/// closing them would turn their meaning.
+fn close(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else {
+        return;
+    };
+    for (keyword, value) in fields.iter_mut() {
+        let name = keyword.as_str();
+        if ONE.contains(&name) && !matches!(name, "if" | "not") {
+            close(value);
+        } else if MANY.contains(&name) {
+            value.as_array_mut().into_iter().flatten().for_each(close);
+        } else if NAMED.contains(&name) {
+            let named = value.as_object_mut().into_iter().flatten();
+            named.for_each(|(_, schema)| close(schema));
+        }
+    }
+    let is_object =
+        fields.get("type").is_some_and(|kind| kind == "object") || fields.contains_key("properties");
+    if is_object && !fields.contains_key("unevaluatedProperties") {
+        fields.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+}

@@ -1,0 +1,463 @@
+//! A file as a tree whose every node knows its place, and the way from a tree into types.
+
+use std::fmt::{self, Display};
+
+use serde::de::{self, DeserializeOwned, Expected, Unexpected, Visitor, value::StrDeserializer};
+use serde_json::{Number, Value};
+
+use super::{Mark, nearest};
+use crate::domain::canonical::escape_pointer;
+
+/// What is wrong at one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    mark: Option<Mark>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Fault {
+    /// A fault at a mark.
+    pub fn new(mark: Option<Mark>, message: impl Into<String>) -> Self {
+        Self {
+            mark,
+            message: message.into(),
+            help: None,
+        }
+    }
+    /// The same fault with its next step.
+    #[must_use]
+    pub fn with_help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+    /// The same fault with this mark, unless it has one.
+    #[must_use]
+    pub fn or_at(mut self, mark: Option<Mark>) -> Self {
+        self.mark = self.mark.or(mark);
+        self
+    }
+    /// Mark, message and next step.
+    pub fn into_parts(self) -> (Option<Mark>, String, Option<String>) {
+        (self.mark, self.message, self.help)
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+impl std::error::Error for Fault {}
+
+impl de::Error for Fault {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::new(None, message.to_string())
+    }
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(
+            None,
+            format!("expected {}, found {}", wanted(expected), shown(found)),
+        )
+    }
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Self::new(
+            None,
+            format!("expected {}, found {length} values", wanted(expected)),
+        )
+    }
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(None, format!("unknown field `{}`", field.escape_debug())).with_help(Some(did_you_mean(
+            field,
+            "the fields here are",
+            expected,
+        )))
+    }
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(None, format!("unknown value `{}`", variant.escape_debug())).with_help(Some(did_you_mean(
+            variant,
+            "the values here are",
+            expected,
+        )))
+    }
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(None, format!("the field `{field}` is missing"))
+    }
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(None, format!("the field `{field}` appears twice; keep one"))
+    }
+}
+
+fn did_you_mean(name: &str, all: &str, names: &[&str]) -> String {
+    match nearest(name, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("{all} `{}`", names.join("`, `")),
+    }
+}
+
+fn shown(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(value) => format!("`{value}`"),
+        Unexpected::Unsigned(value) => format!("`{value}`"),
+        Unexpected::Signed(value) => format!("`{value}`"),
+        Unexpected::Float(value) => format!("`{value}`"),
+        Unexpected::Str(value) => {
+            let short: String = value.chars().take(80).flat_map(char::escape_debug).collect();
+            format!("`{short}`")
+        }
+        Unexpected::Unit | Unexpected::Option => "nothing".into(),
+        Unexpected::Seq => "a list".into(),
+        Unexpected::Map => "a mapping".into(),
+        other => other.to_string(),
+    }
+}
+
+/// What was expected, in words of the file rather than of the program.
+fn wanted(expected: &dyn Expected) -> String {
+    let text = expected.to_string();
+    match text.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number".into(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer".into(),
+        "a string" | "string" => "text".into(),
+        "a boolean" => "`true` or `false`".into(),
+        "a sequence" => "a list".into(),
+        "a map" => "a mapping".into(),
+        other if other.starts_with("struct ") => "a mapping".into(),
+        other if other.starts_with("enum ") || other == "string or map" => "one of the known values".into(),
+        _ => text,
+    }
+}
+
+/// A key of a mapping and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    mark: Option<Mark>,
+    text: String,
+}
+
+impl Key {
+    pub(super) fn new(mark: Option<Mark>, text: String) -> Self {
+        Self { mark, text }
+    }
+    /// The key's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// Where the key stands.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping in the order of the file; no key appears twice.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    mark: Option<Mark>,
+    kind: Kind,
+}
+
+impl Node {
+    pub(super) fn new(mark: Option<Mark>, kind: Kind) -> Self {
+        Self { mark, kind }
+    }
+    /// Where the value stands.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+    /// What the value is.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+    /// The value of a key, when this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entries()
+            .iter()
+            .find(|(k, _)| k.text == key)
+            .map(|(_, node)| node)
+    }
+    /// The entries of a mapping; none for anything else.
+    pub fn entries(&self) -> &[(Key, Self)] {
+        match &self.kind {
+            Kind::Map(entries) => entries,
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => &[],
+        }
+    }
+    /// The items of a list; none for anything else.
+    pub fn items(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(items) => items,
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::Map(_) => &[],
+        }
+    }
+    /// The place of the value at a JSON pointer (RFC 6901), or of the deepest part of it that exists.
+    pub fn mark_at(&self, pointer: &str) -> Option<Mark> {
+        let mut node = self;
+        for token in pointer.split('/').skip(1) {
+            let token = token.replace("~1", "/").replace("~0", "~");
+            match node.child(&token) {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.mark
+    }
+    /// The place of a key of this mapping, or of the mapping.
+    pub fn key_mark(&self, key: &str) -> Option<Mark> {
+        let entry = self.entries().iter().find(|(k, _)| k.text == key);
+        entry.map_or(self.mark, |(key, _)| key.mark.or(self.mark))
+    }
+    /// The place of a key of the mapping at a JSON pointer, or of the deepest part that exists.
+    pub fn key_mark_at(&self, pointer: &str, key: &str) -> Option<Mark> {
+        match self.at(pointer) {
+            Some(node) => node.key_mark(key),
+            None => self.mark_at(pointer),
+        }
+    }
+    /// The value at a JSON pointer (RFC 6901).
+    pub fn at(&self, pointer: &str) -> Option<&Self> {
+        pointer.split('/').skip(1).try_fold(self, |node, token| {
+            let token = token.replace("~1", "/").replace("~0", "~");
+            node.child(&token)
+        })
+    }
+    /// The JSON pointer of the first value that is exactly this text.
+    pub fn find_text(&self, text: &str) -> Option<String> {
+        match &self.kind {
+            Kind::Text(found) => (found == text).then(String::new),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) => None,
+            Kind::List(items) => items
+                .iter()
+                .enumerate()
+                .find_map(|(at, node)| Some(format!("/{at}{}", node.find_text(text)?))),
+            Kind::Map(entries) => entries.iter().find_map(|(key, node)| {
+                Some(format!("/{}{}", escape_pointer(&key.text), node.find_text(text)?))
+            }),
+        }
+    }
+    /// The value without places.
+    pub fn to_value(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Number(value) => Value::Number(value.clone()),
+            Kind::Text(value) => Value::String(value.clone()),
+            Kind::List(items) => items.iter().map(Self::to_value).collect(),
+            Kind::Map(entries) => entries
+                .iter()
+                .map(|(key, node)| (key.text.clone(), node.to_value()))
+                .collect(),
+        }
+    }
+    /// Reads the value into a type; the fault names the place of what does not fit.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        T::deserialize(self)
+    }
+
+    fn child(&self, token: &str) -> Option<&Self> {
+        match &self.kind {
+            Kind::Map(_) => self.get(token),
+            Kind::List(items) => items.get(token.parse::<usize>().ok()?),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => None,
+        }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        match &self.kind {
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => 0,
+            Kind::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            Kind::Map(entries) => 1 + entries.iter().map(|(_, node)| node.depth()).max().unwrap_or(0),
+        }
+    }
+
+    fn unexpected(&self) -> Unexpected<'_> {
+        match &self.kind {
+            Kind::Null => Unexpected::Unit,
+            Kind::Bool(value) => Unexpected::Bool(*value),
+            Kind::Number(value) => match (value.as_u64(), value.as_i64(), value.as_f64()) {
+                (Some(value), _, _) => Unexpected::Unsigned(value),
+                (None, Some(value), _) => Unexpected::Signed(value),
+                (None, None, value) => Unexpected::Float(value.unwrap_or_default()),
+            },
+            Kind::Text(value) => Unexpected::Str(value),
+            Kind::List(_) => Unexpected::Seq,
+            Kind::Map(_) => Unexpected::Map,
+        }
+    }
+
+    fn visit<'de, V: Visitor<'de>>(&'de self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.kind {
+            Kind::Null => visitor.visit_unit(),
+            Kind::Bool(value) => visitor.visit_bool(*value),
+            Kind::Number(value) => match (value.as_u64(), value.as_i64(), value.as_f64()) {
+                (Some(value), _, _) => visitor.visit_u64(value),
+                (None, Some(value), _) => visitor.visit_i64(value),
+                (None, None, value) => visitor.visit_f64(value.unwrap_or_default()),
+            },
+            Kind::Text(value) => visitor.visit_borrowed_str(value),
+            Kind::List(items) => {
+                let mut rest = items.iter();
+                visitor.visit_seq(Items(&mut rest))
+            }
+            Kind::Map(entries) => visitor.visit_map(Entries {
+                rest: entries.iter(),
+                value: None,
+            }),
+        }
+    }
+}
+
+impl<'de> de::Deserializer<'de> for &'de Node {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.visit(visitor).map_err(|fault| fault.or_at(self.mark))
+    }
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.kind {
+            Kind::Null => visitor.visit_none(),
+            Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) | Kind::Map(_) => {
+                visitor.visit_some(self)
+            }
+        }
+    }
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let result = match &self.kind {
+            Kind::Text(text) => visitor.visit_enum(Variant {
+                name: text,
+                value: None,
+            }),
+            Kind::Map(entries) => match entries.as_slice() {
+                [(key, value)] => visitor
+                    .visit_enum(Variant {
+                        name: &key.text,
+                        value: Some(value),
+                    })
+                    .map_err(|fault| fault.or_at(key.mark)),
+                _ => Err(Fault::new(
+                    self.mark,
+                    format!("expected exactly one key here, found {}", entries.len()),
+                )),
+            },
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_) => {
+                Err(de::Error::invalid_type(self.unexpected(), &visitor))
+            }
+        };
+        result.map_err(|fault| fault.or_at(self.mark))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Items<'a, 'de>(&'a mut std::slice::Iter<'de, Node>);
+
+impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        self.0.next().map(|node| seed.deserialize(node)).transpose()
+    }
+}
+
+struct Entries<'de> {
+    rest: std::slice::Iter<'de, (Key, Node)>,
+    value: Option<&'de Node>,
+}
+
+impl<'de> de::MapAccess<'de> for Entries<'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        let Some((key, value)) = self.rest.next() else {
+            return Ok(None);
+        };
+        self.value = Some(value);
+        let text = StrDeserializer::<Fault>::new(&key.text);
+        seed.deserialize(text)
+            .map(Some)
+            .map_err(|fault| fault.or_at(key.mark))
+    }
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let node = self.value.take();
+        seed.deserialize(node.ok_or_else(|| Fault::new(None, "a key without a value"))?)
+    }
+}
+
+struct Variant<'de> {
+    name: &'de str,
+    value: Option<&'de Node>,
+}
+
+impl<'de> de::EnumAccess<'de> for Variant<'de> {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
+        let name = StrDeserializer::<Fault>::new(self.name);
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Variant<'de> {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        match self.value {
+            None => Ok(()),
+            Some(value) => Err(Fault::new(value.mark, format!("`{}` takes no value", self.name))),
+        }
+    }
+    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+        match self.value {
+            Some(value) => seed.deserialize(value),
+            None => Err(Fault::new(None, format!("`{}` needs a value", self.name))),
+        }
+    }
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Some(value) => de::Deserializer::deserialize_any(value, visitor),
+            None => Err(Fault::new(None, format!("`{}` needs a value", self.name))),
+        }
+    }
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.tuple_variant(0, visitor)
+    }
+}

@@ -1,0 +1,118 @@
+//! The line that people read in `git log ledger`.
+
+use super::{
+    entry::{Entry, Event, Outcome, Reviewed},
+    observation::ReviewState,
+    policy::Tier,
+};
+
+/// The longest subject, in characters.
+const MAX: usize = 160;
+
+/// An entry in one line; `about` is the proposal's summary and tier.
+pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
+    let what = about.map_or_else(
+        || {
+            entry
+                .proposal
+                .map_or_else(|| "the ledger".to_owned(), |id| id.to_string())
+        },
+        |(summary, _)| summary.to_owned(),
+    );
+    let text = match &entry.event {
+        Event::Genesis(genesis) => format!("genesis: the ledger of {} begins", genesis.repository),
+        Event::Received(received) => {
+            let proposal = &received.proposal;
+            let (tier, agent) = (received.assessment.tier, &proposal.binding.agent);
+            format!("received: {}, from {agent}, {tier} tier", proposal.summary)
+        }
+        Event::Opened(opened) => format!("opened: {what}, as pull request {}", opened.pull),
+        Event::Reviewed(review) => reviewed(entry, review, &what),
+        Event::Observed(observed) => format!("observed: {what}, gate {}", observed.gate),
+        Event::Reminded(_) => format!("reminded: {what}"),
+        Event::Escalated(_) => format!("escalated: {what}"),
+        Event::Voided(voided) => {
+            let reason = match voided.because {
+                super::entry::VoidReason::ForeignHead => "somebody else moved its branch",
+                super::entry::VoidReason::ForeignBase => "somebody moved it to another base",
+                super::entry::VoidReason::Gone => "its pull request is gone",
+            };
+            format!("voided: {what}, {reason}")
+        }
+        Event::Denied(_) => format!("denied: {what}{}", by(entry)),
+        Event::Expired(_) => format!("expired: {what}"),
+        Event::Cancelled(_) => format!("cancelled: {what}{}", by(entry)),
+        Event::Superseded(superseded) => format!("superseded: {what}, by {}", superseded.by),
+        Event::Merged(merged) => format!("merged: {what}, as {}{}", merged.sha.short(), by(entry)),
+        Event::Bypassed(_) => format!(
+            "bypassed: {what}, merged around the gate{}; not executed",
+            by(entry)
+        ),
+        Event::PolicyChanged(_) => format!("policy changed: {what}; not executed"),
+        Event::RefusedAfterMerge(refusal) => format!("refused after merge: {what}, {}", refusal.reason),
+        Event::Started(started) => format!("started: {what}, attempt {}", started.attempt),
+        Event::Finished(finished) => {
+            let word = match finished.outcome {
+                Outcome::Executed => "executed",
+                Outcome::Refused => "refused by the target",
+                Outcome::Errored => "failed",
+                Outcome::Undone => "failed and undone",
+                Outcome::Partial => "executed in part",
+            };
+            format!("{word}: {what}")
+        }
+        Event::Unknown(_) => format!("unknown: {what}, it may or may not have run; a person must settle it"),
+        Event::Incident(incident) => format!("incident: {}", incident.what),
+    };
+    let one_line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX)
+        .collect();
+    one_line.trim_end().to_owned()
+}
+
+fn by(entry: &Entry) -> String {
+    let person = entry.actor.person.as_ref().map(ToString::to_string);
+    let who = person.or_else(|| entry.actor.agent.as_ref().map(ToString::to_string));
+    who.map_or_else(String::new, |who| format!(", by {who}"))
+}
+
+fn reviewed(entry: &Entry, review: &Reviewed, what: &str) -> String {
+    let word = match review.decision {
+        ReviewState::Approved => "approved",
+        ReviewState::ChangesRequested => "changes requested",
+        ReviewState::Commented => "commented",
+        ReviewState::Dismissed => "dismissed",
+        ReviewState::Edited => "edited",
+    };
+    let login = || {
+        review
+            .login
+            .as_ref()
+            .map_or_else(|| "a deleted account".to_owned(), ToString::to_string)
+    };
+    let who = entry
+        .actor
+        .person
+        .as_ref()
+        .map_or_else(login, ToString::to_string);
+    let team = review
+        .requirement
+        .as_ref()
+        .map_or_else(String::new, |team| format!(" ({team})"));
+    let progress = match (review.decision, review.progress) {
+        (ReviewState::Approved, Some((have, need))) if review.requirement.is_some() => {
+            format!(", {have} of {need}")
+        }
+        (ReviewState::Approved, _) => ", does not count".to_owned(),
+        (
+            ReviewState::ChangesRequested
+            | ReviewState::Commented
+            | ReviewState::Dismissed
+            | ReviewState::Edited,
+            _,
+        ) => String::new(),
+    };
+    format!("{word}: {what}, by {who}{team}{progress}")
+}
