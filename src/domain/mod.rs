@@ -19,6 +19,7 @@ pub mod observation;
 pub mod policy;
 pub mod proposal;
 pub mod publish;
+pub mod receive;
 pub mod request;
 mod review;
 pub mod sealed;
