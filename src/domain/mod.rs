@@ -10,6 +10,7 @@ pub mod book;
 pub mod canonical;
 pub mod case;
 pub mod checks;
+pub mod door;
 pub mod due;
 pub mod entry;
 pub mod gate;
