@@ -1,6 +1,9 @@
 //! A file as a tree whose every node knows its place, and the way from a tree into types.
 
-use std::fmt::{self, Display};
+use std::{
+    collections::HashSet,
+    fmt::{self, Display},
+};
 
 use serde::de::{self, DeserializeOwned, Expected, Unexpected, Visitor, value::StrDeserializer};
 use serde_json::{Number, Value};
@@ -281,6 +284,16 @@ impl Node {
         }
     }
 
+    /// A key that its mapping has twice.
+    pub(super) fn duplicate(&self) -> Option<&Key> {
+        let mut seen = HashSet::new();
+        let here = self.entries().iter().map(|(key, _)| key);
+        here.into_iter()
+            .find(|key| !seen.insert(&key.text))
+            .or_else(|| self.entries().iter().find_map(|(_, node)| node.duplicate()))
+            .or_else(|| self.items().iter().find_map(Self::duplicate))
+    }
+
     pub(super) fn depth(&self) -> usize {
         match &self.kind {
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => 0,
@@ -347,6 +360,20 @@ impl<'de> de::Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, Fault> {
         visitor.visit_newtype_struct(self)
     }
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.kind {
+            Kind::Map(_) => self.deserialize_any(visitor),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => {
+                let fault: Fault = de::Error::invalid_type(self.unexpected(), &visitor);
+                Err(fault.or_at(self.mark))
+            }
+        }
+    }
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -379,7 +406,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 
