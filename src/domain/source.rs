@@ -12,7 +12,7 @@ mod write;
 
 pub use nearest::nearest;
 pub use tree::{Fault, Key, Kind, Node};
-pub use write::{WriteError, write_yaml};
+pub use write::{WriteError, is_visible, write_yaml};
 
 /// The largest file that is read: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;

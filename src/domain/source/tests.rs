@@ -232,6 +232,27 @@ fn places_count_characters_and_bytes_count_bytes() {
     assert_eq!(node.mark_at("/é/none/deeper"), node.mark_at("/é"));
 }
 
+#[test]
+fn what_is_written_keeps_its_order_and_shows_what_is_hidden() {
+    #[derive(Serialize)]
+    struct Written {
+        z: &'static str,
+        a: Vec<u32>,
+        m: &'static str,
+    }
+    let value = Written {
+        z: "pay\u{202e}100",
+        a: vec![1, 2],
+        m: "line one\nline two\n",
+    };
+    assert_eq!(
+        write_yaml(&value).unwrap(),
+        "z: \"pay\\u202e100\"\na:\n- 1\n- 2\nm: |\n  line one\n  line two\n"
+    );
+    let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
+    assert!(write_yaml(&deep).is_err());
+}
+
 /// Text that YAML readers are known to take for something else.
 fn nasty() -> impl Strategy<Value = String> {
     let words = [

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::de::{self, DeserializeOwned, Expected, Unexpected, Visitor, value::StrDeserializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
 use super::{Mark, nearest};
@@ -335,6 +336,19 @@ impl Node {
                 rest: entries.iter(),
                 value: None,
             }),
+        }
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.kind {
+            Kind::Null => to.serialize_unit(),
+            Kind::Bool(value) => to.serialize_bool(*value),
+            Kind::Number(value) => value.serialize(to),
+            Kind::Text(value) => to.serialize_str(value),
+            Kind::List(items) => to.collect_seq(items),
+            Kind::Map(entries) => to.collect_map(entries.iter().map(|(key, node)| (&key.text, node))),
         }
     }
 }

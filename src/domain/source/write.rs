@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
-use super::{SourceFile, read_value};
+use super::{Key, Kind, Node, SourceFile, read_tree, read_value};
 
 /// Why a value can't be written as YAML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,16 +14,19 @@ pub struct WriteError(String);
 /// Writes a value as YAML that [`read_value`] reads back equal, with everything invisible escaped. Errors: what the
 /// reader would refuse, such as deep nesting or a key of more than 1,000 characters.
 pub fn write_yaml<T: Serialize>(value: &T) -> Result<String, WriteError> {
-    let value = serde_json::to_value(value).map_err(|error| WriteError(error.to_string()))?;
+    let json = serde_json::to_string(value).map_err(|error| WriteError(error.to_string()))?;
+    // Through text, so that fields keep the order of their type.
+    let node =
+        read_tree(&SourceFile::new("value.json", &*json)).map_err(|error| WriteError(error.to_string()))?;
     let mut quoted = Quoted {
-        prefix: unused_word(&value),
+        prefix: unused_word(&json),
         texts: Vec::new(),
     };
-    let plain = quoted.replace(&value);
+    let plain = quoted.replace(&node);
     let text = serde_yaml::to_string(&plain).map_err(|error| WriteError(error.to_string()))?;
     let text = quoted.restore(&text);
     match read_value(&SourceFile::new("written.yaml", &*text)) {
-        Ok(read) if read == value => Ok(text),
+        Ok(read) if read == node.to_value() => Ok(text),
         Ok(_) => Err(WriteError("it would be read as another value".into())),
         Err(error) => Err(WriteError(error.to_string())),
     }
@@ -37,19 +39,19 @@ struct Quoted {
 }
 
 impl Quoted {
-    fn replace(&mut self, value: &Value) -> Value {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-            Value::String(text) => Value::String(self.word(text)),
-            Value::Array(items) => items.iter().map(|item| self.replace(item)).collect(),
-            Value::Object(fields) => {
-                let mut map = Map::new();
-                for (key, field) in fields {
-                    map.insert(self.word(key), self.replace(field));
-                }
-                Value::Object(map)
-            }
-        }
+    fn replace(&mut self, node: &Node) -> Node {
+        let kind = match node.kind() {
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) => node.kind().clone(),
+            Kind::Text(text) => Kind::Text(self.word(text)),
+            Kind::List(items) => Kind::List(items.iter().map(|item| self.replace(item)).collect()),
+            Kind::Map(entries) => Kind::Map(
+                entries
+                    .iter()
+                    .map(|(key, node)| (Key::new(None, self.word(key.text())), self.replace(node)))
+                    .collect(),
+            ),
+        };
+        Node::new(None, kind)
     }
 
     fn word(&mut self, text: &str) -> String {
@@ -73,9 +75,8 @@ impl Quoted {
     }
 }
 
-/// A word that occurs nowhere in a value.
-fn unused_word(value: &Value) -> String {
-    let text = value.to_string();
+/// A word that occurs nowhere in a text.
+fn unused_word(text: &str) -> String {
     let mut word = String::from("quoted");
     while text.contains(&word) {
         word.push('q');
@@ -95,7 +96,9 @@ fn is_plain(text: &str) -> bool {
         && !text.contains("\n ")
 }
 
-fn is_visible(c: char) -> bool {
+/// Whether a character shows itself: not a control, not a blank other than a space, not invisible, bidirectional,
+/// private or unassignable.
+pub fn is_visible(c: char) -> bool {
     let code = u32::from(c);
     let blank = c.is_control() || (c.is_whitespace() && c != ' ');
     let hidden = matches!(
