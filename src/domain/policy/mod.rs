@@ -17,6 +17,16 @@ mod schema;
 mod tiers;
 mod url_template;
 
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected must stop"
+)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, Party, Raci, Rollback};

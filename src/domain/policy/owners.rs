@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     ids::{Login, PersonName, TeamName},
-    source::{Mark, Place, SourceError},
+    source::{Mark, Place, SourceError, is_visible},
 };
 
 /// The size from which GitHub does not load the file: 3 MB.
@@ -137,6 +137,11 @@ impl RawOwners {
         }
         let mut errors = Vec::new();
         let mut start = 0;
+        if text.starts_with('\u{feff}') {
+            let mark = Mark::new(Place { line: 1, column: 1 }, 0, '\u{feff}'.len_utf8());
+            let message = "the file begins with a byte order mark; save it as UTF-8 without";
+            return (owners, vec![SourceError::new(file, Some(mark), message)]);
+        }
         for (raw, number) in text.split_inclusive('\n').zip(1..) {
             let words = words(raw, number, start);
             start += raw.len();
@@ -144,6 +149,11 @@ impl RawOwners {
             let Some((pattern, mark)) = words.next() else {
                 continue;
             };
+            if pattern.chars().any(|c| c != ' ' && !is_visible(c)) {
+                let message = "the pattern has a character that nobody sees; remove it";
+                errors.push(SourceError::new(file, Some(mark), message));
+                continue;
+            }
             let pattern = match Pattern::parse(pattern) {
                 Ok(pattern) => pattern,
                 Err(message) => {

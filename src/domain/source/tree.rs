@@ -1,8 +1,12 @@
 //! A file as a tree whose every node knows its place, and the way from a tree into types.
 
-use std::fmt::{self, Display};
+use std::{
+    collections::HashSet,
+    fmt::{self, Display},
+};
 
 use serde::de::{self, DeserializeOwned, Expected, Unexpected, Visitor, value::StrDeserializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
 use super::{Mark, nearest};
@@ -281,6 +285,16 @@ impl Node {
         }
     }
 
+    /// A key that its mapping has twice.
+    pub(super) fn duplicate(&self) -> Option<&Key> {
+        let mut seen = HashSet::new();
+        let here = self.entries().iter().map(|(key, _)| key);
+        here.into_iter()
+            .find(|key| !seen.insert(&key.text))
+            .or_else(|| self.entries().iter().find_map(|(_, node)| node.duplicate()))
+            .or_else(|| self.items().iter().find_map(Self::duplicate))
+    }
+
     pub(super) fn depth(&self) -> usize {
         match &self.kind {
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => 0,
@@ -326,6 +340,19 @@ impl Node {
     }
 }
 
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.kind {
+            Kind::Null => to.serialize_unit(),
+            Kind::Bool(value) => to.serialize_bool(*value),
+            Kind::Number(value) => value.serialize(to),
+            Kind::Text(value) => to.serialize_str(value),
+            Kind::List(items) => to.collect_seq(items),
+            Kind::Map(entries) => to.collect_map(entries.iter().map(|(key, node)| (&key.text, node))),
+        }
+    }
+}
+
 impl<'de> de::Deserializer<'de> for &'de Node {
     type Error = Fault;
 
@@ -346,6 +373,20 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         visitor.visit_newtype_struct(self)
+    }
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.kind {
+            Kind::Map(_) => self.deserialize_any(visitor),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => {
+                let fault: Fault = de::Error::invalid_type(self.unexpected(), &visitor);
+                Err(fault.or_at(self.mark))
+            }
+        }
     }
     fn deserialize_enum<V: Visitor<'de>>(
         self,
@@ -379,7 +420,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 
