@@ -9,3 +9,5 @@
     clippy::print_stderr,
     reason = "a test that meets the unexpected must stop"
 )]
+
+mod sandbox;
