@@ -134,7 +134,7 @@ pub enum Flaw {
     Semantics(u32),
     /// It can't follow what came before.
     #[error("{0}")]
-    Illegal(super::book::Illegal),
+    Illegal(super::illegal::Illegal),
     /// The first entry is not the one whose digest was given. INVARIANT i01.
     #[error("the ledger begins with {found}, not with the genesis digest given ({expected})")]
     Genesis {

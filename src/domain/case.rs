@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     assess::Assessment,
     entry::{Digests, Event, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason},
-    gate::Verdict,
     ids::{Digest, Seq, Timestamp},
     policy::Tier,
     proposal::Proposal,
+    verdict::Verdict,
 };
 
 /// Where a proposal stands.
@@ -208,7 +208,7 @@ impl Case {
             Event::Reviewed(_) | Event::Reminded(_) | Event::Escalated(_) | Event::Merged(_) => {
                 self.life == Open
             }
-            Event::Observed(_) => matches!(self.life, Open | Merged),
+            Event::Observed(_) => matches!(self.life, Open | Merged) || low && self.life == Received,
             Event::Voided(_)
             | Event::Denied(_)
             | Event::Expired(_)
