@@ -56,6 +56,27 @@ pub enum Life {
 }
 
 impl Life {
+    /// Every state.
+    pub const ALL: [Self; 18] = [
+        Self::Received,
+        Self::Open,
+        Self::Merged,
+        Self::Started,
+        Self::Unknown,
+        Self::Executed,
+        Self::Refused,
+        Self::Errored,
+        Self::Undone,
+        Self::Partial,
+        Self::Voided,
+        Self::Denied,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::Bypassed,
+        Self::PolicyChanged,
+        Self::RefusedAfterMerge,
+    ];
     /// Whether nothing more can come of it.
     pub const fn ended(self) -> bool {
         match self {

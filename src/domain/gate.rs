@@ -385,3 +385,6 @@ fn where_reviewed(case: &Case, pull: &Pull) -> Option<ReviewedAt> {
         presentation: case.presentation?,
     })
 }
+
+#[cfg(test)]
+mod tests;

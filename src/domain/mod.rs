@@ -13,6 +13,8 @@ pub mod checks;
 pub mod door;
 pub mod due;
 pub mod entry;
+#[cfg(test)]
+mod fixture;
 pub mod gate;
 pub mod ids;
 pub mod illegal;

@@ -448,3 +448,6 @@ impl Claimed {
         self.deadline
     }
 }
+
+#[cfg(test)]
+mod tests;
