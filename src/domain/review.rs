@@ -489,3 +489,6 @@ fn could_approve(
     could.dedup();
     could
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,4 +10,6 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod explain;
+mod layers;
 mod sandbox;
