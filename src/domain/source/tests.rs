@@ -176,7 +176,7 @@ fn what_does_not_fit_is_named_in_words_of_the_file() {
         ),
         (
             "name: x\ncount: many\nkind: plain\n",
-            "a.yaml:2:8: expected a whole number, found `many`",
+            "a.yaml:2:8: expected a whole number, found the text `many`",
         ),
         (
             "name: x\ncount: 300\nkind: plain\n",
@@ -204,7 +204,7 @@ fn what_does_not_fit_is_named_in_words_of_the_file() {
         ),
         (
             "name: x\ncount: 3\nkind: plain\nlist: a\n",
-            "a.yaml:4:7: expected a list, found `a`",
+            "a.yaml:4:7: expected a list, found the text `a`",
         ),
         (
             "name: x\ncount: 3\nkind: plain\nlist: [a, {b: 1}]\n",

@@ -98,6 +98,7 @@ impl de::Error for Fault {
 fn did_you_mean(name: &str, all: &str, names: &[&str]) -> String {
     match nearest(name, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => "nothing is expected here".into(),
         None => format!("{all} `{}`", names.join("`, `")),
     }
 }
@@ -110,7 +111,7 @@ fn shown(found: Unexpected<'_>) -> String {
         Unexpected::Float(value) => format!("`{value}`"),
         Unexpected::Str(value) => {
             let short: String = value.chars().take(80).flat_map(char::escape_debug).collect();
-            format!("`{short}`")
+            format!("the text `{short}`")
         }
         Unexpected::Unit | Unexpected::Option => "nothing".into(),
         Unexpected::Seq => "a list".into(),
@@ -274,7 +275,7 @@ impl Node {
     }
     /// Reads the value into a type; the fault names the place of what does not fit.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        T::deserialize(self)
+        T::deserialize(self).map_err(|fault| fault.or_at(self.mark))
     }
 
     fn child(&self, token: &str) -> Option<&Self> {
@@ -430,7 +431,11 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
     type Error = Fault;
 
     fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.0.next().map(|node| seed.deserialize(node)).transpose()
+        let Some(node) = self.0.next() else {
+            return Ok(None);
+        };
+        let item = seed.deserialize(node);
+        item.map(Some).map_err(|fault| fault.or_at(node.mark))
     }
 }
 
@@ -453,8 +458,10 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
             .map_err(|fault| fault.or_at(key.mark))
     }
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let node = self.value.take();
-        seed.deserialize(node.ok_or_else(|| Fault::new(None, "a key without a value"))?)
+        match self.value.take() {
+            Some(node) => seed.deserialize(node).map_err(|fault| fault.or_at(node.mark)),
+            None => Err(Fault::new(None, "a value was asked for before its key")),
+        }
     }
 }
 
