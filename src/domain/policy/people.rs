@@ -176,6 +176,14 @@ impl People {
                 let message = format!("the login `{}` {}", account.login, taken(other));
                 errors.add(Rule::Duplicate, mark, message);
             }
+            if login.ends_with("[bot]") {
+                let mark = node.mark_at(&format!("/accounts/{index}/login"));
+                let message = format!(
+                    "`{}` is a bot, and a bot never approves; name a person's account",
+                    account.login
+                );
+                errors.add(Rule::Syntax, mark, message);
+            }
             self.by_account.insert(account.id, name.clone());
             self.by_login.insert(login, name.clone());
         }

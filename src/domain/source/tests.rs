@@ -230,6 +230,9 @@ fn places_count_characters_and_bytes_count_bytes() {
     let key = node.get("é").unwrap().key_mark("b").unwrap();
     assert_eq!(key.place(), Place { line: 1, column: 11 });
     assert_eq!(node.mark_at("/é/none/deeper"), node.mark_at("/é"));
+    let file = SourceFile::new("a.yaml", "\u{feff}a: wrong\n");
+    let (start, length) = read_tree(&file).unwrap().mark_at("/a").unwrap().bytes();
+    assert_eq!(file.text.get(start..start + length), Some("wrong"));
 }
 
 #[test]

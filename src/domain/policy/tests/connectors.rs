@@ -203,6 +203,10 @@ fn a_masked_sensitive_parameter_may_be_described() {
     for text in [
         "{{ params.iban | mask }} {{ params.iban }}",
         "{{ params['iban'] }}",
+        "{{ params.iban | mask }} {{ params['iban'] }}",
+        "{{ params.iban | mask }} {{ params . iban }}",
+        "{% set x = params.iban %}{{ x }}",
+        "{% set x = params %}{{ x.iban }}",
         "{{ params.iban | maskless }}",
     ] {
         let answer = broken("catalog.yaml", "{{ params.amount | money }}", text);

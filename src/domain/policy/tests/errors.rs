@@ -855,3 +855,41 @@ fn one_persons_mistake_is_one_error() {
     );
     assert_eq!(answer.lines().count(), 1, "{answer}");
 }
+
+#[test]
+fn i07_a_bot_is_no_person() {
+    assert_eq!(
+        broken("people.yaml", "login: alice,", "login: 'alice[bot]',")
+            .lines()
+            .next()
+            .unwrap(),
+        "[syntax] people.yaml:8:25: `alice[bot]` is a bot, and a bot never approves; name a person's account"
+    );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_damaged_policy_is_an_answer_and_no_crash(
+        which in 0_usize..5,
+        from in 0.0..1.0_f64,
+        length in 0_usize..40,
+        insert in "[a-z{}\\[\\]:,&*!|>'\"%@#\\-\\n $.é\u{feff}\u{202e}0-9]{0,12}",
+    ) {
+        let mut files = starter();
+        let text: Vec<char> = files[which].text.chars().collect();
+        let at = (from * text.len() as f64) as usize;
+        let kept = text.iter().take(at).copied().chain(insert.chars());
+        files[which].text = kept.chain(text.iter().skip(at + length).copied()).collect();
+        if let Err(errors) = compile(&files) {
+            proptest::prop_assert!(!errors.is_empty());
+            for error in errors {
+                let (start, length) = error.bytes().unwrap_or((0, 0));
+                let file = files.iter().find(|file| file.path == error.file());
+                let text = file.map_or("", |file| &file.text);
+                proptest::prop_assert!(start <= text.len() && start + length <= text.len(), "{}", error);
+            }
+        }
+    }
+}
