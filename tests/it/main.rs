@@ -11,3 +11,5 @@
 )]
 
 mod sandbox;
+mod contract;
+mod sandbox_contract;
