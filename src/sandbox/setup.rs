@@ -554,7 +554,10 @@ impl Running {
             &path,
             Value::Null,
         )?;
-        Ok(field(&body, "token").as_str().unwrap_or_default().to_owned())
+        Ok(field(&body, "token")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Protects the branches that match a pattern: the body of GitHub's `PUT branches/{branch}/protection`.

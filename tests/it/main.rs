@@ -10,6 +10,6 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
-mod sandbox;
 mod contract;
+mod sandbox;
 mod sandbox_contract;

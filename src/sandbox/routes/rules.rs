@@ -247,7 +247,9 @@ impl State {
                 count: field(reviews, "required_approving_review_count")
                     .as_u64()
                     .unwrap_or(1),
-                dismiss_stale: field(reviews, "dismiss_stale_reviews").as_bool().unwrap_or(false),
+                dismiss_stale: field(reviews, "dismiss_stale_reviews")
+                    .as_bool()
+                    .unwrap_or(false),
                 code_owners: field(reviews, "require_code_owner_reviews")
                     .as_bool()
                     .unwrap_or(false),
