@@ -1,4 +1,5 @@
 //! What a route gives back: an answer or a refusal, both in GitHub's shape.
+use super::json::field;
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -187,7 +188,7 @@ impl Refusal {
         let details: Vec<&str> = self
             .errors
             .iter()
-            .filter_map(|error| error.as_str().or_else(|| error["message"].as_str()))
+            .filter_map(|error| error.as_str().or_else(|| field(error, "message").as_str()))
             .collect();
         if details.is_empty() {
             self.message.clone()

@@ -48,7 +48,7 @@ impl Call {
         let segments = path
             .split('/')
             .filter(|segment| !segment.is_empty())
-            .map(|segment| percent_decode(segment))
+            .map(percent_decode)
             .collect();
         Self {
             caller,

@@ -1,4 +1,5 @@
 //! Furnishing the sandbox: organisations, people, repositories, apps.
+use super::json::field;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -553,7 +554,10 @@ impl Running {
             &path,
             Value::Null,
         )?;
-        Ok(body["token"].as_str().unwrap_or_default().to_owned())
+        Ok(field(&body, "token")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Protects the branches that match a pattern: the body of GitHub's `PUT branches/{branch}/protection`.

@@ -10,4 +10,6 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod contract;
 mod sandbox;
+mod sandbox_contract;

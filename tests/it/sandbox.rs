@@ -12,18 +12,18 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const REPO: &str = "acme/ops";
+pub(crate) const REPO: &str = "acme/ops";
 
 /// An organisation with people, a repository, and an installed app.
-struct World {
-    sandbox: Running,
-    app: AppCredentials,
-    installation: u64,
-    http: reqwest::Client,
+pub(crate) struct World {
+    pub(crate) sandbox: Running,
+    pub(crate) app: AppCredentials,
+    pub(crate) installation: u64,
+    pub(crate) http: reqwest::Client,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Sandbox::start(Options::default()).unwrap();
         sandbox.add_org("acme").unwrap();
         for login in ["alice", "bob", "root"] {
@@ -78,14 +78,14 @@ impl World {
         }
     }
 
-    fn jwt(&self) -> String {
+    pub(crate) fn jwt(&self) -> String {
         let now = self.sandbox.clock().now().as_second();
         let claims = json!({ "iss": self.app.id.to_string(), "iat": now - 30, "exp": now + 300 });
         let key = EncodingKey::from_rsa_pem(self.app.private_key_pem.as_bytes()).unwrap();
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap()
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         token: &str,
@@ -107,21 +107,21 @@ impl World {
         )
     }
 
-    async fn get(&self, token: &str, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> (u16, Value) {
         let (status, body, _) = self.send(Method::GET, token, path, Value::Null).await;
         (status, body)
     }
 
-    async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
         let (status, body, _) = self.send(Method::POST, token, path, body).await;
         (status, body)
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.sandbox.installation_token(self.installation).unwrap()
     }
 
-    fn remote(&self, token: &str) -> String {
+    pub(crate) fn remote(&self, token: &str) -> String {
         self.sandbox
             .url()
             .replace("http://", &format!("http://x-access-token:{token}@"))
@@ -145,7 +145,7 @@ fn git(dir: &Path, args: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn git_ok(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git_ok(dir: &Path, args: &[&str]) -> String {
     let output = git(dir, args);
     assert!(
         output.status.success(),
@@ -156,7 +156,7 @@ fn git_ok(dir: &Path, args: &[&str]) -> String {
 }
 
 /// An endpoint that keeps what it is sent.
-async fn endpoint(
+pub(crate) async fn endpoint(
     status: Arc<Mutex<u16>>,
 ) -> (String, Arc<Mutex<Vec<(http::HeaderMap, Vec<u8>)>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
