@@ -20,9 +20,6 @@ use crate::domain::{
     source::{Fault, Node},
 };
 
-/// The checks that an action may name.
-pub const KNOWN_CHECKS: &[&str] = &["text"];
-
 /// What the catalog refers to in other files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {

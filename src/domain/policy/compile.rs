@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::{
     Policy, agents,
-    catalog::{self, Around, KNOWN_CHECKS},
+    catalog::{self, Around},
     error::{Errors, PolicyError, Rule},
     owners, people, tiers,
 };
 use crate::domain::{
+    checks,
     ids::Digest,
     source::{Node, SourceFile, nearest, read_tree},
 };
@@ -71,10 +72,11 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         programs = agents::read(&agents, &everyone, &actions_named, errors);
     });
     let agents_named = agents::names(&agents);
+    let checks: Vec<&str> = checks::known().collect();
     let around = Around {
         people: &everyone,
         agents: &agents_named,
-        checks: KNOWN_CHECKS,
+        checks: &checks,
     };
     let mut actions = BTreeMap::new();
     take(CATALOG, &mut |errors| {
