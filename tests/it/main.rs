@@ -9,3 +9,4 @@
     clippy::print_stderr,
     reason = "a test that meets the unexpected must stop"
 )]
+mod ledger;
