@@ -13,3 +13,4 @@
 mod contract;
 mod sandbox;
 mod sandbox_contract;
+mod ledger;
