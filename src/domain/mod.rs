@@ -6,10 +6,12 @@
 pub mod assess;
 pub mod assign;
 pub mod audit;
+pub mod authentic;
 pub mod book;
 pub mod canonical;
 pub mod case;
 pub mod checks;
+pub mod door;
 pub mod due;
 pub mod entry;
 pub mod gate;
