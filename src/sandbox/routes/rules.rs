@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
 use super::super::json::merged;
-use super::super::state::{
-    Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State,
-};
+use super::super::state::{Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State};
 use super::{At, number};
 
 pub(super) fn for_branch(state: &State, call: &Call, at: At<'_>, branch: &str) -> Routed {
@@ -30,21 +28,14 @@ pub(super) fn for_branch(state: &State, call: &Call, at: At<'_>, branch: &str) -
     Ok(Answer::list(call, found))
 }
 
-pub(super) fn rulesets(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn rulesets(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
     match (method, rest) {
         ("GET", []) => {
             let repo = state.repo(at.reach(state, call, "metadata", Access::Read)?)?;
             let all = repo.rulesets.values();
             Ok(Answer::list(
                 call,
-                all.map(|ruleset| state.ruleset_json(repo, ruleset))
-                    .collect(),
+                all.map(|ruleset| state.ruleset_json(repo, ruleset)).collect(),
             ))
         }
         ("GET", [ruleset]) => {
@@ -164,11 +155,7 @@ impl State {
         if ruleset.name.is_empty()
             || !["active", "disabled", "evaluate"].contains(&ruleset.enforcement.as_str())
         {
-            return Err(Refusal::invalid(
-                "RepositoryRuleset",
-                "enforcement",
-                "invalid",
-            ));
+            return Err(Refusal::invalid("RepositoryRuleset", "enforcement", "invalid"));
         }
         let id = ruleset.id;
         self.repo_mut(repo)?.rulesets.insert(id, ruleset);
@@ -185,13 +172,7 @@ impl State {
         Ok(())
     }
 
-    fn emit_ruleset(
-        &mut self,
-        repo: u64,
-        id: u64,
-        action: &str,
-        actor: u64,
-    ) -> Result<(), Refusal> {
+    fn emit_ruleset(&mut self, repo: u64, id: u64, action: &str, actor: u64) -> Result<(), Refusal> {
         let repository = self.repo(repo)?;
         let Some(ruleset) = repository.rulesets.get(&id) else {
             return Ok(());
@@ -220,9 +201,7 @@ impl State {
             .into_iter()
             .flatten()
             .filter_map(|check| {
-                let app_id = check["app_id"]
-                    .as_i64()
-                    .and_then(|id| u64::try_from(id).ok());
+                let app_id = check["app_id"].as_i64().and_then(|id| u64::try_from(id).ok());
                 Some(RequiredCheck {
                     context: check["context"].as_str()?.to_owned(),
                     app_id,
@@ -244,16 +223,10 @@ impl State {
             checks: checks.is_object().then(|| listed.chain(named).collect()),
             enforce_admins: flag("enforce_admins"),
             reviews: reviews.is_object().then(|| RequiredReviews {
-                count: reviews["required_approving_review_count"]
-                    .as_u64()
-                    .unwrap_or(1),
+                count: reviews["required_approving_review_count"].as_u64().unwrap_or(1),
                 dismiss_stale: reviews["dismiss_stale_reviews"].as_bool().unwrap_or(false),
-                code_owners: reviews["require_code_owner_reviews"]
-                    .as_bool()
-                    .unwrap_or(false),
-                last_push: reviews["require_last_push_approval"]
-                    .as_bool()
-                    .unwrap_or(false),
+                code_owners: reviews["require_code_owner_reviews"].as_bool().unwrap_or(false),
+                last_push: reviews["require_last_push_approval"].as_bool().unwrap_or(false),
             }),
             restrictions: self.restrictions(repo, &body["restrictions"])?,
             linear_history: flag("required_linear_history"),
@@ -300,12 +273,7 @@ impl State {
         }))
     }
 
-    pub(crate) fn delete_protection(
-        &mut self,
-        repo: u64,
-        branch: &str,
-        actor: u64,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn delete_protection(&mut self, repo: u64, branch: &str, actor: u64) -> Result<(), Refusal> {
         if !self.repo(repo)?.protections.contains_key(branch) {
             return Err(Refusal::new(404, "Branch not protected"));
         }
@@ -314,13 +282,7 @@ impl State {
         Ok(())
     }
 
-    fn emit_protection(
-        &mut self,
-        repo: u64,
-        branch: &str,
-        action: &str,
-        actor: u64,
-    ) -> Result<(), Refusal> {
+    fn emit_protection(&mut self, repo: u64, branch: &str, action: &str, actor: u64) -> Result<(), Refusal> {
         let id = self.id();
         let repository = self.repo(repo)?;
         let Some(protection) = repository.protections.get(branch) else {
@@ -369,13 +331,7 @@ impl State {
     }
 }
 
-pub(super) fn protection(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    branch: &str,
-) -> Routed {
+pub(super) fn protection(state: &mut State, call: &Call, at: At<'_>, method: &str, branch: &str) -> Routed {
     match method {
         "GET" => {
             let id = at.reach(state, call, "administration", Access::Read)?;
@@ -391,10 +347,7 @@ pub(super) fn protection(
             let actor = state.actor(&call.caller)?;
             state.put_protection(id, branch, &call.body, actor)?;
             let repo = state.repo(id)?;
-            let found = repo
-                .protections
-                .get(branch)
-                .ok_or_else(Refusal::not_found)?;
+            let found = repo.protections.get(branch).ok_or_else(Refusal::not_found)?;
             Ok(Answer::ok(state.protection_json(repo, branch, found)))
         }
         "DELETE" => {
