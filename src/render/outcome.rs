@@ -12,7 +12,6 @@ use super::{
 use crate::domain::{
     case::{Case, Life},
     entry::{Outcome, StepResult, VoidReason},
-    ids::Digest,
     policy::Policy,
 };
 
@@ -28,7 +27,6 @@ struct OutcomePage {
     taking_back: Option<Markdown>,
     key: Option<String>,
     merge: Option<String>,
-    footer: Markdown,
 }
 
 impl Page for OutcomePage {
@@ -43,8 +41,8 @@ struct StepLine {
     note: Option<Markdown>,
 }
 
-/// What became of a case; its last line is [`crate::domain::publish::footer`] of `says`.
-pub fn outcome(case: &Case, policy: &Policy, says: Digest) -> Result<String, RenderError> {
+/// What became of a case.
+pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
     let steps = case
         .finished
         .as_ref()
@@ -67,7 +65,6 @@ pub fn outcome(case: &Case, policy: &Policy, says: Digest) -> Result<String, Ren
             .filter(|_| unsettled)
             .map(|started| started.idempotency_key.clone()),
         merge: case.merged.as_ref().map(|merged| merged.sha.short()),
-        footer: Markdown::footer(says),
     })
 }
 
@@ -133,6 +130,9 @@ fn what(case: &Case) -> Markdown {
             }
             Some(VoidReason::ForeignBase) => {
                 "Somebody pointed the pull request at another branch. The agent may propose it anew."
+            }
+            Some(VoidReason::Changed) => {
+                "What was observed has changed since it was proposed; it must be proposed again."
             }
             Some(VoidReason::Gone) => {
                 "The pull request or its branch is gone. The agent may propose it anew."

@@ -112,10 +112,7 @@ impl Person<'_> {
     pub fn merge(&self, repo: &str, number: u64, method: MergeMethod) -> Result<String, Error> {
         let body = json!({ "merge_method": method.name() });
         let merged = self.call("PUT", repo, &format!("pulls/{number}/merge"), body)?;
-        Ok(field(&merged, "sha")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned())
+        Ok(field(&merged, "sha").as_str().unwrap_or_default().to_owned())
     }
 
     /// Comments; gives the comment's id.

@@ -121,10 +121,7 @@ fn commit(state: &State, call: &Call, at: At<'_>, sha: &str) -> Routed {
     let git = state.open_git(repo)?;
     let commit = git.find_commit(Oid::from_str(sha).map_err(|_| Refusal::not_found())?)?;
     let full = state.commit_json(repo, &commit);
-    let parents: Vec<Value> = field(&full, "parents")
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let parents: Vec<Value> = field(&full, "parents").as_array().cloned().unwrap_or_default();
     Ok(Answer::ok(json!({
         "sha": sha,
         "node_id": node("Commit", sha),
