@@ -10,6 +10,7 @@ mod init;
 mod kept;
 mod mirror;
 mod remote;
+mod search;
 mod sign;
 mod verify;
 mod walk;

@@ -9,4 +9,8 @@
     clippy::print_stderr,
     reason = "a test that meets the unexpected must stop"
 )]
+
+mod contract;
 mod ledger;
+mod sandbox;
+mod sandbox_contract;
