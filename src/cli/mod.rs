@@ -1,4 +1,6 @@
 //! One file a command.
+pub mod audit;
+
 use std::process::ExitCode;
 
 /// Parses the arguments and runs the command they name.

@@ -366,7 +366,7 @@ impl Book {
             return Err(flaw(Flaw::Time));
         }
         self.legal(entry.proposal, &entry.event, &entry.digests)
-            .map_err(|illegal| flaw(Flaw::Illegal(illegal)))?;
+            .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
                 .subject

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use git2::{ObjectType, Odb, Oid, Repository, Sort};
+use git2::{ObjectType, Odb, Oid, Repository};
 
 use crate::domain::{
     audit::{Authentic, Finding, Flaw},
@@ -37,18 +37,33 @@ pub(super) fn oid(sha: Sha) -> Result<Oid, git2::Error> {
     Oid::from_bytes(sha.as_bytes())
 }
 
-/// The first-parent chain from a commit down to `after` (not included), oldest first.
-pub(super) fn chain(repo: &Repository, tip: Oid, after: Option<Oid>) -> Result<Vec<Oid>, git2::Error> {
-    let mut walk = repo.revwalk()?;
-    walk.set_sorting(Sort::TOPOLOGICAL)?;
-    walk.simplify_first_parent()?;
-    walk.push(tip)?;
-    if let Some(after) = after {
-        walk.hide(after)?;
+/// The first-parent chain from a commit down to `after` (not included), oldest first; `None` when it does not lead
+/// there. Read by hand: libgit2's own walk stops at a commit whose author line it dislikes, and anybody can push one.
+pub(super) fn chain(
+    repo: &Repository,
+    tip: Oid,
+    after: Option<Oid>,
+) -> Result<Option<Vec<Oid>>, git2::Error> {
+    let odb = repo.odb()?;
+    let mut ids = Vec::new();
+    let mut next = Some(tip);
+    while let Some(id) = next {
+        if Some(id) == after {
+            ids.reverse();
+            return Ok(Some(ids));
+        }
+        ids.push(id);
+        // A commit without readable parents begins the chain; whoever reads it says what is wrong with it.
+        let parents = parents(&raw(&odb, id)?);
+        next = parents.first().map(|parent| oid(*parent)).transpose()?;
     }
-    let mut ids = walk.collect::<Result<Vec<Oid>, _>>()?;
     ids.reverse();
-    Ok(ids)
+    Ok(after.is_none().then_some(ids))
+}
+
+/// What a commit follows, as far as it can be read.
+pub(super) fn parents(commit: &RawCommit) -> Vec<Sha> {
+    Link::of(commit).map_or_else(|_| Vec::new(), |link| link.parents)
 }
 
 /// Reads one commit object as it is.

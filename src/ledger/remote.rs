@@ -8,6 +8,8 @@ use git2::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::fold::{oid, parents, raw};
+
 /// Gives a token for the remote whenever one is asked for; called anew each time, so that it may be short-lived.
 pub type Token = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
@@ -73,7 +75,7 @@ pub(super) struct Move<'a> {
     pub(super) branch: &'a str,
     /// Where it stands now; `None` when it is not there.
     pub(super) from: Option<Oid>,
-    /// Where it shall stand; `None` to delete it.
+    /// Where it shall stand, on top of `from`; `None` to delete it.
     pub(super) to: Option<Oid>,
 }
 
@@ -173,7 +175,7 @@ impl Remote {
                 }
                 Ok(())
             });
-            let expected = step.from.unwrap_or_else(|| Oid::ZERO_SHA1);
+            let expected = step.from.unwrap_or(Oid::ZERO_SHA1);
             let elsewhere = &mut elsewhere;
             callbacks.push_negotiation(move |updates| {
                 *elsewhere = updates.iter().any(|update| update.src() != expected);
@@ -226,12 +228,7 @@ impl Remote {
                 Err(self.moved(step.branch))
             };
         };
-        if let Some(from) = step.from
-            && !repo.graph_descendant_of(to, from).map_err(failed)?
-        {
-            return Err(self.refused(step.branch, "not a fast-forward".to_owned()));
-        }
-        copy_commits(repo, &there, to, step.from).map_err(|error| RemoteError::Push {
+        copy_commits(repo, &there, to).map_err(|error| RemoteError::Push {
             url: self.shown(),
             why: said(error),
         })?;
@@ -312,23 +309,23 @@ pub(super) fn said(error: git2::Error) -> String {
     error.message().trim().to_owned()
 }
 
-fn copy_commits(from: &Repository, to: &Repository, tip: Oid, known: Option<Oid>) -> Result<(), git2::Error> {
+fn copy_commits(from: &Repository, to: &Repository, tip: Oid) -> Result<(), git2::Error> {
     let (source, target) = (from.odb()?, to.odb()?);
-    let mut walk = from.revwalk()?;
-    walk.push(tip)?;
-    if let Some(known) = known {
-        walk.hide(known)?;
-    }
-    for reference in to.references()? {
-        let head = reference?.target();
-        if let Some(head) = head.filter(|head| source.exists(*head)) {
-            walk.hide(head)?;
+    let mut missing = Vec::new();
+    let mut next = vec![tip];
+    while let Some(id) = next.pop() {
+        if target.exists(id) {
+            continue;
         }
+        for parent in parents(&raw(&source, id)?) {
+            next.push(oid(parent)?);
+        }
+        missing.push(id);
     }
-    for commit in walk {
-        let commit = commit?;
-        copy_tree(from, &source, &target, from.find_commit(commit)?.tree_id())?;
-        copy_object(&source, &target, commit)?;
+    // Oldest first, so that a commit is there only when everything it stands on is.
+    for id in missing.into_iter().rev() {
+        copy_tree(from, &source, &target, from.find_commit(id)?.tree_id())?;
+        copy_object(&source, &target, id)?;
     }
     Ok(())
 }

@@ -79,12 +79,14 @@ impl Pusher {
         let tip = *heads
             .get(branch)
             .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
-        let kept = Kept::in_dir(&options.dir);
-        if let Some(known) = kept.read().map_err(|error| local(error.to_string()))? {
-            descends(&repo, &kept, known.commit, tip)?;
-        }
         let git = |error| local(said(error));
-        let ids = chain(&repo, tip, None).map_err(git)?;
+        let ids = chain(&repo, tip, None).map_err(git)?.unwrap_or_default();
+        let kept = Kept::in_dir(&options.dir);
+        if let Some(known) = kept.read().map_err(|error| local(error.to_string()))?
+            && !ids.iter().any(|id| sha(*id) == known.commit)
+        {
+            return Err(rewritten(&kept, known.commit, tip));
+        }
         let (first, rest) = ids
             .split_first()
             .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
@@ -271,8 +273,8 @@ impl Pusher {
                 other => Err(AppendError::Remote(other)),
             };
         }
-        let landed = tip == to || self.repo.graph_descendant_of(tip, to).unwrap_or(false);
-        let recorded = self.follow(tip)?;
+        let (ids, recorded) = self.follow(tip)?;
+        let landed = ids.contains(&to);
         if landed {
             Ok((Pushed::Acknowledged, recorded))
         } else {
@@ -287,14 +289,16 @@ impl Pusher {
         tip.ok_or_else(|| LedgerError::NoBranch(self.branch.clone()))
     }
 
-    /// Folds what the remote holds beyond our head.
-    fn follow(&mut self, tip: Oid) -> Result<Vec<Recorded>, LedgerError> {
-        if tip == self.head {
-            return Ok(Vec::new());
-        }
-        descends(&self.repo, &self.kept, sha(self.head), tip)?;
+    /// Folds what the remote holds beyond our head: its commits, and what they recorded.
+    fn follow(&mut self, tip: Oid) -> Result<(Vec<Oid>, Vec<Recorded>), LedgerError> {
         let ids = chain(&self.repo, tip, Some(self.head)).map_err(|error| self.local(error))?;
-        self.fold(&ids, tip)
+        let ids = ids.ok_or_else(|| rewritten(&self.kept, sha(self.head), tip))?;
+        let recorded = if ids.is_empty() {
+            Vec::new()
+        } else {
+            self.fold(&ids, tip)?
+        };
+        Ok((ids, recorded))
     }
 
     fn fold(&mut self, ids: &[Oid], tip: Oid) -> Result<Vec<Recorded>, LedgerError> {
@@ -422,17 +426,12 @@ fn place(plan: &mut Vec<Planned>, grouped: bool, entry: Staged) {
     }
 }
 
-fn descends(repo: &Repository, kept: &Kept, known: Sha, tip: Oid) -> Result<(), LedgerError> {
-    let holds =
-        oid(known).is_ok_and(|known| known == tip || repo.graph_descendant_of(tip, known).unwrap_or(false));
-    if holds {
-        return Ok(());
-    }
-    Err(LedgerError::Rewritten {
+fn rewritten(kept: &Kept, known: Sha, tip: Oid) -> LedgerError {
+    LedgerError::Rewritten {
         kept: known,
         remote: sha(tip),
         file: kept.path().to_owned(),
-    })
+    }
 }
 
 fn acknowledge(staged: Vec<(Call, Vec<Digest>)>, recorded: Vec<Recorded>) {
