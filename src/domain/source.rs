@@ -6,16 +6,21 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_saphyr::{Budget, Error as YamlError, budget::BudgetBreach};
 
+mod fault;
 mod nearest;
 mod tree;
+mod write;
 
+pub use fault::Fault;
 pub use nearest::nearest;
-pub use tree::{Fault, Key, Kind, Node};
+pub use tree::{Key, Kind, Node};
+pub use write::{WriteError, is_visible, write_yaml};
 
 /// The largest file that is read: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;
-/// The deepest nesting that is read.
-pub const MAX_DEPTH: usize = 64;
+/// The deepest nesting that is read. The YAML reader takes up to 35 KB of stack a level in a debug build; this keeps
+/// it within the 2 MiB that a thread has by default.
+pub const MAX_DEPTH: usize = 32;
 
 /// A file as it was found, before anything is believed about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +82,19 @@ impl Mark {
         let start = span.byte_offset().and_then(|n| usize::try_from(n).ok());
         let length = span.byte_len().and_then(|n| usize::try_from(n).ok());
         Some(Self::new(place, start?, length.unwrap_or(0)))
+    }
+
+    /// A mark with a place that the reader gave without its bytes.
+    fn found(text: &str, at: &serde_saphyr::Location) -> Option<Self> {
+        Self::of(at).or_else(|| {
+            let line = u32::try_from(at.line()).ok().filter(|line| *line > 0)?;
+            let column = u32::try_from(at.column()).ok().filter(|column| *column > 0)?;
+            let mut lines = text.split_inclusive('\n');
+            let before: usize = lines.by_ref().take(line as usize - 1).map(str::len).sum();
+            let chars = lines.next().unwrap_or_default().chars();
+            let within: usize = chars.take(column as usize - 1).map(char::len_utf8).sum();
+            Some(Self::new(Place { line, column }, before + within, 0))
+        })
     }
 }
 
@@ -153,7 +171,7 @@ impl fmt::Display for SourceError {
 
 /// Reads a file into its tree, so that what is found wrong later can still name its place.
 ///
-/// Refuses more than 1 MiB, nesting beyond 64, duplicate keys, merge keys, floods of aliases, a second document, and
+/// Refuses more than 1 MiB, nesting beyond 32, duplicate keys, merge keys, floods of aliases, a second document, and
 /// numbers that JSON can't hold.
 pub fn read_tree(file: &SourceFile) -> Result<Node, SourceError> {
     if file.text.len() > MAX_BYTES {
@@ -163,9 +181,12 @@ pub fn read_tree(file: &SourceFile) -> Result<Node, SourceError> {
     if file.path.ends_with(".json") {
         return read_json(file);
     }
-    let node: YamlNode = serde_saphyr::from_str_with_options(&file.text, options())
-        .map_err(|error| explain(&file.path, &error))?;
-    Ok(node.0)
+    let node: YamlNode =
+        serde_saphyr::from_str_with_options(&file.text, options()).map_err(|error| explain(file, &error))?;
+    match node.0.duplicate() {
+        None => Ok(node.0),
+        Some(key) => Err(SourceError::new(&file.path, key.mark(), twice(key.text()))),
+    }
 }
 
 /// Reads a file into a type; give the type `deny_unknown_fields`.
@@ -180,14 +201,9 @@ pub fn read_value(file: &SourceFile) -> Result<Value, SourceError> {
     Ok(read_tree(file)?.to_value())
 }
 
-/// Why a value can't be written as YAML.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not writable as YAML: {0}")]
-pub struct WriteError(String);
-
-/// Writes a value as YAML that [`read_value`] reads back equal.
-pub fn write_yaml<T: Serialize>(value: &T) -> Result<String, WriteError> {
-    serde_yaml::to_string(value).map_err(|error| WriteError(error.to_string()))
+/// The serializer's own YAML, which not every text survives.
+fn serialise(node: &Node) -> Result<String, String> {
+    serde_yaml::to_string(node).map_err(|error| error.to_string())
 }
 
 fn options() -> serde_saphyr::Options {
@@ -201,6 +217,7 @@ fn options() -> serde_saphyr::Options {
             max_alias_expansions_per_anchor: 100,
         },
         leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
         strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
@@ -218,17 +235,19 @@ fn limits() -> Option<Budget> {
     }
 }
 
-fn explain(file: &str, error: &YamlError) -> SourceError {
+fn twice(key: &str) -> String {
+    format!("the key `{}` appears twice; keep one", key.escape_debug())
+}
+
+fn explain(file: &SourceFile, error: &YamlError) -> SourceError {
     let error = error.without_snippet();
-    let mark = error.location().and_then(|at| Mark::of(&at));
+    let mark = error.location().and_then(|at| Mark::found(&file.text, &at));
     let message = match error {
         YamlError::DuplicateMappingKey { key, .. } => match key {
-            Some(key) => format!("the key `{key}` appears twice; keep one"),
+            Some(key) => twice(key),
             None => "a key appears twice; keep one".into(),
         },
-        YamlError::MultipleDocuments { .. } => {
-            "a second document begins here; keep one and remove the `---`".into()
-        }
+        YamlError::MultipleDocuments { .. } => MORE_THAN_ONE.into(),
         YamlError::MergeKeyNotAllowed { .. } => {
             "merge keys (`<<`) are not allowed; write the fields out".into()
         }
@@ -239,14 +258,15 @@ fn explain(file: &str, error: &YamlError) -> SourceError {
         YamlError::AliasError { error, .. } => return explain(file, error),
         other => first_sentence(&other.to_string()),
     };
-    SourceError::new(file, mark, message)
+    SourceError::new(&file.path, mark, message)
 }
 
+const MORE_THAN_ONE: &str = "more than one document in the file; keep one and remove the `---`";
 const TOO_MANY_ALIASES: &str = "too many aliases; write the values out";
 
 fn over_budget(breach: &BudgetBreach) -> &'static str {
     match breach {
-        BudgetBreach::Depth { .. } => "nested deeper than 64 levels; flatten it",
+        BudgetBreach::Depth { .. } => "nested deeper than 32 levels; flatten it",
         BudgetBreach::Aliases { .. }
         | BudgetBreach::Anchors { .. }
         | BudgetBreach::AliasAnchorRatio { .. }
@@ -317,7 +337,7 @@ fn read_json(file: &SourceFile) -> Result<Node, SourceError> {
         SourceError::new(&file.path, Some(Mark::new(place, start, 0)), message)
     })?;
     if node.0.depth() > MAX_DEPTH {
-        let message = "nested deeper than 64 levels; flatten it";
+        let message = "nested deeper than 32 levels; flatten it";
         return Err(SourceError::new(&file.path, None, message));
     }
     Ok(node.0)
@@ -409,12 +429,21 @@ impl<'de, N: Reads> serde::de::Visitor<'de> for KindVisitor<N> {
         let mut entries = Vec::new();
         while let Some(key) = from.next_key::<N::Key>()? {
             let key = N::key(key);
-            if !seen.insert(key.text().to_owned()) {
-                let message = format!("the key `{}` appears twice; keep one", key.text());
-                return Err(serde::de::Error::custom(message));
+            if key.mark().is_none() && !seen.insert(key.text().to_owned()) {
+                return Err(serde::de::Error::custom(twice(key.text())));
             }
             entries.push((key, from.next_value::<N>()?.node()));
         }
         Ok(Kind::Map(entries))
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected must stop"
+)]
+mod tests;

@@ -9,3 +9,7 @@
     clippy::print_stderr,
     reason = "a test that meets the unexpected must stop"
 )]
+
+mod contract;
+mod sandbox;
+mod sandbox_contract;

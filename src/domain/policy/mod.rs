@@ -17,12 +17,21 @@ mod schema;
 mod tiers;
 mod url_template;
 
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected must stop"
+)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
-pub use catalog::KNOWN_CHECKS;
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};

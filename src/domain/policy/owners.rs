@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     ids::{Login, PersonName, TeamName},
-    source::{Mark, Place, SourceError},
+    source::{Fault, Mark, Place, SourceError, is_visible},
 };
 
 /// The size from which GitHub does not load the file: 3 MB.
@@ -137,6 +137,11 @@ impl RawOwners {
         }
         let mut errors = Vec::new();
         let mut start = 0;
+        if text.starts_with('\u{feff}') {
+            let mark = Mark::new(Place { line: 1, column: 1 }, 0, '\u{feff}'.len_utf8());
+            let message = "the file begins with a byte order mark; save it as UTF-8 without";
+            return (owners, vec![SourceError::new(file, Some(mark), message)]);
+        }
         for (raw, number) in text.split_inclusive('\n').zip(1..) {
             let words = words(raw, number, start);
             start += raw.len();
@@ -144,6 +149,11 @@ impl RawOwners {
             let Some((pattern, mark)) = words.next() else {
                 continue;
             };
+            if pattern.chars().any(|c| c != ' ' && !is_visible(c)) {
+                let message = "the pattern has a character that nobody sees; remove it";
+                errors.push(SourceError::new(file, Some(mark), message));
+                continue;
+            }
             let pattern = match Pattern::parse(pattern) {
                 Ok(pattern) => pattern,
                 Err(message) => {
@@ -241,7 +251,7 @@ pub(super) fn read(text: &str, people: &People, errors: &mut Errors) -> Owners {
         let mut set = Vec::new();
         for (text, mark) in &line.owners {
             match owners.resolve(text, *mark, people) {
-                Ok(owner) => set.push(owner),
+                Ok(owner) => set.extend(owner),
                 Err((rule, fault)) => errors.fault(rule, fault),
             }
         }
@@ -255,28 +265,25 @@ pub(super) fn read(text: &str, people: &People, errors: &mut Errors) -> Owners {
 }
 
 impl Owners {
-    fn resolve(
-        &mut self,
-        text: &str,
-        mark: Mark,
-        people: &People,
-    ) -> Result<Owner, (Rule, crate::domain::source::Fault)> {
+    /// The owner a word names; nothing when the person has an error of their own.
+    fn resolve(&mut self, text: &str, mark: Mark, people: &People) -> Result<Option<Owner>, (Rule, Fault)> {
         let name = text.strip_prefix('@').unwrap_or(text);
         let mark = Some(mark);
         let Some((organization, team)) = name.split_once('/') else {
-            let person = people.of_login(name);
-            return person
-                .map(|person| Owner::Person(person.name().clone()))
-                .ok_or_else(|| {
+            return match people.of_login(name) {
+                Some(person) => Ok(Some(Owner::Person(person.name().clone()))),
+                None if people.mentions(name) => Ok(None),
+                None => {
                     let fault = unknown(mark, "login", name, people.logins());
-                    (Rule::UnknownName, fault)
-                });
+                    Err((Rule::UnknownName, fault))
+                }
+            };
         };
         match &self.organization {
             Some(first) if !first.eq_ignore_ascii_case(organization) => {
                 let message =
                     format!("the team is of `{organization}`, others are of `{first}`; use one organization");
-                return Err((Rule::Owners, crate::domain::source::Fault::new(mark, message)));
+                return Err((Rule::Owners, Fault::new(mark, message)));
             }
             Some(_) => {}
             None => self.organization = Some(organization.into()),
@@ -284,7 +291,7 @@ impl Owners {
         team.parse::<TeamName>()
             .ok()
             .filter(|team| people.has_team(team))
-            .map(Owner::Team)
+            .map(|team| Some(Owner::Team(team)))
             .ok_or_else(|| (Rule::UnknownName, unknown(mark, "team", team, people.teams())))
     }
 }

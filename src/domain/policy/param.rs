@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use unicode_normalization::is_nfc;
 
+use crate::domain::source::is_visible;
+
 /// A parameter, written `params.amount.minor`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParamPath(Vec<String>);
@@ -113,14 +115,9 @@ pub(super) fn segment(param: &ParamPath, params: &Value) -> Result<String, Resou
     if text.contains(['/', '\\', '%']) {
         return Err(no("contains `/`, `\\` or `%`, which would change the path"));
     }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if text.chars().any(|c| c == ' ' || !is_visible(c)) {
         return Err(no(
-            "contains a space or a control character, which a path can't hold",
-        ));
-    }
-    if text.chars().any(is_invisible) {
-        return Err(no(
-            "contains an invisible or bidirectional character, which a path can't hold",
+            "contains a space, a control or an invisible character, which a path can't hold",
         ));
     }
     if !is_nfc(&text) {
@@ -143,17 +140,4 @@ pub(super) fn scalar(param: &ParamPath, params: &Value) -> Result<String, Resour
         Some(_) => Err(no("is neither text nor a whole number")),
         None => Err(no("is missing")),
     }
-}
-
-/// Characters that nobody sees or that turn the reading direction (default-ignorable and format characters).
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
-            | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }

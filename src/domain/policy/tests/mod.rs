@@ -1,0 +1,58 @@
+//! The rules as their authors meet them: what compiles, and what every mistake is answered with.
+
+mod connectors;
+mod errors;
+mod owners;
+mod params;
+mod rules;
+mod starter;
+
+use super::{Action, Policy, PolicyError, compile};
+use crate::domain::source::SourceFile;
+
+/// The starter set, file by file.
+fn starter() -> Vec<SourceFile> {
+    [
+        ("catalog.yaml", include_str!("../../../../policies/catalog.yaml")),
+        ("tiers.yaml", include_str!("../../../../policies/tiers.yaml")),
+        ("CODEOWNERS", include_str!("../../../../policies/CODEOWNERS")),
+        ("people.yaml", include_str!("../../../../policies/people.yaml")),
+        ("agents.yaml", include_str!("../../../../policies/agents.yaml")),
+        ("README.md", include_str!("../../../../policies/README.md")),
+    ]
+    .map(|(path, text)| SourceFile::new(path, text))
+    .into()
+}
+
+/// The starter set with one text replaced in one file.
+fn with(path: &str, from: &str, to: &str) -> Vec<SourceFile> {
+    let mut files = starter();
+    let file = files
+        .iter_mut()
+        .find(|file| file.path == path)
+        .expect("a starter file");
+    assert!(file.text.contains(from), "`{from}` is not in {path}");
+    file.text = file.text.replacen(from, to, 1);
+    files
+}
+
+fn policy(files: &[SourceFile]) -> Policy {
+    compile(files).unwrap_or_else(|errors| panic!("{}", shown(&errors)))
+}
+
+fn action(policy: &Policy, name: &str) -> Action {
+    policy
+        .action(&name.parse().expect("an action name"))
+        .expect("an action")
+        .clone()
+}
+
+fn shown(errors: &[PolicyError]) -> String {
+    let lines = errors.iter().map(|error| format!("[{}] {error}", error.rule()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What the starter set with one replacement is answered with.
+fn broken(path: &str, from: &str, to: &str) -> String {
+    shown(&compile(&with(path, from, to)).expect_err("an error"))
+}

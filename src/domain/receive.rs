@@ -1,0 +1,441 @@
+//! From what an agent sent to a proposal: everything is checked before anything is recorded.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    canonical::{Salt, refuse_inexact},
+    gate::EXECUTE_WITHIN,
+    ids::{IdempotencyKey, ItemId, ProposalId, Timestamp},
+    policy::{Action, Agent, AgentKey, Policy},
+    proposal::{
+        AgentProof, Attestation, Binding, Item, MAX_ITEMS, Observed, Proposal, ProposalError, ProposalParts,
+        SPEC_VERSION, Target, Validity,
+    },
+    request::{Request, RequestError, RequestItem, signed_bytes, verify_signature},
+    sealed::{DataKey, SealError, Sealed, SealedAt},
+};
+
+/// One field that is not as it must be, and what would satisfy it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the request; empty for the request as a whole.
+    pub field: String,
+    /// What is wrong and what to send instead.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error on one field.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// An item with defaults materialised, still in clear.
+#[derive(Clone, PartialEq)]
+pub struct ClearItem {
+    /// Its name.
+    pub id: ItemId,
+    /// Its parameters.
+    pub parameters: Value,
+    /// JSON pointers that defaults filled in.
+    pub defaulted: Vec<String>,
+}
+
+impl std::fmt::Debug for ClearItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClearItem")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that fits the catalog; what is still missing is what the bot itself observes.
+#[derive(Debug)]
+pub struct Fitting<'p> {
+    request: Request,
+    policy: &'p Policy,
+    agent: &'p Agent,
+    action: &'p Action,
+    items: Vec<ClearItem>,
+    now: Timestamp,
+}
+
+/// What the bot brings to make a fitting request a proposal.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The proposal's id.
+    pub id: ProposalId,
+    /// How it is known that the agent asked.
+    pub proof: AgentProof,
+    /// One line for people, rendered from the masked parameters.
+    pub summary: String,
+    /// What the bot observed.
+    pub observed: Vec<Observed>,
+    /// The key of this proposal's sealed fields.
+    pub key: DataKey,
+    /// One salt and nonce for each sealed value, drawn at random; at least [`Fitting::sealed_values`].
+    pub salts: Vec<([u8; 32], [u8; 24])>,
+}
+
+/// Why a fitting request did not become a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArrivalError {
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Fewer salts than sealed values.
+    #[error("not enough salts were drawn")]
+    Salts,
+    /// The parts do not agree.
+    #[error(transparent)]
+    Proposal(#[from] ProposalError),
+}
+
+/// Checks a request of an agent against the catalog; every field that does not fit is named.
+pub fn fit<'p>(
+    request: Request,
+    agent: &'p Agent,
+    policy: &'p Policy,
+    now: Timestamp,
+) -> Result<Fitting<'p>, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let Some(action) = policy.action(&request.operation) else {
+        let near = policy.nearest_action(request.operation.as_str());
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let message = format!("the catalog has no action `{}`{hint}", request.operation);
+        return Err(vec![FieldError::new("/operation", message)]);
+    };
+    if !agent.may_propose(&request.operation) {
+        let may: Vec<String> = agent.actions().iter().map(|name| format!("`{name}`")).collect();
+        let message = format!(
+            "agent `{}` may not propose it; it may propose {}",
+            agent.name(),
+            may.join(", ")
+        );
+        errors.push(FieldError::new("/operation", message));
+    }
+    if request.sponsor != *agent.sponsor() {
+        let message = format!(
+            "`{}` is not the sponsor of agent `{}`; send `{}`",
+            request.sponsor,
+            agent.name(),
+            agent.sponsor()
+        );
+        errors.push(FieldError::new("/sponsor", message));
+    }
+    if request.expires_at.is_some_and(|at| at <= now) {
+        errors.push(FieldError::new(
+            "/expires_at",
+            "has passed already; send a later time or none",
+        ));
+    }
+    if request.justification.trim().is_empty() {
+        errors.push(FieldError::new(
+            "/justification",
+            "is empty; say in a sentence why this should be done",
+        ));
+    }
+    for (field, text) in [
+        ("/justification", Some(&request.justification)),
+        ("/rollback_plan", request.rollback_plan.as_ref()),
+    ] {
+        if text.is_some_and(|text| text.chars().count() > 4_000) {
+            errors.push(FieldError::new(
+                field,
+                "is longer than 4000 characters; shorten it",
+            ));
+        }
+    }
+    let claimed = Value::Object(request.claimed.clone());
+    if let Err(error) = refuse_inexact(&claimed, &mut "/claimed".to_owned()) {
+        errors.push(FieldError::new("/claimed", error.to_string()));
+    }
+    let single = request.parameters.is_some();
+    let sent = request.items().unwrap_or_else(|error| {
+        errors.push(FieldError::new("/items", error.to_string()));
+        Vec::new()
+    });
+    if sent.len() > MAX_ITEMS {
+        errors.push(FieldError::new(
+            "/items",
+            format!("holds {}; send {MAX_ITEMS} at most", sent.len()),
+        ));
+    }
+    let mut items: Vec<ClearItem> = Vec::new();
+    for (index, item) in sent.into_iter().take(MAX_ITEMS).enumerate() {
+        let at = if single {
+            "/parameters".to_owned()
+        } else {
+            format!("/items/{index}/parameters")
+        };
+        if items.iter().any(|known| known.id == item.id) {
+            errors.push(FieldError::new(
+                format!("/items/{index}/id"),
+                format!("`{}` stands twice; ids differ", item.id),
+            ));
+        }
+        let mut parameters = item.parameters;
+        let wrong = action.validate(&parameters);
+        let defaulted = action.apply_defaults(&mut parameters);
+        let wrong = if wrong.is_empty() {
+            action.validate(&parameters)
+        } else {
+            wrong
+        };
+        errors.extend(
+            wrong
+                .iter()
+                .map(|error| FieldError::new(format!("{at}{}", error.pointer()), error.message())),
+        );
+        if wrong.is_empty()
+            && let Err(error) = action.resource().path(&parameters)
+        {
+            errors.push(FieldError::new(at, error.to_string()));
+        }
+        items.push(ClearItem {
+            id: item.id,
+            parameters,
+            defaulted,
+        });
+    }
+    if errors.is_empty() {
+        Ok(Fitting {
+            request,
+            policy,
+            agent,
+            action,
+            items,
+            now,
+        })
+    } else {
+        Err(errors)
+    }
+}
+
+/// Checks that the agent itself asked for exactly this. INVARIANT i04.
+pub fn prove(request: &Request, agent: &Agent, seen: Attestation) -> Result<AgentProof, FieldError> {
+    let at = |error: RequestError| FieldError::new("/signature", error.to_string());
+    match (agent.key(), &request.signature) {
+        (AgentKey::Ed25519 { id, public }, Some(signature)) => {
+            let key =
+                ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| at(RequestError::Invalid))?;
+            verify_signature(&request.signed_bytes().map_err(at)?, signature, &key).map_err(at)?;
+            Ok(AgentProof::Ed25519 {
+                key: id.clone(),
+                signature: signature.clone(),
+            })
+        }
+        (AgentKey::Ed25519 { .. }, None) => {
+            let message = format!(
+                "is missing; agent `{}` signs its proposals with its Ed25519 key",
+                agent.name()
+            );
+            Err(FieldError::new("/signature", message))
+        }
+        (AgentKey::Hmac, None) => Ok(AgentProof::GateAttested { by: seen }),
+        (AgentKey::Hmac, Some(_)) => {
+            let message = format!(
+                "can't be checked; agent `{}` has no public key in agents.yaml",
+                agent.name()
+            );
+            Err(FieldError::new("/signature", message))
+        }
+    }
+}
+
+impl Fitting<'_> {
+    /// The action.
+    pub const fn action(&self) -> &Action {
+        self.action
+    }
+    /// The request as sent.
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+    /// The items in clear, defaults materialised.
+    pub fn items(&self) -> &[ClearItem] {
+        &self.items
+    }
+    /// The idempotency key: the agent's own, or its nonce.
+    pub fn idempotency_key(&self) -> Option<IdempotencyKey> {
+        let nonce = || self.request.nonce.as_str().parse().ok();
+        self.request.idempotency_key.clone().or_else(nonce)
+    }
+    /// How many values will be sealed.
+    pub fn sealed_values(&self) -> usize {
+        let found = |item: &ClearItem| {
+            self.action
+                .sensitive()
+                .iter()
+                .filter(|path| path.find(&item.parameters).is_some())
+                .count()
+        };
+        self.items.iter().map(found).sum()
+    }
+
+    /// Seals what is sensitive and makes the proposal.
+    pub fn arrive(self, arrival: Arrival) -> Result<Proposal, ArrivalError> {
+        let key = self.idempotency_key().ok_or(ArrivalError::Salts)?;
+        let mut salts = arrival.salts.into_iter();
+        let mut sealed = Vec::new();
+        let mut items = Vec::new();
+        let mut defaulted = std::collections::BTreeMap::new();
+        for item in self.items {
+            let mut parameters = item.parameters;
+            for path in self.action.sensitive() {
+                let pointer = path.pointer();
+                let Some(value) = parameters.pointer_mut(&pointer) else {
+                    continue;
+                };
+                let (salt, nonce) = salts.next().ok_or(ArrivalError::Salts)?;
+                let at = SealedAt {
+                    proposal: arrival.id,
+                    item: item.id.clone(),
+                    pointer,
+                };
+                let hidden = Sealed::seal(&at, value, &arrival.key, &Salt::new(salt), nonce)?;
+                *value = hidden.placeholder();
+                sealed.push(hidden);
+            }
+            let seen = arrival.observed.iter().find(|seen| seen.item == item.id);
+            let observed_digest = seen
+                .map(|seen| seen.facts.digest())
+                .transpose()
+                .map_err(ProposalError::from)?;
+            if !item.defaulted.is_empty() {
+                defaulted.insert(item.id.clone(), item.defaulted);
+            }
+            items.push(Item {
+                id: item.id,
+                parameters,
+                observed_digest,
+            });
+        }
+        let action = self.action;
+        let found = self
+            .policy
+            .classify(action.impact(), action.data(), action.rollback().kind());
+        let latest = self.now.plus(self.policy.gate(found.tier).expires_after());
+        let expires_at = self.request.expires_at.map_or(latest, |asked| asked.min(latest));
+        let from = self.request.not_before.unwrap_or(self.now).max(self.now);
+        let until = expires_at.max(from).plus(EXECUTE_WITHIN);
+        let request = self.request;
+        Ok(Proposal::new(ProposalParts {
+            id: arrival.id,
+            spec_version: SPEC_VERSION,
+            created_at: self.now,
+            expires_at,
+            idempotency_key: key,
+            supersedes: request.supersedes,
+            nonce: request.nonce,
+            asked_expiry: request.expires_at,
+            proof: arrival.proof,
+            binding: Binding {
+                operation: request.operation,
+                agent: self.agent.name().clone(),
+                sponsor: request.sponsor,
+                target: Target {
+                    system: action.system().to_owned(),
+                    resource: action.resource().to_string(),
+                    schema_digest: action.schema_digest(),
+                },
+                items,
+                valid: Validity { from, until },
+            },
+            summary: arrival.summary,
+            defaulted,
+            sealed,
+            observed: arrival.observed,
+            claimed: request.claimed,
+            justification: request.justification,
+            exceptions: request.exceptions,
+            rollback_plan: request.rollback_plan,
+            provenance: request.provenance,
+        })?)
+    }
+}
+
+/// Why an executor can't tell that the agent asked for a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// Sealed values can't be opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The agent is not in the policy, or signs otherwise.
+    #[error("agent `{0}` is not in agents.yaml with the key that the proposal names")]
+    Agent(String),
+    /// The signature does not hold.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+/// A proposal's parameters in clear.
+pub fn clear_parameters(proposal: &Proposal, item: &Item, key: Option<&DataKey>) -> Result<Value, SealError> {
+    let mut parameters = item.parameters.clone();
+    for sealed in proposal.sealed.iter().filter(|sealed| *sealed.item() == item.id) {
+        let key = key.ok_or_else(|| SealError::Open(sealed.pointer().to_owned()))?;
+        let clear = sealed.open(proposal.id, key)?;
+        if let Some(place) = parameters.pointer_mut(sealed.pointer()) {
+            *place = clear;
+        }
+    }
+    Ok(parameters)
+}
+
+/// Checks the agent's signature again, from the proposal alone: sealed values opened, defaults taken out. INVARIANT i04.
+pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) -> Result<(), ProofError> {
+    let binding = &proposal.binding;
+    let unknown = || ProofError::Agent(binding.agent.to_string());
+    let agent = policy.agent(&binding.agent).ok_or_else(unknown)?;
+    let (signature, public) = match (&proposal.proof, agent.key()) {
+        (AgentProof::Ed25519 { key, signature }, AgentKey::Ed25519 { id, public }) if key == id => {
+            (signature, public)
+        }
+        (AgentProof::GateAttested { .. }, AgentKey::Hmac) => return Ok(()),
+        (
+            AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. },
+            AgentKey::Ed25519 { .. } | AgentKey::Hmac,
+        ) => {
+            return Err(unknown());
+        }
+    };
+    let mut items = Vec::new();
+    for item in &binding.items {
+        let mut parameters = clear_parameters(proposal, item, key)?;
+        let filled = proposal
+            .defaulted
+            .get(&item.id)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        for pointer in filled.iter().rev() {
+            take_out(&mut parameters, pointer);
+        }
+        items.push(RequestItem {
+            id: item.id.clone(),
+            parameters,
+        });
+    }
+    let bytes = signed_bytes(
+        &binding.operation,
+        &binding.sponsor,
+        &items,
+        &proposal.nonce,
+        proposal.asked_expiry,
+    )?;
+    let public = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| unknown())?;
+    Ok(verify_signature(&bytes, signature, &public)?)
+}
+
+fn take_out(value: &mut Value, pointer: &str) {
+    let Some((parent, name)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if let Some(Value::Object(fields)) = value.pointer_mut(parent) {
+        fields.remove(&name.replace("~1", "/").replace("~0", "~"));
+    }
+}

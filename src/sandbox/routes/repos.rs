@@ -1,0 +1,125 @@
+//! Repositories, branches, activity, collaborators.
+use serde_json::{Value, json};
+
+use super::super::answer::{Answer, Refusal, Routed};
+use super::super::call::Call;
+use super::super::git;
+use super::super::json::merged;
+use super::super::state::{Access, State};
+use super::At;
+
+pub(super) fn get(state: &State, call: &Call, at: At<'_>) -> Routed {
+    let id = at.reach(state, call, "metadata", Access::Read)?;
+    Ok(Answer::ok(state.repo_full_json(state.repo(id)?)))
+}
+
+pub(super) fn activity(state: &State, call: &Call, at: At<'_>) -> Routed {
+    let repo = state.repo(at.reach(state, call, "contents", Access::Read)?)?;
+    let reference = call.param("ref").map(|name| {
+        if name.starts_with("refs/") {
+            name.to_owned()
+        } else {
+            format!("refs/heads/{name}")
+        }
+    });
+    let mut found: Vec<&super::super::state::Activity> = repo
+        .activity
+        .iter()
+        .filter(|activity| {
+            reference
+                .as_ref()
+                .is_none_or(|name| *name == activity.reference)
+        })
+        .filter(|activity| {
+            call.param("activity_type")
+                .is_none_or(|kind| kind == activity.kind.name())
+        })
+        .filter(|activity| {
+            call.param("actor").is_none_or(|login| {
+                state
+                    .account(activity.actor)
+                    .is_some_and(|account| account.login.eq_ignore_ascii_case(login))
+            })
+        })
+        .collect();
+    if call.param("direction") != Some("asc") {
+        found.reverse();
+    }
+    Ok(Answer::list(
+        call,
+        found
+            .into_iter()
+            .map(|activity| state.activity_json(activity))
+            .collect(),
+    ))
+}
+
+pub(super) fn permission(state: &State, call: &Call, at: At<'_>, login: &str) -> Routed {
+    let repo = state.repo(at.reach(state, call, "metadata", Access::Read)?)?;
+    let user = state
+        .account_named(login)
+        .ok_or_else(Refusal::not_found)?
+        .id;
+    let permission = state.permission(repo, user);
+    Ok(Answer::ok(json!({
+        "permission": permission.legacy(),
+        "role_name": permission.name(),
+        "user": state.collaborator_json(user, permission),
+    })))
+}
+
+pub(super) fn branches(state: &State, call: &Call, at: At<'_>) -> Routed {
+    let repo = state.repo(at.reach(state, call, "contents", Access::Read)?)?;
+    let items = repo
+        .refs
+        .iter()
+        .filter_map(|(name, sha)| name.strip_prefix("refs/heads/").map(|branch| (branch, sha)))
+        .map(|(branch, sha)| {
+            json!({
+                "name": branch,
+                "commit": { "sha": sha, "url": format!("{}/commits/{sha}", state.repo_url(repo)) },
+                "protected": state.is_protected(repo, branch),
+            })
+        })
+        .collect();
+    Ok(Answer::list(call, items))
+}
+
+pub(super) fn branch(state: &State, call: &Call, at: At<'_>, branch: &str) -> Routed {
+    let repo = state.repo(at.reach(state, call, "contents", Access::Read)?)?;
+    let git = state.open_git(repo)?;
+    let head =
+        git::branch_head(&git, branch).ok_or_else(|| Refusal::new(404, "Branch not found"))?;
+    let commit = git.find_commit(git2::Oid::from_str(&head)?)?;
+    let url = format!("{}/branches/{branch}", state.repo_url(repo));
+    let protection = repo.protections.get(branch);
+    let contexts: Vec<&str> = protection
+        .and_then(|protection| protection.checks.as_ref())
+        .map(|checks| checks.iter().map(|check| check.context.as_str()).collect())
+        .unwrap_or_default();
+    let checks: Vec<Value> = protection
+        .and_then(|protection| protection.checks.as_ref())
+        .map(|checks| {
+            checks
+                .iter()
+                .map(|check| json!({ "context": check.context, "app_id": check.app_id }))
+                .collect()
+        })
+        .unwrap_or_default();
+    Ok(Answer::ok(merged(
+        json!({ "name": branch, "commit": state.commit_json(repo, &commit) }),
+        json!({
+            "_links": { "self": url, "html": format!("{}/tree/{branch}", state.repo_html(repo)) },
+            "protected": state.is_protected(repo, branch),
+            "protection": {
+                "enabled": protection.is_some(),
+                "required_status_checks": {
+                    "enforcement_level": if contexts.is_empty() { "off" } else { "everyone" },
+                    "contexts": contexts,
+                    "checks": checks,
+                },
+            },
+            "protection_url": format!("{url}/protection"),
+        }),
+    )))
+}
