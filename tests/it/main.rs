@@ -11,5 +11,6 @@
 )]
 
 mod contract;
+mod github;
 mod sandbox;
 mod sandbox_contract;
