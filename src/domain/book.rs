@@ -7,6 +7,10 @@ use std::{
 
 use serde::Serialize;
 
+mod staging;
+
+pub use staging::{Before, StageError, Staged};
+
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
     canonical::NotCanonical,
@@ -363,15 +367,19 @@ impl Book {
         {
             return Err(flaw(Flaw::Message("subject")));
         }
-        self.follow(entry);
-        self.next = Seq(self.next.0.saturating_add(1));
-        self.head = next.digest;
-        self.time = entry.time;
+        self.advance(entry, next.digest);
         Ok(Recorded {
             commit: next.commit,
             digest: next.digest,
             entry: next.entry,
         })
+    }
+
+    fn advance(&mut self, entry: &Entry, digest: Digest) {
+        self.follow(entry);
+        self.next = Seq(self.next.0.saturating_add(1));
+        self.head = digest;
+        self.time = entry.time;
     }
 
     fn follow(&mut self, entry: &Entry) {

@@ -14,3 +14,4 @@ mod contract;
 mod github;
 mod sandbox;
 mod sandbox_contract;
+mod ledger;

@@ -1,0 +1,3 @@
+//! The ledger over real Git repositories.
+mod append;
+mod world;
