@@ -451,10 +451,10 @@ mod tests {
             Some(String::new()),
             Some(good.to_owned()),
             Some(format!("sha1={good}")),
-            Some(format!("sha256={}", &good[..62])),
+            Some(format!("sha256={}", good.split_at(62).0)),
             Some(format!("sha256={good}00")),
             Some("sha256=".to_owned()),
-            Some(format!("sha256=8{}", &good[1..])),
+            Some(format!("sha256=8{}", good.split_at(1).1)),
             Some("sha256=zz".to_owned()),
         ] {
             assert_eq!(

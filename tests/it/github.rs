@@ -304,6 +304,12 @@ async fn an_observation_tells_everything_about_one_head() {
         seen.permissions,
         BTreeMap::from([(room.id("alice"), Seen::Known(Permission::Write))])
     );
+    let nobody = Ask {
+        accounts: Some(Default::default()),
+        ..ask()
+    };
+    let narrow = room.bot.observe(pull, &nobody).await.unwrap();
+    assert!(narrow.observation().permissions.is_empty());
     // Alice is in a team below; bob is only invited.
     let finance: TeamName = "finance".parse().unwrap();
     assert_eq!(seen.memberships[&finance], Seen::Known(vec![room.id("alice")]));
@@ -604,6 +610,17 @@ async fn i15_a_merge_is_made_once_and_tells_its_commit() {
         panic!("not merged")
     };
     assert_eq!((*by, *sha), (Some(AccountId(room.world.app.bot_id)), Some(main)));
+    room.world
+        .sandbox
+        .as_user("root")
+        .delete_branch(REPO, BRANCH)
+        .unwrap();
+    let after = room.see(pull).await;
+    assert_eq!(
+        after.observation().pushers,
+        Seen::Known(vec![AccountId(room.world.app.bot_id)])
+    );
+    assert_eq!(after.observation().commits, seeing.observation().commits);
 }
 
 #[tokio::test]
