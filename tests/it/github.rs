@@ -9,13 +9,14 @@ use countersign::{
         policy::Owner,
         publish::{Asked, CheckShown, Conclusion, Effect, Published},
     },
-    github::{Applied, Ask, Config, Error, GitHub, MergeText, Seeing, Texts, shown_digest},
+    github::{Applied, Ask, Config, Error, GitHub, MergeText, Seeing, Texts, parse, shown_digest},
     sandbox::{Failure, Fault},
 };
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
+use crate::contract::{assert_described, packages};
 use crate::sandbox::{REPO, World};
 
 const BRANCH: &str = "proposals/01";
@@ -102,6 +103,15 @@ impl Room {
     }
 }
 
+/// Whatever the client asked must be what GitHub describes.
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_described(&self.world.sandbox.requests());
+        }
+    }
+}
+
 fn connect(world: &World) -> GitHub {
     GitHub::connect(Config {
         api: world.sandbox.api_url().parse().unwrap(),
@@ -160,6 +170,27 @@ fn check(room: &Room, conclusion: Conclusion) -> CheckShown {
         conclusion,
         says: Digest::of(conclusion.as_str().as_bytes()),
     }
+}
+
+#[test]
+fn i24_every_example_of_githubs_is_read() {
+    let Some(packages) = packages() else { return };
+    let file = packages.join("node_modules/@octokit/webhooks-examples/api.github.com/index.json");
+    let events: Vec<Value> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let mut read = 0;
+    for event in &events {
+        for example in event["examples"].as_array().unwrap() {
+            let raw = serde_json::to_vec(example).unwrap();
+            let hint = parse(event["name"].as_str().unwrap(), "d-1".parse().unwrap(), &raw).unwrap();
+            let about = example["repository"]["full_name"].as_str();
+            assert!(
+                hint.repo().is_none_or(|repo| Some(repo.as_str()) == about),
+                "{hint:?}"
+            );
+            read += 1;
+        }
+    }
+    assert_eq!(read, 329);
 }
 
 #[tokio::test]
