@@ -11,6 +11,7 @@
 )]
 
 mod contract;
+mod github;
 mod ledger;
 mod sandbox;
 mod sandbox_contract;
