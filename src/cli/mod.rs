@@ -1,4 +1,7 @@
 //! One file a command.
+
+pub mod demo;
+
 use std::process::ExitCode;
 
 /// Parses the arguments and runs the command they name.

@@ -15,8 +15,7 @@ use super::error::Error;
 use super::git;
 use super::running::Running;
 use super::state::{
-    Access, Account, App, Installation, Kind, Membership, Org, Permission, Repo, Standing, State,
-    Team, Token,
+    Access, Account, App, Installation, Kind, Membership, Org, Permission, Repo, Standing, State, Team, Token,
 };
 
 /// Every event an app may subscribe to here.
@@ -232,13 +231,7 @@ impl Running {
         self.team_membership(org, team, login, Standing::Pending)
     }
 
-    fn team_membership(
-        &self,
-        org: &str,
-        team: &str,
-        login: &str,
-        standing: Standing,
-    ) -> Result<(), Error> {
+    fn team_membership(&self, org: &str, team: &str, login: &str, standing: Standing) -> Result<(), Error> {
         let mut state = self.lock();
         let (org, user) = (state.org_id(org)?, state.account_id(login)?);
         let team = state.team_id(org, team)?;
@@ -317,13 +310,7 @@ impl Running {
             pushing: Default::default(),
         };
         state.repos.insert(id, repo);
-        state.move_ref(
-            id,
-            owner_id,
-            "refs/heads/main",
-            Some(&oid.to_string()),
-            None,
-        )?;
+        state.move_ref(id, owner_id, "refs/heads/main", Some(&oid.to_string()), None)?;
         Ok(id)
     }
 
@@ -343,12 +330,7 @@ impl Running {
     }
 
     /// Sets a collaborator's permission; `None` takes them off the list.
-    pub fn set_permission(
-        &self,
-        repo: &str,
-        login: &str,
-        permission: Permission,
-    ) -> Result<(), Error> {
+    pub fn set_permission(&self, repo: &str, login: &str, permission: Permission) -> Result<(), Error> {
         let mut state = self.lock();
         let (id, user) = (state.repo_id(repo)?, state.account_id(login)?);
         let repo = state.repo_mut(id)?;
@@ -360,12 +342,7 @@ impl Running {
     }
 
     /// Sets a team's permission on a repository of its organisation.
-    pub fn set_team_permission(
-        &self,
-        repo: &str,
-        team: &str,
-        permission: Permission,
-    ) -> Result<(), Error> {
+    pub fn set_team_permission(&self, repo: &str, team: &str, permission: Permission) -> Result<(), Error> {
         let mut state = self.lock();
         let id = state.repo_id(repo)?;
         let owner = state.repo(id)?.owner;
@@ -406,11 +383,8 @@ impl Running {
 
     /// Makes an app with a key of its own. Making an RSA key takes a moment.
     pub fn create_app(&self, spec: AppSpec) -> Result<AppCredentials, Error> {
-        let key =
-            KeyPair::generate(KeySize::Rsa2048).map_err(|error| Error::Start(error.to_string()))?;
-        let private: Pkcs8V1Der<'_> = key
-            .as_der()
-            .map_err(|error| Error::Start(error.to_string()))?;
+        let key = KeyPair::generate(KeySize::Rsa2048).map_err(|error| Error::Start(error.to_string()))?;
+        let private: Pkcs8V1Der<'_> = key.as_der().map_err(|error| Error::Start(error.to_string()))?;
         let private_key_pem = pem(private.as_ref());
         let mut state = self.lock();
         let owner = state.account_id(&spec.owner)?;
@@ -419,8 +393,7 @@ impl Running {
         let webhook_secret = format!("{:032x}", rand::random::<u128>());
         let mut permissions = BTreeMap::from([("metadata".to_owned(), Access::Read)]);
         for (name, access) in &spec.permissions {
-            let access =
-                Access::parse(access).ok_or_else(|| Error::unknown("access level", access))?;
+            let access = Access::parse(access).ok_or_else(|| Error::unknown("access level", access))?;
             permissions.insert(name.clone(), access);
         }
         let events = if spec.events.is_empty() {
@@ -492,8 +465,7 @@ impl Running {
             .ok_or_else(|| Error::unknown("app", app.to_string()))?;
         found.permissions = BTreeMap::from([("metadata".to_owned(), Access::Read)]);
         for (name, access) in permissions {
-            let access =
-                Access::parse(access).ok_or_else(|| Error::unknown("access level", *access))?;
+            let access = Access::parse(access).ok_or_else(|| Error::unknown("access level", *access))?;
             found.permissions.insert((*name).to_owned(), access);
         }
         Ok(())
@@ -511,11 +483,7 @@ impl Running {
             .map(|repo| state.repo_id(repo))
             .collect::<Result<_, _>>()?;
         let id = state.id();
-        let repos = if selected.is_empty() {
-            None
-        } else {
-            Some(selected)
-        };
+        let repos = if selected.is_empty() { None } else { Some(selected) };
         let created_at = state.now();
         state.installations.insert(
             id,
@@ -541,23 +509,11 @@ impl Running {
 
     /// A token for an installation, as the app itself would ask for one: all it may have, for an hour.
     pub fn installation_token(&self, installation: u64) -> Result<String, Error> {
-        let app = self
-            .lock()
-            .installations
-            .get(&installation)
-            .map(|one| one.app);
+        let app = self.lock().installations.get(&installation).map(|one| one.app);
         let app = app.ok_or_else(|| Error::unknown("installation", installation.to_string()))?;
         let path = format!("/app/installations/{installation}/access_tokens");
-        let body = self.call(
-            super::call::Caller::App { id: app },
-            "POST",
-            &path,
-            Value::Null,
-        )?;
-        Ok(field(&body, "token")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned())
+        let body = self.call(super::call::Caller::App { id: app }, "POST", &path, Value::Null)?;
+        Ok(field(&body, "token").as_str().unwrap_or_default().to_owned())
     }
 
     /// Protects the branches that match a pattern: the body of GitHub's `PUT branches/{branch}/protection`.
@@ -585,13 +541,7 @@ impl Running {
     }
 
     /// A ruleset by which only one app may create, update or delete the branches that match.
-    pub fn reserve_branches(
-        &self,
-        repo: &str,
-        name: &str,
-        pattern: &str,
-        app: u64,
-    ) -> Result<u64, Error> {
+    pub fn reserve_branches(&self, repo: &str, name: &str, pattern: &str, app: u64) -> Result<u64, Error> {
         let body = json!({
             "name": name,
             "target": "branch",
@@ -608,9 +558,7 @@ impl Running {
         let mut state = self.lock();
         let id = state.repo_id(repo)?;
         let owner = state.repo(id)?.owner;
-        Ok(state
-            .put_ruleset(id, Some(ruleset), change, owner)
-            .map(|_| ())?)
+        Ok(state.put_ruleset(id, Some(ruleset), change, owner).map(|_| ())?)
     }
 
     /// Removes a ruleset.
@@ -656,13 +604,8 @@ impl Running {
     pub fn comments(&self, repo: &str, number: u64) -> Result<Vec<Value>, Error> {
         self.read(repo, |state, id| {
             let repo = state.repo(id)?;
-            let mine = repo
-                .comments
-                .values()
-                .filter(|comment| comment.number == number);
-            Ok(mine
-                .map(|comment| state.comment_json(repo, comment))
-                .collect())
+            let mine = repo.comments.values().filter(|comment| comment.number == number);
+            Ok(mine.map(|comment| state.comment_json(repo, comment)).collect())
         })
     }
 
@@ -678,20 +621,12 @@ impl Running {
     /// The commit a branch names.
     pub fn branch_head(&self, repo: &str, branch: &str) -> Result<String, Error> {
         let head = self.read(repo, |state, id| {
-            Ok(state
-                .repo(id)?
-                .refs
-                .get(&format!("refs/heads/{branch}"))
-                .cloned())
+            Ok(state.repo(id)?.refs.get(&format!("refs/heads/{branch}")).cloned())
         })?;
         head.ok_or_else(|| Error::unknown("branch", branch))
     }
 
-    fn read<T>(
-        &self,
-        repo: &str,
-        read: impl FnOnce(&State, u64) -> Result<T, Refusal>,
-    ) -> Result<T, Error> {
+    fn read<T>(&self, repo: &str, read: impl FnOnce(&State, u64) -> Result<T, Refusal>) -> Result<T, Error> {
         let state = self.lock();
         let id = state.repo_id(repo)?;
         Ok(read(&state, id)?)

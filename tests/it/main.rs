@@ -11,6 +11,6 @@
 )]
 
 mod contract;
+mod ledger;
 mod sandbox;
 mod sandbox_contract;
-mod ledger;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::sandbox::{
-    AppCredentials, AppSpec, DeliveryFault, Failure, Fault, MergeMethod, Options, Permission,
-    Running, Sandbox,
+    AppCredentials, AppSpec, DeliveryFault, Failure, Fault, MergeMethod, Options, Permission, Running,
+    Sandbox,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
@@ -31,32 +31,22 @@ impl World {
         }
         sandbox.add_org_admin("acme", "root").unwrap();
         sandbox.add_team("acme", "Finance", None).unwrap();
-        sandbox
-            .add_team("acme", "Treasury", Some("finance"))
-            .unwrap();
+        sandbox.add_team("acme", "Treasury", Some("finance")).unwrap();
         sandbox.add_member("acme", "treasury", "alice").unwrap();
         sandbox.invite_member("acme", "finance", "bob").unwrap();
         sandbox
             .add_repo(
                 REPO,
-                &[
-                    ("README.md", "# Operations\n"),
-                    ("policies/a.yaml", "a: 1\n"),
-                ],
+                &[("README.md", "# Operations\n"), ("policies/a.yaml", "a: 1\n")],
             )
             .unwrap();
-        sandbox
-            .set_permission(REPO, "alice", Permission::Write)
-            .unwrap();
-        sandbox
-            .set_permission(REPO, "bob", Permission::Write)
-            .unwrap();
+        sandbox.set_permission(REPO, "alice", Permission::Write).unwrap();
+        sandbox.set_permission(REPO, "bob", Permission::Write).unwrap();
         let permissions = ["contents", "pull_requests", "checks", "issues", "statuses"]
             .map(|name| (name.to_owned(), "write".to_owned()))
             .into_iter()
             .chain(
-                [("members", "read"), ("administration", "read")]
-                    .map(|(a, b)| (a.to_owned(), b.to_owned())),
+                [("members", "read"), ("administration", "read")].map(|(a, b)| (a.to_owned(), b.to_owned())),
             )
             .collect();
         let app = sandbox
@@ -161,14 +151,13 @@ pub(crate) async fn endpoint(
 ) -> (String, Arc<Mutex<Vec<(http::HeaderMap, Vec<u8>)>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keeping = Arc::clone(&seen);
-    let router =
-        axum::Router::new().fallback(move |headers: http::HeaderMap, body: axum::body::Bytes| {
-            let (keeping, status) = (Arc::clone(&keeping), Arc::clone(&status));
-            async move {
-                keeping.lock().unwrap().push((headers, body.to_vec()));
-                http::StatusCode::from_u16(*status.lock().unwrap()).unwrap()
-            }
-        });
+    let router = axum::Router::new().fallback(move |headers: http::HeaderMap, body: axum::body::Bytes| {
+        let (keeping, status) = (Arc::clone(&keeping), Arc::clone(&status));
+        async move {
+            keeping.lock().unwrap().push((headers, body.to_vec()));
+            http::StatusCode::from_u16(*status.lock().unwrap()).unwrap()
+        }
+    });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -214,29 +203,18 @@ fn git_clones_pushes_and_is_refused_by_rules() {
         "{words}"
     );
 
-    git_ok(
-        &work,
-        &["commit", "-q", "--amend", "-m", "Add x differently"],
-    );
+    git_ok(&work, &["commit", "-q", "--amend", "-m", "Add x differently"]);
     let refused = git(&work, &["push", "--force", "origin", "feature"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Cannot force-push"));
     assert_eq!(world.sandbox.branch_head(REPO, "feature").unwrap(), head);
 
     git_ok(
         &work,
-        &[
-            "push",
-            "-q",
-            &world.remote(&world.token()),
-            "feature:ledger",
-        ],
+        &["push", "-q", &world.remote(&world.token()), "feature:ledger"],
     );
     assert!(world.sandbox.branch_head(REPO, "ledger").is_ok());
 
-    let stranger = git(
-        home.path(),
-        &["clone", "-q", &world.remote("nonsense"), "other"],
-    );
+    let stranger = git(home.path(), &["clone", "-q", &world.remote("nonsense"), "other"]);
     assert!(!stranger.status.success());
 }
 
@@ -250,19 +228,12 @@ async fn an_app_authenticates_and_stays_within_its_grant() {
     assert_eq!(found["id"], world.installation);
     let path = format!("/app/installations/{}/access_tokens", world.installation);
     let (status, narrow) = world
-        .post(
-            &jwt,
-            &path,
-            json!({ "permissions": { "contents": "read" } }),
-        )
+        .post(&jwt, &path, json!({ "permissions": { "contents": "read" } }))
         .await;
     assert_eq!(status, 201);
     let narrow = narrow["token"].as_str().unwrap().to_owned();
     assert_eq!(
-        world
-            .get(&narrow, "/repos/acme/ops/contents/README.md")
-            .await
-            .0,
+        world.get(&narrow, "/repos/acme/ops/contents/README.md").await.0,
         200
     );
     let (status, refusal) = world.get(&narrow, "/repos/acme/ops/pulls").await;
@@ -271,17 +242,10 @@ async fn an_app_authenticates_and_stays_within_its_grant() {
         (403, Some("Resource not accessible by integration"))
     );
     let (status, _) = world
-        .post(
-            &jwt,
-            &path,
-            json!({ "permissions": { "secrets": "write" } }),
-        )
+        .post(&jwt, &path, json!({ "permissions": { "secrets": "write" } }))
         .await;
     assert_eq!(status, 422);
-    world
-        .sandbox
-        .clock()
-        .advance(jiff::SignedDuration::from_mins(61));
+    world.sandbox.clock().advance(jiff::SignedDuration::from_mins(61));
     assert_eq!(world.get(&narrow, "/repos/acme/ops").await.0, 401);
     assert_eq!(world.get(&jwt, "/app").await.0, 401);
 }
@@ -292,10 +256,7 @@ async fn teams_count_children_and_tell_who_is_pending() {
     let token = world.token();
     let membership = async |team: &str, login: &str| {
         world
-            .get(
-                &token,
-                &format!("/orgs/acme/teams/{team}/memberships/{login}"),
-            )
+            .get(&token, &format!("/orgs/acme/teams/{team}/memberships/{login}"))
             .await
     };
     assert_eq!(membership("finance", "alice").await.1["state"], "active");
@@ -315,9 +276,7 @@ async fn approvals_move_with_a_force_push_and_merges_are_strict() {
         .push_files(REPO, "topic", &[("a.txt", "1\n")], "One", false)
         .unwrap();
     let body = json!({ "head": "topic", "base": "main", "title": "Topic", "body": "words" });
-    let (status, pull) = world
-        .post(&token, "/repos/acme/ops/pulls", body.clone())
-        .await;
+    let (status, pull) = world.post(&token, "/repos/acme/ops/pulls", body.clone()).await;
     assert_eq!(
         (status, pull["number"].as_u64(), pull["mergeable"].as_bool()),
         (201, Some(1), Some(true))
@@ -343,21 +302,13 @@ async fn approvals_move_with_a_force_push_and_merges_are_strict() {
         (422, Some("Can not approve your own pull request"))
     );
     sandbox.as_user("alice").approve(REPO, 1).unwrap();
-    assert_eq!(
-        sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"],
-        first.as_str()
-    );
+    assert_eq!(sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"], first.as_str());
     let second = sandbox
         .as_user("bob")
         .push_files(REPO, "topic", &[("a.txt", "2\n")], "Two", true)
         .unwrap();
-    assert_eq!(
-        sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"],
-        second.as_str()
-    );
-    let (_, activity) = world
-        .get(&token, "/repos/acme/ops/activity?ref=topic")
-        .await;
+    assert_eq!(sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"], second.as_str());
+    let (_, activity) = world.get(&token, "/repos/acme/ops/activity?ref=topic").await;
     assert_eq!(activity[0]["activity_type"], "force_push");
     assert_eq!(activity[0]["before"], first.as_str());
 
@@ -373,10 +324,7 @@ async fn approvals_move_with_a_force_push_and_merges_are_strict() {
     let (_, commit) = world
         .get(
             &token,
-            &format!(
-                "/repos/acme/ops/commits/{}",
-                merged["sha"].as_str().unwrap()
-            ),
+            &format!("/repos/acme/ops/commits/{}", merged["sha"].as_str().unwrap()),
         )
         .await;
     assert_eq!(commit["parents"][1]["sha"], second.as_str());
@@ -448,8 +396,7 @@ async fn webhooks_are_signed_lost_doubled_held_and_redelivered() {
     sandbox.set_webhook_url(world.app.id, &url).unwrap();
     sandbox.quiesce().await;
     let names = || -> Vec<String> {
-        let name =
-            |headers: &http::HeaderMap| headers["x-github-event"].to_str().unwrap().to_owned();
+        let name = |headers: &http::HeaderMap| headers["x-github-event"].to_str().unwrap().to_owned();
         seen.lock()
             .unwrap()
             .iter()
@@ -461,8 +408,7 @@ async fn webhooks_are_signed_lost_doubled_held_and_redelivered() {
     let signature = {
         use hmac::{KeyInit, Mac};
         let mut mac =
-            hmac::Hmac::<sha2::Sha256>::new_from_slice(world.app.webhook_secret.as_bytes())
-                .unwrap();
+            hmac::Hmac::<sha2::Sha256>::new_from_slice(world.app.webhook_secret.as_bytes()).unwrap();
         mac.update(&body);
         format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
     };
@@ -545,17 +491,10 @@ async fn faults_strike_once_and_before_or_after_the_effect() {
         status: 429,
         retry_after: 7,
     });
-    let (status, _, headers) = world
-        .send(Method::POST, &token, comments, body.clone())
-        .await;
-    assert_eq!(
-        (status, headers["retry-after"].to_str().unwrap()),
-        (429, "7")
-    );
+    let (status, _, headers) = world.send(Method::POST, &token, comments, body.clone()).await;
+    assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "7"));
     fault(Failure::PrimaryLimit { reset_in: 60 });
-    let (status, _, headers) = world
-        .send(Method::POST, &token, comments, body.clone())
-        .await;
+    let (status, _, headers) = world.send(Method::POST, &token, comments, body.clone()).await;
     assert_eq!(
         (status, headers["x-ratelimit-remaining"].to_str().unwrap()),
         (403, "0")
@@ -591,14 +530,8 @@ async fn pages_link_and_unchanged_answers_are_free() {
         link.contains("page=2>; rel=\"next\"") && link.contains("rel=\"last\""),
         "{link}"
     );
-    let remaining = headers["x-ratelimit-remaining"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let url = format!(
-        "{}/repos/acme/ops/branches?per_page=2",
-        world.sandbox.api_url()
-    );
+    let remaining = headers["x-ratelimit-remaining"].to_str().unwrap().to_owned();
+    let url = format!("{}/repos/acme/ops/branches?per_page=2", world.sandbox.api_url());
     let again = world
         .http
         .get(url)
@@ -626,19 +559,12 @@ async fn accounts_change_names_and_go() {
         .unwrap();
     sandbox.as_user("alice").approve(REPO, 1).unwrap();
     sandbox.rename_user("alice", "alicia").unwrap();
-    assert_eq!(
-        sandbox.reviews(REPO, 1).unwrap()[0]["user"]["login"],
-        "alicia"
-    );
+    assert_eq!(sandbox.reviews(REPO, 1).unwrap()[0]["user"]["login"], "alicia");
     sandbox.delete_user("alicia").unwrap();
     assert!(sandbox.reviews(REPO, 1).unwrap()[0]["user"].is_null());
-    let (_, commits) = world
-        .get(&world.token(), "/repos/acme/ops/pulls/1/commits")
-        .await;
+    let (_, commits) = world.get(&world.token(), "/repos/acme/ops/pulls/1/commits").await;
     assert_eq!(commits[0]["author"]["login"], "bob");
     sandbox.delete_user("bob").unwrap();
-    let (_, commits) = world
-        .get(&world.token(), "/repos/acme/ops/pulls/1/commits")
-        .await;
+    let (_, commits) = world.get(&world.token(), "/repos/acme/ops/pulls/1/commits").await;
     assert!(commits[0]["author"].is_null());
 }
