@@ -1,7 +1,7 @@
 //! The fold of the ledger: every case, and what may be recorded next.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -26,6 +26,9 @@ use super::{
 
 /// Open proposals one agent may have at a time. INVARIANT i24.
 pub const MAX_PENDING: usize = 100;
+
+/// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
+pub const RECENT: usize = 256;
 
 /// Why something can't be recorded now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -91,7 +94,7 @@ pub enum Illegal {
 }
 
 /// What is kept of a proposal that ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Closed {
     /// How it ended.
     pub life: Life,
@@ -111,6 +114,9 @@ pub struct Closed {
     pub refused: Option<String>,
     /// The entry that ended it.
     pub last: Seq,
+    /// The whole case, while it is among the [`RECENT`] newest to end.
+    #[serde(skip)]
+    pub case: Option<Arc<Case>>,
 }
 
 /// Everything the ledger says, folded up to its head.
@@ -125,6 +131,7 @@ pub struct Book {
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
     closed: BTreeMap<ProposalId, Closed>,
+    recent: VecDeque<ProposalId>,
     requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
     nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
     pulls: BTreeMap<PullNumber, ProposalId>,
@@ -171,6 +178,7 @@ impl Book {
             policy: body.policy,
             cases: BTreeMap::new(),
             closed: BTreeMap::new(),
+            recent: VecDeque::new(),
             requests: BTreeMap::new(),
             nonces: BTreeMap::new(),
             pulls: BTreeMap::new(),
@@ -404,6 +412,9 @@ impl Book {
                 closed.life = Life::Bypassed;
                 closed.refused = Some(refusal.reason.clone());
             }
+            if let Some(case) = &mut closed.case {
+                Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
+            }
             closed.last = entry.seq;
             return;
         }
@@ -415,7 +426,7 @@ impl Book {
             self.pulls.insert(opened.pull, id);
         }
         if case.life.ended() {
-            let closed = Closed {
+            let mut closed = Closed {
                 life: case.life,
                 agent: case.proposal.binding.agent.clone(),
                 operation: case.proposal.binding.operation.clone(),
@@ -425,8 +436,15 @@ impl Book {
                 pull: case.opened.as_ref().map(|opened| opened.pull),
                 refused: case.refused.clone(),
                 last: entry.seq,
+                case: None,
             };
-            self.cases.remove(&id);
+            closed.case = self.cases.remove(&id).map(Arc::new);
+            self.recent.push_back(id);
+            if self.recent.len() > RECENT
+                && let Some(oldest) = self.recent.pop_front().and_then(|id| self.closed.get_mut(&id))
+            {
+                oldest.case = None;
+            }
             self.closed.insert(id, closed);
         }
     }
@@ -487,6 +505,10 @@ impl Book {
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
         self.closed.get(&id)
+    }
+    /// A proposal as it ended, while it is among the [`RECENT`] newest.
+    pub fn recent(&self, id: ProposalId) -> Option<&Case> {
+        self.closed.get(&id)?.case.as_deref()
     }
     /// Proposals that ended.
     pub fn all_closed(&self) -> impl Iterator<Item = (&ProposalId, &Closed)> {

@@ -297,6 +297,8 @@ pub struct Opened {
     pub pull: PullNumber,
     /// The proposal's one commit.
     pub head: Sha,
+    /// The protected branch it goes into.
+    pub base_ref: BranchName,
     /// Its parent on the base branch.
     pub base: Sha,
     /// The proposal's branch.
@@ -422,6 +424,8 @@ pub enum VoidReason {
     ForeignHead,
     /// Somebody moved the pull request to another base.
     ForeignBase,
+    /// What was observed changed between the approval and the merge. INVARIANT i13.
+    Changed,
     /// The pull request or its branch is gone.
     Gone,
 }

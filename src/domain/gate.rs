@@ -62,6 +62,35 @@ pub enum Rule {
     TooOld,
 }
 
+impl Rule {
+    /// The rule's id, as records spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Life => "life",
+            Self::Policy => "policy",
+            Self::Assessment => "assessment",
+            Self::Action => "action",
+            Self::Checks => "checks",
+            Self::Expiry => "expiry",
+            Self::NotBefore => "not_before",
+            Self::ExecuteWithin => "execute_within",
+            Self::Pull => "pull",
+            Self::Head => "head",
+            Self::Presentation => "presentation",
+            Self::Commits => "commits",
+            Self::Owners => "owners",
+            Self::Approvals => "approvals",
+            Self::ChangesRequested => "changes_requested",
+            Self::StepUp => "step_up",
+            Self::SeparationOfDuties => "separation_of_duties",
+            Self::NotRecorded => "not_recorded",
+            Self::NotAPerson => "not_a_person",
+            Self::NotAnOwner => "not_an_owner",
+            Self::TooOld => "too_old",
+        }
+    }
+}
+
 /// How a rule stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -412,7 +441,10 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull) -> Vec<Because> {
     let Some(opened) = &case.opened else {
         return vec![Because::new(Rule::Pull, Standing::Blocks)];
     };
-    let same = pull.number == opened.pull && pull.author == Some(seen.me) && !pull.draft;
+    let same = pull.number == opened.pull
+        && pull.base_ref == opened.base_ref
+        && pull.author == Some(seen.me)
+        && !pull.draft;
     let standing = match &pull.state {
         PullState::Open | PullState::Merged { .. } => same,
         PullState::Closed => false,

@@ -417,8 +417,13 @@ impl Proposal {
 
     /// The branch that holds the proposal's one commit.
     pub fn branch(&self) -> String {
-        format!("countersign/{}", self.parts.id)
+        branch_of(self.parts.id)
     }
+}
+
+/// The branch that holds a proposal's one commit.
+pub fn branch_of(id: ProposalId) -> String {
+    format!("countersign/{id}")
 }
 
 fn check_observed(parts: &ProposalParts, item: &Item) -> Result<(), ProposalError> {

@@ -10,6 +10,7 @@ mod etags;
 mod identity;
 mod limit;
 mod observe;
+mod page;
 mod pages;
 mod protection;
 mod publish;

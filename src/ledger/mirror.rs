@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// Where policies stand in the repository.
-const POLICIES: &str = "policies";
+pub(super) const POLICIES: &str = "policies";
 
 /// Why the mirror could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +135,8 @@ impl std::fmt::Debug for Mirror {
 }
 
 /// A repository that is locked for one task.
-struct Inside<'a> {
-    repo: &'a Repository,
+pub(super) struct Inside<'a> {
+    pub(super) repo: &'a Repository,
     remote: &'a Remote,
     dir: &'a Path,
 }
@@ -155,7 +155,7 @@ impl Mirror {
         })
     }
 
-    async fn inside<R: Send + 'static, E: From<MirrorError> + Send + 'static>(
+    pub(super) async fn inside<R: Send + 'static, E: From<MirrorError> + Send + 'static>(
         &self,
         work: impl FnOnce(Inside<'_>) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E> {
@@ -240,7 +240,7 @@ impl Mirror {
 }
 
 impl Inside<'_> {
-    fn failed(&self, error: git2::Error) -> MirrorError {
+    pub(super) fn failed(&self, error: git2::Error) -> MirrorError {
         MirrorError::Local {
             dir: self.dir.to_owned(),
             why: said(error),
@@ -256,19 +256,19 @@ impl Inside<'_> {
         Ok(heads.get(branch.as_str()).copied())
     }
 
-    fn existing(&self, branch: &BranchName) -> Result<Oid, MirrorError> {
+    pub(super) fn existing(&self, branch: &BranchName) -> Result<Oid, MirrorError> {
         self.head_of(branch)?
             .ok_or_else(|| MirrorError::NoBranch(branch.clone()))
     }
 
-    fn commit(&self, at: Oid) -> Result<git2::Commit<'_>, MirrorError> {
+    pub(super) fn commit(&self, at: Oid) -> Result<git2::Commit<'_>, MirrorError> {
         self.repo.find_commit(at).map_err(|error| match error.code() {
             ErrorCode::NotFound => MirrorError::NoCommit(sha(at)),
             _ => self.failed(error),
         })
     }
 
-    fn tree(&self, at: Oid) -> Result<Tree<'_>, MirrorError> {
+    pub(super) fn tree(&self, at: Oid) -> Result<Tree<'_>, MirrorError> {
         self.commit(at)?.tree().map_err(|error| self.failed(error))
     }
 
@@ -284,7 +284,7 @@ impl Inside<'_> {
         }
     }
 
-    fn policy_files(&self, at: Oid) -> Result<Vec<SourceFile>, MirrorError> {
+    pub(super) fn policy_files(&self, at: Oid) -> Result<Vec<SourceFile>, MirrorError> {
         let tree = self.tree(at)?;
         let Some(entry) = tree.get_name(POLICIES) else {
             return Ok(Vec::new());

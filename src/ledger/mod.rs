@@ -8,6 +8,7 @@ mod init;
 mod kept;
 mod mirror;
 mod remote;
+mod search;
 mod sign;
 mod writer;
 

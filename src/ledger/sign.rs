@@ -85,7 +85,12 @@ impl Signer {
             return Err(SignError::Open(path.to_owned()));
         }
         let text = zeroize::Zeroizing::new(fs::read(path).map_err(file)?);
-        let key = PrivateKey::from_openssh(&*text).map_err(|_| SignError::Malformed(path.to_owned()))?;
+        Self::read(&text, path)
+    }
+
+    /// Reads an OpenSSH private key whose file was read already; `path` is for errors.
+    pub fn read(text: &[u8], path: &Path) -> Result<Self, SignError> {
+        let key = PrivateKey::from_openssh(text).map_err(|_| SignError::Malformed(path.to_owned()))?;
         if key.is_encrypted() {
             return Err(SignError::Encrypted(path.to_owned()));
         }

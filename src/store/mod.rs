@@ -22,6 +22,8 @@ pub use results::{Kept, Results};
 
 use disk::private_directory;
 
+const MACHINE: &str = "machine";
+
 /// The open store of one process.
 #[derive(Debug)]
 pub struct Store {
@@ -29,6 +31,7 @@ pub struct Store {
     keys: Keys,
     nonces: Nonces,
     results: Results,
+    machine: String,
     _lock: File,
 }
 
@@ -46,8 +49,13 @@ impl Store {
             keys: Keys::open(inside("keys")?)?,
             nonces: Nonces::open(inside("nonces")?)?,
             results: Results::open(inside("results")?)?,
+            machine: machine(directory)?,
             _lock: lock,
         })
+    }
+    /// A name drawn when the directory was made: processes that share it never run side by side.
+    pub fn machine(&self) -> &str {
+        &self.machine
     }
     /// Claims of low-tier executions.
     pub const fn outbox(&self) -> &Outbox {
@@ -64,6 +72,19 @@ impl Store {
     /// Answers of target systems, with the salts of their commitments.
     pub const fn results(&self) -> &Results {
         &self.results
+    }
+}
+
+fn machine(directory: &Path) -> Result<String, StoreError> {
+    let drawn = format!("{:016x}", rand::random::<u64>());
+    disk::put_new(directory, MACHINE, drawn.as_bytes())?;
+    let path = directory.join(MACHINE);
+    let kept = disk::get(&path)?.ok_or_else(|| disk::damaged(&path, "it is missing"))?;
+    let text = std::str::from_utf8(&kept).map_err(|error| disk::damaged(&path, error))?;
+    if text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(text.to_owned())
+    } else {
+        Err(disk::damaged(&path, "it is not 16 hex digits"))
     }
 }
 
