@@ -251,9 +251,9 @@ impl Description {
                 ));
             }
             Some(_)
-                if !response["content"]
+                if response["content"]
                     .as_object()
-                    .is_some_and(|content| content.len() > 1) =>
+                    .is_none_or(|content| content.len() <= 1) =>
             {
                 problems.push(format!("the body of the {status} answer is missing"));
             }

@@ -12,4 +12,6 @@
 
 mod contract;
 mod sandbox;
+mod sandbox_clients;
 mod sandbox_contract;
+mod sandbox_pages;
