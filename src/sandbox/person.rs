@@ -214,6 +214,13 @@ impl Person<'_> {
         Ok(state.rerequest(id, run, user)?)
     }
 
+    /// Presses one of the buttons that a check run offers.
+    pub fn press_check_button(&self, repo: &str, run: u64, identifier: &str) -> Result<(), Error> {
+        let mut state = self.sandbox.lock();
+        let (id, user) = (state.repo_id(repo)?, state.account_id(&self.login)?);
+        Ok(state.requested_action(id, run, identifier, user)?)
+    }
+
     /// Presses "re-run all checks" for the suite of a check run.
     pub fn rerequest_suite(&self, repo: &str, run: u64) -> Result<(), Error> {
         let mut state = self.sandbox.lock();

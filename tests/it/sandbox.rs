@@ -642,3 +642,87 @@ async fn accounts_change_names_and_go() {
         .await;
     assert!(commits[0]["author"].is_null());
 }
+
+#[test]
+fn git_brings_large_packs_and_many_wants() {
+    let world = World::new();
+    let home = tempfile::tempdir().unwrap();
+    let remote = world.remote(&world.sandbox.user_token("alice").unwrap());
+    for at in 0..40 {
+        let (branch, content) = (format!("b{at}"), at.to_string());
+        world
+            .sandbox
+            .as_user("bob")
+            .push_files(REPO, &branch, &[("x.txt", &content)], "X", false)
+            .unwrap();
+    }
+    git_ok(home.path(), &["clone", "-q", &remote, "."]);
+    let noise: Vec<u8> = (0..3_000_000).map(|_| rand::random()).collect();
+    std::fs::write(home.path().join("noise.bin"), noise).unwrap();
+    git_ok(home.path(), &["add", "."]);
+    git_ok(home.path(), &["commit", "-qm", "Noise"]);
+    git_ok(
+        home.path(),
+        &["push", "-q", "origin", "HEAD:refs/heads/noise"],
+    );
+    git_ok(
+        home.path(),
+        &[
+            "push",
+            "-q",
+            "--atomic",
+            "origin",
+            "HEAD:refs/heads/n1",
+            "HEAD:refs/heads/n2",
+        ],
+    );
+    git_ok(home.path(), &["push", "-q", "origin", ":n1"]);
+    assert!(world.sandbox.branch_head(REPO, "n1").is_err());
+    assert!(world.sandbox.branch_head(REPO, "n2").is_ok());
+    let other = tempfile::tempdir().unwrap();
+    git_ok(
+        other.path(),
+        &[
+            "clone", "-q", "--depth", "1", "--branch", "noise", &remote, ".",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn the_hourly_limit_holds_and_resets() {
+    let clock = countersign::sandbox::Clock::fixed("2026-01-01T00:00:00Z".parse().unwrap());
+    let options = Options {
+        rate_limit: Some(2),
+        clock: clock.clone(),
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options).unwrap();
+    sandbox.add_user("ann").unwrap();
+    let token = sandbox.user_token("ann").unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |version: &str| {
+        let request = http
+            .get(format!("{}/user", sandbox.api_url()))
+            .bearer_auth(&token);
+        let answer = request
+            .header("x-github-api-version", version)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.headers()["date"].to_str().unwrap().get(..16),
+            Some("Thu, 01 Jan 2026")
+        );
+        answer.status().as_u16()
+    };
+    assert_eq!(
+        [
+            ask("2022-11-28").await,
+            ask("1999-01-01").await,
+            ask("2022-11-28").await
+        ],
+        [200, 400, 403]
+    );
+    clock.advance(jiff::SignedDuration::from_mins(60));
+    assert_eq!(ask("2026-03-10").await, 200);
+}

@@ -579,6 +579,10 @@ async fn walk(world: &World) {
         .unwrap();
     sandbox
         .as_user("alice")
+        .press_check_button(REPO, run_id, "again")
+        .unwrap();
+    sandbox
+        .as_user("alice")
         .merge(REPO, second, MergeMethod::Squash)
         .unwrap();
     sandbox

@@ -295,6 +295,32 @@ impl State {
         self.emit_to(app, "check_run", id, actor, payload)
     }
 
+    /// Someone pressed one of the buttons that the check run offers.
+    pub(crate) fn requested_action(
+        &mut self,
+        id: u64,
+        run: u64,
+        identifier: &str,
+        actor: u64,
+    ) -> Result<(), Refusal> {
+        let repo = self.repo(id)?;
+        let run = repo.check_runs.get(&run).ok_or_else(Refusal::not_found)?;
+        let offered = run
+            .actions
+            .iter()
+            .any(|action| field(action, "identifier").as_str() == Some(identifier));
+        if !offered {
+            return Err(Refusal::not_found());
+        }
+        let app = run.app;
+        let payload = json!({
+            "action": "requested_action",
+            "check_run": self.check_run_event_json(repo, run),
+            "requested_action": { "identifier": identifier },
+        });
+        self.emit_to(app, "check_run", id, actor, payload)
+    }
+
     /// Someone pressed "re-run all checks" on an app's suite.
     pub(crate) fn rerequest_suite(&mut self, id: u64, run: u64, actor: u64) -> Result<(), Refusal> {
         let repo = self.repo(id)?;

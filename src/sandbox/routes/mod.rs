@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Refusal, Routed};
 use super::call::Call;
-use super::limits::{Budget, LIMIT};
+use super::limits::Budget;
 use super::state::State;
 
 /// Answers one request; `budget` is the caller's rate limit after it.
@@ -140,6 +140,6 @@ fn root(state: &State) -> serde_json::Value {
 }
 
 fn rate_limit(budget: Budget) -> serde_json::Value {
-    let rate = json!({ "limit": LIMIT, "used": budget.used, "remaining": budget.remaining(), "reset": budget.reset });
+    let rate = json!({ "limit": budget.limit, "used": budget.used, "remaining": budget.remaining(), "reset": budget.reset });
     json!({ "resources": { "core": rate, "search": rate, "graphql": rate }, "rate": rate })
 }
