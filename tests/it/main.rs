@@ -14,4 +14,7 @@ mod contract;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;
+mod sandbox_faults;
+mod sandbox_git;
 mod sandbox_pages;
+mod sandbox_walk;

@@ -188,7 +188,8 @@ fn access_token(state: &mut State, call: &Call, app: u64, id: u64) -> Routed {
         .get(&app)
         .map(|app| app.permissions.clone())
         .unwrap_or_default();
-    let permissions = match call.body.get("permissions").and_then(Value::as_object) {
+    let wanted = call.body.get("permissions").and_then(Value::as_object);
+    let permissions = match wanted.filter(|wanted| !wanted.is_empty()) {
         None => allowed,
         Some(wanted) => {
             let mut narrowed = BTreeMap::new();
