@@ -86,8 +86,9 @@ fn page(call: &Call, items: Vec<Value>) -> (Vec<Value>, Option<String>) {
     let take = usize::try_from(per_page).unwrap_or(100);
     let shown = items.into_iter().skip(skip).take(take).collect();
     let mut links = Vec::new();
-    let mut add =
-        |number: u64, rel: &str| links.push(format!("<{}>; rel=\"{rel}\"", call.with_page(number)));
+    let mut add = |number: u64, rel: &str| {
+        links.push(format!("<{}>; rel=\"{rel}\"", call.with("page", number)))
+    };
     if page > 1 {
         add(page - 1, "prev");
     }

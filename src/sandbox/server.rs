@@ -181,7 +181,12 @@ fn work(
                 ..out.budget
             }
         }
-        Some(Failure::SecondaryLimit { .. } | Failure::Before { .. } | Failure::Slow { .. })
+        Some(
+            Failure::SecondaryLimit { .. }
+            | Failure::Before { .. }
+            | Failure::Refuse { .. }
+            | Failure::Slow { .. },
+        )
         | None => {}
     }
     state.record.push(Recorded {
@@ -244,6 +249,9 @@ fn refusal_of(
                 Refusal::new(*status, message),
                 vec![("retry-after", retry_after.to_string())],
             ))
+        }
+        Failure::Refuse { status, message } => {
+            Some((Refusal::new(*status, message.clone()), Vec::new()))
         }
         Failure::Before { status } => Some((Refusal::new(*status, "Server Error"), Vec::new())),
         Failure::After { .. } | Failure::Slow { .. } | Failure::Empty | Failure::Truncated => None,

