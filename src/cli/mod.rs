@@ -1,4 +1,7 @@
 //! One file a command.
+
+pub mod audit;
+pub mod demo;
 pub mod policy;
 
 use std::process::ExitCode;

@@ -1,11 +1,15 @@
 //! The fold of the ledger: every case, and what may be recorded next.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use serde::Serialize;
+
+mod staging;
+
+pub use staging::{Before, StageError, Staged};
 
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
@@ -20,10 +24,13 @@ use super::{
     subject::subject,
 };
 
+/// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
+pub const RECENT: usize = 256;
+
 pub use super::illegal::{Illegal, MAX_PENDING};
 
 /// What is kept of a proposal that ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Closed {
     /// How it ended.
     pub life: Life,
@@ -43,6 +50,9 @@ pub struct Closed {
     pub refused: Option<String>,
     /// The entry that ended it.
     pub last: Seq,
+    /// The whole case, while it is among the [`RECENT`] newest to end.
+    #[serde(skip)]
+    pub case: Option<Arc<Case>>,
 }
 
 /// Everything the ledger says, folded up to its head.
@@ -57,6 +67,7 @@ pub struct Book {
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
     closed: BTreeMap<ProposalId, Closed>,
+    recent: VecDeque<ProposalId>,
     requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
     nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
     pulls: BTreeMap<PullNumber, ProposalId>,
@@ -103,6 +114,7 @@ impl Book {
             policy: body.policy,
             cases: BTreeMap::new(),
             closed: BTreeMap::new(),
+            recent: VecDeque::new(),
             requests: BTreeMap::new(),
             nonces: BTreeMap::new(),
             pulls: BTreeMap::new(),
@@ -293,7 +305,7 @@ impl Book {
             return Err(flaw(Flaw::Time));
         }
         self.legal(entry.proposal, &entry.event, &entry.digests)
-            .map_err(|illegal| flaw(Flaw::Illegal(illegal)))?;
+            .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
                 .subject
@@ -302,15 +314,19 @@ impl Book {
         {
             return Err(flaw(Flaw::Message("subject")));
         }
-        self.follow(entry);
-        self.next = Seq(self.next.0.saturating_add(1));
-        self.head = next.digest;
-        self.time = entry.time;
+        self.advance(entry, next.digest);
         Ok(Recorded {
             commit: next.commit,
             digest: next.digest,
             entry: next.entry,
         })
+    }
+
+    fn advance(&mut self, entry: &Entry, digest: Digest) {
+        self.follow(entry);
+        self.next = Seq(self.next.0.saturating_add(1));
+        self.head = digest;
+        self.time = entry.time;
     }
 
     fn follow(&mut self, entry: &Entry) {
@@ -335,6 +351,9 @@ impl Book {
                 closed.life = Life::Bypassed;
                 closed.refused = Some(refusal.reason.clone());
             }
+            if let Some(case) = &mut closed.case {
+                Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
+            }
             closed.last = entry.seq;
             return;
         }
@@ -346,7 +365,7 @@ impl Book {
             self.pulls.insert(opened.pull, id);
         }
         if case.life.ended() {
-            let closed = Closed {
+            let mut closed = Closed {
                 life: case.life,
                 agent: case.proposal.binding.agent.clone(),
                 operation: case.proposal.binding.operation.clone(),
@@ -356,8 +375,15 @@ impl Book {
                 pull: case.opened.as_ref().map(|opened| opened.pull),
                 refused: case.refused.clone(),
                 last: entry.seq,
+                case: None,
             };
-            self.cases.remove(&id);
+            closed.case = self.cases.remove(&id).map(Arc::new);
+            self.recent.push_back(id);
+            if self.recent.len() > RECENT
+                && let Some(oldest) = self.recent.pop_front().and_then(|id| self.closed.get_mut(&id))
+            {
+                oldest.case = None;
+            }
             self.closed.insert(id, closed);
         }
     }
@@ -418,6 +444,10 @@ impl Book {
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
         self.closed.get(&id)
+    }
+    /// A proposal as it ended, while it is among the [`RECENT`] newest.
+    pub fn recent(&self, id: ProposalId) -> Option<&Case> {
+        self.closed.get(&id)?.case.as_deref()
     }
     /// Proposals that ended.
     pub fn all_closed(&self) -> impl Iterator<Item = (&ProposalId, &Closed)> {

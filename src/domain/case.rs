@@ -77,6 +77,16 @@ impl Life {
         Self::PolicyChanged,
         Self::RefusedAfterMerge,
     ];
+    /// Where an execution's end leaves a proposal.
+    pub const fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Executed => Self::Executed,
+            Outcome::Refused => Self::Refused,
+            Outcome::Errored => Self::Errored,
+            Outcome::Undone => Self::Undone,
+            Outcome::Partial => Self::Partial,
+        }
+    }
     /// Whether nothing more can come of it.
     pub const fn ended(self) -> bool {
         match self {
@@ -292,13 +302,7 @@ impl Case {
                 self.started = Some(started.clone());
             }
             Event::Finished(finished) => {
-                self.life = match finished.outcome {
-                    Outcome::Executed => Life::Executed,
-                    Outcome::Refused => Life::Refused,
-                    Outcome::Errored => Life::Errored,
-                    Outcome::Undone => Life::Undone,
-                    Outcome::Partial => Life::Partial,
-                };
+                self.life = Life::of(finished.outcome);
                 self.finished = Some(finished.clone());
             }
             Event::Unknown(unknown) => self.refuse(Life::Unknown, &unknown.reason),

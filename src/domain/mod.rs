@@ -6,6 +6,7 @@
 pub mod assess;
 pub mod assign;
 pub mod audit;
+pub mod authentic;
 pub mod book;
 pub mod canonical;
 pub mod case;

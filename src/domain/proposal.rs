@@ -422,8 +422,13 @@ impl Proposal {
 
     /// The branch that holds the proposal's one commit.
     pub fn branch(&self) -> String {
-        format!("countersign/{}", self.parts.id)
+        branch_of(self.parts.id)
     }
+}
+
+/// The branch that holds a proposal's one commit.
+pub fn branch_of(id: ProposalId) -> String {
+    format!("countersign/{id}")
 }
 
 /// Refuses what has no canonical form outside the binding; the binding's own digest refuses it inside.

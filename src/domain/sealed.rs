@@ -201,7 +201,7 @@ pub(super) fn placeholders(value: &Value) -> usize {
 }
 
 /// Keeps the last four characters of a text of twelve or more, and nothing of anything else.
-fn mask(value: &Value) -> String {
+pub fn mask(value: &Value) -> String {
     match value.as_str() {
         Some(text) if text.chars().count() >= 12 => {
             let tail: String = text.chars().skip(text.chars().count() - 4).collect();

@@ -54,6 +54,37 @@ pub enum Rule {
     TooOld,
 }
 
+impl Rule {
+    /// The rule's id, as records spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Life => "life",
+            Self::Policy => "policy",
+            Self::Assessment => "assessment",
+            Self::Action => "action",
+            Self::Checks => "checks",
+            Self::Expiry => "expiry",
+            Self::NotBefore => "not_before",
+            Self::ExecuteWithin => "execute_within",
+            Self::Pull => "pull",
+            Self::Head => "head",
+            Self::Presentation => "presentation",
+            Self::Commits => "commits",
+            Self::Preview => "preview",
+            Self::Protection => "protection",
+            Self::Owners => "owners",
+            Self::Approvals => "approvals",
+            Self::ChangesRequested => "changes_requested",
+            Self::StepUp => "step_up",
+            Self::SeparationOfDuties => "separation_of_duties",
+            Self::NotRecorded => "not_recorded",
+            Self::NotAPerson => "not_a_person",
+            Self::NotAnOwner => "not_an_owner",
+            Self::TooOld => "too_old",
+        }
+    }
+}
+
 /// How a rule stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

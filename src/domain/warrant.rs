@@ -181,6 +181,8 @@ pub struct HttpCall {
     pub idempotency_header: String,
     /// What the target is given so that a repetition has no second effect.
     pub idempotency_key: String,
+    /// Whether the target acts once for one key, so that an unclear call may be repeated with it. INVARIANT i21.
+    pub repeatable: bool,
     /// How long it may take.
     pub timeout: Span,
     /// Whether the catalog allows a private or loopback address.
@@ -289,6 +291,7 @@ fn call(
         body,
         idempotency_header: http.idempotency_header().to_owned(),
         idempotency_key: format!("{}/{}", proposal.id, item.id),
+        repeatable: http.repeatable(),
         timeout: http.timeout(),
         allow_private: http.allow_private(),
     })

@@ -1,4 +1,5 @@
 //! Acting as a person: the clicks and pushes that tests and the demo make.
+use super::json::field;
 use git2::Oid;
 use serde_json::{Value, json};
 
@@ -55,12 +56,16 @@ impl Person<'_> {
     }
 
     fn call(&self, method: &str, repo: &str, path: &str, body: Value) -> Result<Value, Error> {
-        self.sandbox
-            .call(self.caller()?, method, &format!("/repos/{repo}/{path}"), body)
+        self.sandbox.call(
+            self.caller()?,
+            method,
+            &format!("/repos/{repo}/{path}"),
+            body,
+        )
     }
 
     fn id_of(value: &Value) -> u64 {
-        value["id"].as_u64().unwrap_or_default()
+        field(value, "id").as_u64().unwrap_or_default()
     }
 
     fn review(&self, repo: &str, number: u64, event: &str, body: &str) -> Result<u64, Error> {
@@ -85,7 +90,13 @@ impl Person<'_> {
     }
 
     /// Dismisses a review.
-    pub fn dismiss(&self, repo: &str, number: u64, review: u64, message: &str) -> Result<(), Error> {
+    pub fn dismiss(
+        &self,
+        repo: &str,
+        number: u64,
+        review: u64,
+        message: &str,
+    ) -> Result<(), Error> {
         let path = format!("pulls/{number}/reviews/{review}/dismissals");
         self.call(
             "PUT",
@@ -97,7 +108,13 @@ impl Person<'_> {
     }
 
     /// Edits the words of one's own review.
-    pub fn edit_review(&self, repo: &str, number: u64, review: u64, body: &str) -> Result<(), Error> {
+    pub fn edit_review(
+        &self,
+        repo: &str,
+        number: u64,
+        review: u64,
+        body: &str,
+    ) -> Result<(), Error> {
         self.call(
             "PUT",
             repo,
@@ -111,7 +128,10 @@ impl Person<'_> {
     pub fn merge(&self, repo: &str, number: u64, method: MergeMethod) -> Result<String, Error> {
         let body = json!({ "merge_method": method.name() });
         let merged = self.call("PUT", repo, &format!("pulls/{number}/merge"), body)?;
-        Ok(merged["sha"].as_str().unwrap_or_default().to_owned())
+        Ok(field(&merged, "sha")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Comments; gives the comment's id.
@@ -159,7 +179,7 @@ impl Person<'_> {
     ) -> Result<u64, Error> {
         let body = json!({ "head": head, "base": base, "title": title, "body": body });
         let pull = self.call("POST", repo, "pulls", body)?;
-        Ok(pull["number"].as_u64().unwrap_or_default())
+        Ok(field(&pull, "number").as_u64().unwrap_or_default())
     }
 
     /// Turns a pull request into a draft, or out of it.
@@ -178,8 +198,13 @@ impl Person<'_> {
         teams: &[&str],
     ) -> Result<(), Error> {
         let body = json!({ "reviewers": users, "team_reviewers": teams });
-        self.call("POST", repo, &format!("pulls/{number}/requested_reviewers"), body)
-            .map(|_| ())
+        self.call(
+            "POST",
+            repo,
+            &format!("pulls/{number}/requested_reviewers"),
+            body,
+        )
+        .map(|_| ())
     }
 
     /// Presses "re-run" on a check run.
@@ -187,6 +212,13 @@ impl Person<'_> {
         let mut state = self.sandbox.lock();
         let (id, user) = (state.repo_id(repo)?, state.account_id(&self.login)?);
         Ok(state.rerequest(id, run, user)?)
+    }
+
+    /// Presses one of the buttons that a check run offers.
+    pub fn press_check_button(&self, repo: &str, run: u64, identifier: &str) -> Result<(), Error> {
+        let mut state = self.sandbox.lock();
+        let (id, user) = (state.repo_id(repo)?, state.account_id(&self.login)?);
+        Ok(state.requested_action(id, run, identifier, user)?)
     }
 
     /// Presses "re-run all checks" for the suite of a check run.
@@ -197,7 +229,13 @@ impl Person<'_> {
     }
 
     /// Sets a commit status, as anyone with write access may.
-    pub fn set_status(&self, repo: &str, sha: &str, context: &str, said: &str) -> Result<(), Error> {
+    pub fn set_status(
+        &self,
+        repo: &str,
+        sha: &str,
+        context: &str,
+        said: &str,
+    ) -> Result<(), Error> {
         self.call(
             "POST",
             repo,
@@ -209,8 +247,13 @@ impl Person<'_> {
 
     /// Deletes a branch.
     pub fn delete_branch(&self, repo: &str, branch: &str) -> Result<(), Error> {
-        self.call("DELETE", repo, &format!("git/refs/heads/{branch}"), Value::Null)
-            .map(|_| ())
+        self.call(
+            "DELETE",
+            repo,
+            &format!("git/refs/heads/{branch}"),
+            Value::Null,
+        )
+        .map(|_| ())
     }
 
     /// Pushes one commit with these files on top of the branch, which starts at the default branch when it is new; gives

@@ -10,6 +10,15 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod contract;
 mod explain;
+mod github;
 mod layers;
+mod ledger;
 mod sandbox;
+mod sandbox_clients;
+mod sandbox_contract;
+mod sandbox_faults;
+mod sandbox_git;
+mod sandbox_pages;
+mod sandbox_walk;

@@ -69,10 +69,10 @@ pub struct Opened {
     pub pull: PullNumber,
     /// The proposal's one commit.
     pub head: Sha,
+    /// The branch it goes into: the protected base of the genesis entry, and no other.
+    pub base_ref: BranchName,
     /// Its parent on the base branch.
     pub base: Sha,
-    /// The branch it is to be merged into: the protected base of the genesis entry, and no other.
-    pub base_ref: BranchName,
     /// The proposal's branch.
     pub branch: BranchName,
     /// The digest of the pull request's title.
@@ -196,6 +196,8 @@ pub enum VoidReason {
     ForeignHead,
     /// Somebody moved the pull request to another base.
     ForeignBase,
+    /// What was observed changed between the approval and the merge. INVARIANT i13.
+    Changed,
     /// The pull request or its branch is gone.
     Gone,
 }

@@ -183,7 +183,7 @@ fn i08_a_releaser_who_can_not_be_named_or_is_nobody_of_the_policy_shuts_it() {
             }
         })
     };
-    stands(&by(None), Rule::SeparationOfDuties, Standing::Errored);
+    stands(&by(None), Rule::SeparationOfDuties, Standing::Blocks);
     stands(&by(Some(AccountId(77))), Rule::NotAPerson, Standing::Blocks);
     stands(&by(Some(AccountId(2003))), Rule::NotAPerson, Standing::Blocks);
     assert_eq!(by(Some(DAVE)).verdict(), Verdict::Open);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::{Call, Caller};
 use super::super::git;
-use super::super::json::node;
+use super::super::json::{field, node};
 use super::super::state::{Access, CheckRun, Repo, State, Status};
 use super::{At, number};
 
@@ -21,18 +21,30 @@ const CONCLUSIONS: &[&str] = &[
 ];
 const LONGEST: usize = 65_535;
 
-pub(super) fn runs(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
+pub(super) fn runs(
+    state: &mut State,
+    call: &Call,
+    at: At<'_>,
+    method: &str,
+    rest: &[&str],
+) -> Routed {
     match (method, rest) {
         ("POST", []) => create(state, call, at),
         ("GET", [id]) => {
             let repo = state.repo(at.reach(state, call, "checks", Access::Read)?)?;
-            let run = repo.check_runs.get(&number(id)?).ok_or_else(Refusal::not_found)?;
+            let run = repo
+                .check_runs
+                .get(&number(id)?)
+                .ok_or_else(Refusal::not_found)?;
             Ok(Answer::ok(state.check_run_json(repo, run)))
         }
         ("PATCH", [id]) => update(state, call, at, number(id)?),
         ("GET", [id, "annotations"]) => {
             let repo = state.repo(at.reach(state, call, "checks", Access::Read)?)?;
-            let run = repo.check_runs.get(&number(id)?).ok_or_else(Refusal::not_found)?;
+            let run = repo
+                .check_runs
+                .get(&number(id)?)
+                .ok_or_else(Refusal::not_found)?;
             Ok(Answer::list(call, run.annotations.clone()))
         }
         ("POST", [id, "rerequest"]) => {
@@ -51,9 +63,9 @@ fn writer(state: &State, call: &Call) -> Result<u64, Refusal> {
         Caller::Installation { .. } => state
             .calling_app(&call.caller)
             .ok_or_else(Refusal::bad_credentials),
-        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => {
-            Err(Refusal::forbidden("You must authenticate via a GitHub App."))
-        }
+        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => Err(Refusal::forbidden(
+            "You must authenticate via a GitHub App.",
+        )),
     }
 }
 
@@ -144,7 +156,10 @@ fn invalid(message: &str) -> Refusal {
 }
 
 fn apply(run: &mut CheckRun, call: &Call, now: Timestamp) -> Result<(), Refusal> {
-    let time = |name: &str| call.text(name).and_then(|text| text.parse::<Timestamp>().ok());
+    let time = |name: &str| {
+        call.text(name)
+            .and_then(|text| text.parse::<Timestamp>().ok())
+    };
     if let Some(name) = call.text("name") {
         name.clone_into(&mut run.name);
     }
@@ -193,17 +208,17 @@ fn apply(run: &mut CheckRun, call: &Call, now: Timestamp) -> Result<(), Refusal>
             "No subschema in \"anyOf\" matched: \"conclusion\" wasn't supplied.",
         ));
     }
-    if let Some(actions) = call.body["actions"].as_array() {
+    if let Some(actions) = field(&call.body, "actions").as_array() {
         check_actions(actions)?;
         run.actions.clone_from(actions);
     }
     if let Some(output) = call.body.get("output").filter(|output| output.is_object()) {
         check_output(output)?;
-        let text = |name: &str| output[name].as_str().map(str::to_owned);
+        let text = |name: &str| field(output, name).as_str().map(str::to_owned);
         run.title = text("title").or_else(|| run.title.take());
         run.summary = text("summary").or_else(|| run.summary.take());
         run.text = text("text").or_else(|| run.text.take());
-        if let Some(annotations) = output["annotations"].as_array() {
+        if let Some(annotations) = field(output, "annotations").as_array() {
             run.annotations.extend(annotations.iter().cloned());
         }
     }
@@ -211,17 +226,17 @@ fn apply(run: &mut CheckRun, call: &Call, now: Timestamp) -> Result<(), Refusal>
 }
 
 fn check_output(output: &Value) -> Result<(), Refusal> {
-    for field in ["summary", "text"] {
-        if output[field]
+    for name in ["summary", "text"] {
+        if field(output, name)
             .as_str()
             .is_some_and(|text| text.chars().count() > LONGEST)
         {
             return Err(invalid(&format!(
-                "Only {LONGEST} characters are allowed; {field} is longer."
+                "Only {LONGEST} characters are allowed; {name} is longer."
             )));
         }
     }
-    if output["annotations"]
+    if field(output, "annotations")
         .as_array()
         .is_some_and(|annotations| annotations.len() > 50)
     {
@@ -229,21 +244,23 @@ fn check_output(output: &Value) -> Result<(), Refusal> {
             "For 'properties/annotations', no more than 50 items are allowed.",
         ));
     }
-    if output["title"].as_str().is_none() && output["summary"].as_str().is_some() {
+    if field(output, "title").as_str().is_none() && field(output, "summary").as_str().is_some() {
         return Err(invalid("\"title\" wasn't supplied."));
     }
     Ok(())
 }
 
 fn check_actions(actions: &[Value]) -> Result<(), Refusal> {
-    let long = |action: &Value, field: &str, most: usize| {
-        action[field]
+    let long = |action: &Value, name: &str, most: usize| {
+        field(action, name)
             .as_str()
             .is_none_or(|text| text.chars().count() > most)
     };
     let bad = actions.len() > 3
         || actions.iter().any(|action| {
-            long(action, "label", 20) || long(action, "description", 40) || long(action, "identifier", 20)
+            long(action, "label", 20)
+                || long(action, "description", 40)
+                || long(action, "identifier", 20)
         });
     if bad {
         Err(invalid("For 'properties/actions', limits are exceeded."))
@@ -263,7 +280,8 @@ impl State {
             .get(&run.app)
             .map_or(super::super::state::GHOST, |app| app.bot);
         let app = run.app;
-        let payload = json!({ "action": action, "check_run": self.check_run_event_json(repo, run) });
+        let payload =
+            json!({ "action": action, "check_run": self.check_run_event_json(repo, run) });
         self.emit_to(app, "check_run", id, sender, payload)
     }
 
@@ -272,7 +290,34 @@ impl State {
         let repo = self.repo(id)?;
         let run = repo.check_runs.get(&run).ok_or_else(Refusal::not_found)?;
         let app = run.app;
-        let payload = json!({ "action": "rerequested", "check_run": self.check_run_event_json(repo, run) });
+        let payload =
+            json!({ "action": "rerequested", "check_run": self.check_run_event_json(repo, run) });
+        self.emit_to(app, "check_run", id, actor, payload)
+    }
+
+    /// Someone pressed one of the buttons that the check run offers.
+    pub(crate) fn requested_action(
+        &mut self,
+        id: u64,
+        run: u64,
+        identifier: &str,
+        actor: u64,
+    ) -> Result<(), Refusal> {
+        let repo = self.repo(id)?;
+        let run = repo.check_runs.get(&run).ok_or_else(Refusal::not_found)?;
+        let offered = run
+            .actions
+            .iter()
+            .any(|action| field(action, "identifier").as_str() == Some(identifier));
+        if !offered {
+            return Err(Refusal::not_found());
+        }
+        let app = run.app;
+        let payload = json!({
+            "action": "requested_action",
+            "check_run": self.check_run_event_json(repo, run),
+            "requested_action": { "identifier": identifier },
+        });
         self.emit_to(app, "check_run", id, actor, payload)
     }
 
@@ -306,10 +351,10 @@ impl State {
             Some(json!({
                 "id": run.head_sha,
                 "tree_id": commit.tree_id().to_string(),
-                "message": full["commit"]["message"],
-                "timestamp": full["commit"]["author"]["date"],
-                "author": { "name": full["commit"]["author"]["name"], "email": full["commit"]["author"]["email"] },
-                "committer": { "name": full["commit"]["committer"]["name"], "email": full["commit"]["committer"]["email"] },
+                "message": field(&full, "commit/message"),
+                "timestamp": field(&full, "commit/author/date"),
+                "author": { "name": field(&full, "commit/author/name"), "email": field(&full, "commit/author/email") },
+                "committer": { "name": field(&full, "commit/committer/name"), "email": field(&full, "commit/committer/email") },
             }))
         });
         json!({
@@ -322,10 +367,10 @@ impl State {
             "url": url,
             "before": null,
             "after": run.head_sha,
-            "pull_requests": shown["pull_requests"],
-            "app": shown["app"],
-            "created_at": shown["started_at"],
-            "updated_at": shown["started_at"],
+            "pull_requests": field(&shown, "pull_requests"),
+            "app": field(&shown, "app"),
+            "created_at": field(&shown, "started_at"),
+            "updated_at": field(&shown, "started_at"),
             "head_commit": commit,
             "latest_check_runs_count": 1,
             "check_runs_url": format!("{url}/check-runs"),
@@ -352,7 +397,10 @@ pub(super) fn for_ref(state: &State, call: &Call, at: At<'_>, reference: &str) -
         .filter(|run| run.head_sha == sha)
         .filter(|run| call.param("check_name").is_none_or(|name| name == run.name))
         .filter(|run| call.number("app_id").is_none_or(|app| app == run.app))
-        .filter(|run| call.param("status").is_none_or(|status| status == run.status))
+        .filter(|run| {
+            call.param("status")
+                .is_none_or(|status| status == run.status)
+        })
         .collect();
     if latest {
         let mut seen = std::collections::BTreeSet::new();
@@ -391,10 +439,16 @@ pub(super) fn set_status(state: &mut State, call: &Call, at: At<'_>, sha: &str) 
 pub(super) fn statuses(state: &State, call: &Call, at: At<'_>, reference: &str) -> Routed {
     let repo = state.repo(at.reach(state, call, "statuses", Access::Read)?)?;
     let sha = resolve(state, repo, reference)?;
-    let found = repo.statuses.iter().rev().filter(|status| status.sha == sha);
+    let found = repo
+        .statuses
+        .iter()
+        .rev()
+        .filter(|status| status.sha == sha);
     Ok(Answer::list(
         call,
-        found.map(|status| state.status_json(repo, status)).collect(),
+        found
+            .map(|status| state.status_json(repo, status))
+            .collect(),
     ))
 }
 
@@ -409,7 +463,11 @@ pub(super) fn combined(state: &State, call: &Call, at: At<'_>, reference: &str) 
         .filter(|status| status.sha == sha)
         .filter(|status| seen.insert(status.context.clone()))
         .collect();
-    let any = |wanted: &[&str]| found.iter().any(|status| wanted.contains(&status.state.as_str()));
+    let any = |wanted: &[&str]| {
+        found
+            .iter()
+            .any(|status| wanted.contains(&status.state.as_str()))
+    };
     let overall = if any(&["error", "failure"]) {
         "failure"
     } else if found.is_empty() || any(&["pending"]) {

@@ -1,4 +1,5 @@
 //! Pull requests and who is asked to review them.
+use super::super::json::field;
 use git2::Oid;
 use serde_json::{Value, json};
 
@@ -8,7 +9,13 @@ use super::super::git;
 use super::super::state::{Access, Permission, Pull, State};
 use super::{At, merge, number, reviews};
 
-pub(super) fn pulls(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
+pub(super) fn pulls(
+    state: &mut State,
+    call: &Call,
+    at: At<'_>,
+    method: &str,
+    rest: &[&str],
+) -> Routed {
     match (method, rest) {
         ("GET", []) => list(state, call, at),
         ("POST", []) => create(state, call, at),
@@ -36,7 +43,9 @@ pub(super) fn pulls(state: &mut State, call: &Call, at: At<'_>, method: &str, re
         ("POST" | "DELETE", [n, "requested_reviewers"]) => {
             request(state, call, at, number(n)?, method == "POST")
         }
-        (_, [n, "reviews", rest @ ..]) => reviews::reviews(state, call, at, method, number(n)?, rest),
+        (_, [n, "reviews", rest @ ..]) => {
+            reviews::reviews(state, call, at, method, number(n)?, rest)
+        }
         _ => Err(Refusal::not_found()),
     }
 }
@@ -107,10 +116,10 @@ fn create(state: &mut State, call: &Call, at: At<'_>) -> Routed {
         .rsplit_once(':')
         .map_or(head, |(_, branch)| branch)
         .to_owned();
-    let base_sha =
-        git::branch_head(&git, &base).ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
-    let head_sha =
-        git::branch_head(&git, &head).ok_or_else(|| Refusal::invalid("PullRequest", "head", "invalid"))?;
+    let base_sha = git::branch_head(&git, &base)
+        .ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
+    let head_sha = git::branch_head(&git, &head)
+        .ok_or_else(|| Refusal::invalid("PullRequest", "head", "invalid"))?;
     let title = call
         .text("title")
         .map(str::trim)
@@ -151,7 +160,7 @@ fn create(state: &mut State, call: &Call, at: At<'_>) -> Routed {
         head_sha,
         base_ref: base,
         base_sha,
-        draft: call.body["draft"].as_bool().unwrap_or(false),
+        draft: field(&call.body, "draft").as_bool().unwrap_or(false),
         closed: None,
         merged: None,
         created_at: now,
@@ -219,7 +228,8 @@ fn edit(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Routed {
         let sha = sha.ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
         let pull = state.pull_mut(id, n)?;
         if *base != pull.base_ref {
-            let from = json!({ "ref": { "from": pull.base_ref }, "sha": { "from": pull.base_sha } });
+            let from =
+                json!({ "ref": { "from": pull.base_ref }, "sha": { "from": pull.base_sha } });
             changes.insert("base".to_owned(), from);
             pull.base_ref.clone_from(base);
             pull.base_sha = sha;
@@ -295,7 +305,13 @@ fn reopen(state: &mut State, id: u64, n: u64, actor: u64) -> Result<(), Refusal>
 
 impl State {
     /// Turns a pull request into a draft or out of it, as the web page does.
-    pub(crate) fn set_draft(&mut self, id: u64, n: u64, actor: u64, draft: bool) -> Result<(), Refusal> {
+    pub(crate) fn set_draft(
+        &mut self,
+        id: u64,
+        n: u64,
+        actor: u64,
+        draft: bool,
+    ) -> Result<(), Refusal> {
         let pull = self.pull_mut(id, n)?;
         if pull.draft == draft {
             return Ok(());
@@ -333,14 +349,17 @@ fn commits(state: &State, call: &Call, at: At<'_>, n: u64) -> Routed {
     let (mut commits, _) = state.pull_contents(repo, state.pull(repo.id, n)?)?;
     commits.truncate(250);
     let git = state.open_git(repo)?;
-    Ok(Answer::list(call, state.commits_json(repo, &git, &commits)?))
+    Ok(Answer::list(
+        call,
+        state.commits_json(repo, &git, &commits)?,
+    ))
 }
 
 fn requested(state: &State, call: &Call, at: At<'_>, n: u64) -> Routed {
     let repo = state.repo(at.reach(state, call, "pull_requests", Access::Read)?)?;
     let pull = state.pull_json(repo, state.pull(repo.id, n)?);
     Ok(Answer::ok(
-        json!({ "users": pull["requested_reviewers"], "teams": pull["requested_teams"] }),
+        json!({ "users": field(&pull, "requested_reviewers"), "teams": field(&pull, "requested_teams") }),
     ))
 }
 

@@ -3,8 +3,10 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
-use super::super::json::merged;
-use super::super::state::{Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State};
+use super::super::json::{field, merged};
+use super::super::state::{
+    Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State,
+};
 use super::{At, number};
 
 pub(super) fn for_branch(state: &State, call: &Call, at: At<'_>, branch: &str) -> Routed {
@@ -28,14 +30,21 @@ pub(super) fn for_branch(state: &State, call: &Call, at: At<'_>, branch: &str) -
     Ok(Answer::list(call, found))
 }
 
-pub(super) fn rulesets(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
+pub(super) fn rulesets(
+    state: &mut State,
+    call: &Call,
+    at: At<'_>,
+    method: &str,
+    rest: &[&str],
+) -> Routed {
     match (method, rest) {
         ("GET", []) => {
             let repo = state.repo(at.reach(state, call, "metadata", Access::Read)?)?;
             let all = repo.rulesets.values();
             Ok(Answer::list(
                 call,
-                all.map(|ruleset| state.ruleset_json(repo, ruleset)).collect(),
+                all.map(|ruleset| state.ruleset_json(repo, ruleset))
+                    .collect(),
             ))
         }
         ("GET", [ruleset]) => {
@@ -121,16 +130,16 @@ impl State {
                     .collect(),
             )
         };
-        if let Some(name) = body["name"].as_str() {
+        if let Some(name) = field(body, "name").as_str() {
             name.clone_into(&mut ruleset.name);
         }
-        if let Some(target) = body["target"].as_str() {
+        if let Some(target) = field(body, "target").as_str() {
             target.clone_into(&mut ruleset.target);
         }
-        if let Some(enforcement) = body["enforcement"].as_str() {
+        if let Some(enforcement) = field(body, "enforcement").as_str() {
             enforcement.clone_into(&mut ruleset.enforcement);
         }
-        if let Some(actors) = body["bypass_actors"].as_array() {
+        if let Some(actors) = field(body, "bypass_actors").as_array() {
             ruleset.bypass = actors
                 .iter()
                 .map(|actor| {
@@ -141,21 +150,25 @@ impl State {
                 })
                 .collect();
         }
-        let names = &body["conditions"]["ref_name"];
-        if let Some(include) = texts(&names["include"]) {
+        let names = &field(body, "conditions/ref_name");
+        if let Some(include) = texts(field(names, "include")) {
             ruleset.include = include;
         }
-        if let Some(exclude) = texts(&names["exclude"]) {
+        if let Some(exclude) = texts(field(names, "exclude")) {
             ruleset.exclude = exclude;
         }
-        if let Some(rules) = body["rules"].as_array() {
+        if let Some(rules) = field(body, "rules").as_array() {
             ruleset.rules.clone_from(rules);
         }
         ruleset.updated_at = now;
         if ruleset.name.is_empty()
             || !["active", "disabled", "evaluate"].contains(&ruleset.enforcement.as_str())
         {
-            return Err(Refusal::invalid("RepositoryRuleset", "enforcement", "invalid"));
+            return Err(Refusal::invalid(
+                "RepositoryRuleset",
+                "enforcement",
+                "invalid",
+            ));
         }
         let id = ruleset.id;
         self.repo_mut(repo)?.rulesets.insert(id, ruleset);
@@ -172,7 +185,13 @@ impl State {
         Ok(())
     }
 
-    fn emit_ruleset(&mut self, repo: u64, id: u64, action: &str, actor: u64) -> Result<(), Refusal> {
+    fn emit_ruleset(
+        &mut self,
+        repo: u64,
+        id: u64,
+        action: &str,
+        actor: u64,
+    ) -> Result<(), Refusal> {
         let repository = self.repo(repo)?;
         let Some(ruleset) = repository.rulesets.get(&id) else {
             return Ok(());
@@ -194,20 +213,22 @@ impl State {
         body: &Value,
         actor: u64,
     ) -> Result<(), Refusal> {
-        let flag = |name: &str| body[name].as_bool().unwrap_or(false);
-        let checks = &body["required_status_checks"];
-        let listed = checks["checks"]
+        let flag = |name: &str| field(body, name).as_bool().unwrap_or(false);
+        let checks = &field(body, "required_status_checks");
+        let listed = field(checks, "checks")
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(|check| {
-                let app_id = check["app_id"].as_i64().and_then(|id| u64::try_from(id).ok());
+                let app_id = field(check, "app_id")
+                    .as_i64()
+                    .and_then(|id| u64::try_from(id).ok());
                 Some(RequiredCheck {
-                    context: check["context"].as_str()?.to_owned(),
+                    context: field(check, "context").as_str()?.to_owned(),
                     app_id,
                 })
             });
-        let named = checks["contexts"]
+        let named = field(checks, "contexts")
             .as_array()
             .into_iter()
             .flatten()
@@ -217,18 +238,26 @@ impl State {
                     app_id: None,
                 })
             });
-        let reviews = &body["required_pull_request_reviews"];
+        let reviews = &field(body, "required_pull_request_reviews");
         let protection = Protection {
-            strict: checks["strict"].as_bool().unwrap_or(false),
+            strict: field(checks, "strict").as_bool().unwrap_or(false),
             checks: checks.is_object().then(|| listed.chain(named).collect()),
             enforce_admins: flag("enforce_admins"),
             reviews: reviews.is_object().then(|| RequiredReviews {
-                count: reviews["required_approving_review_count"].as_u64().unwrap_or(1),
-                dismiss_stale: reviews["dismiss_stale_reviews"].as_bool().unwrap_or(false),
-                code_owners: reviews["require_code_owner_reviews"].as_bool().unwrap_or(false),
-                last_push: reviews["require_last_push_approval"].as_bool().unwrap_or(false),
+                count: field(reviews, "required_approving_review_count")
+                    .as_u64()
+                    .unwrap_or(1),
+                dismiss_stale: field(reviews, "dismiss_stale_reviews")
+                    .as_bool()
+                    .unwrap_or(false),
+                code_owners: field(reviews, "require_code_owner_reviews")
+                    .as_bool()
+                    .unwrap_or(false),
+                last_push: field(reviews, "require_last_push_approval")
+                    .as_bool()
+                    .unwrap_or(false),
             }),
-            restrictions: self.restrictions(repo, &body["restrictions"])?,
+            restrictions: self.restrictions(repo, field(body, "restrictions"))?,
             linear_history: flag("required_linear_history"),
             allow_force_pushes: flag("allow_force_pushes"),
             allow_deletions: flag("allow_deletions"),
@@ -246,8 +275,8 @@ impl State {
             return Ok(None);
         }
         let owner = self.repo(repo)?.owner;
-        let names = |field: &str| -> Vec<&str> {
-            body[field]
+        let names = |name: &str| -> Vec<&str> {
+            field(body, name)
                 .as_array()
                 .into_iter()
                 .flatten()
@@ -273,7 +302,12 @@ impl State {
         }))
     }
 
-    pub(crate) fn delete_protection(&mut self, repo: u64, branch: &str, actor: u64) -> Result<(), Refusal> {
+    pub(crate) fn delete_protection(
+        &mut self,
+        repo: u64,
+        branch: &str,
+        actor: u64,
+    ) -> Result<(), Refusal> {
         if !self.repo(repo)?.protections.contains_key(branch) {
             return Err(Refusal::new(404, "Branch not protected"));
         }
@@ -282,7 +316,13 @@ impl State {
         Ok(())
     }
 
-    fn emit_protection(&mut self, repo: u64, branch: &str, action: &str, actor: u64) -> Result<(), Refusal> {
+    fn emit_protection(
+        &mut self,
+        repo: u64,
+        branch: &str,
+        action: &str,
+        actor: u64,
+    ) -> Result<(), Refusal> {
         let id = self.id();
         let repository = self.repo(repo)?;
         let Some(protection) = repository.protections.get(branch) else {
@@ -331,7 +371,13 @@ impl State {
     }
 }
 
-pub(super) fn protection(state: &mut State, call: &Call, at: At<'_>, method: &str, branch: &str) -> Routed {
+pub(super) fn protection(
+    state: &mut State,
+    call: &Call,
+    at: At<'_>,
+    method: &str,
+    branch: &str,
+) -> Routed {
     match method {
         "GET" => {
             let id = at.reach(state, call, "administration", Access::Read)?;
@@ -347,7 +393,10 @@ pub(super) fn protection(state: &mut State, call: &Call, at: At<'_>, method: &st
             let actor = state.actor(&call.caller)?;
             state.put_protection(id, branch, &call.body, actor)?;
             let repo = state.repo(id)?;
-            let found = repo.protections.get(branch).ok_or_else(Refusal::not_found)?;
+            let found = repo
+                .protections
+                .get(branch)
+                .ok_or_else(Refusal::not_found)?;
             Ok(Answer::ok(state.protection_json(repo, branch, found)))
         }
         "DELETE" => {

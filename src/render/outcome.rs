@@ -1,0 +1,158 @@
+//! The outcome comment, edited in place: what became of a proposal, item by item.
+
+use serde::Serialize;
+
+use super::{
+    RenderError,
+    engine::{Page, fill},
+    markdown::Markdown,
+    plain::plain,
+    words,
+};
+use crate::domain::{
+    case::{Case, Life},
+    entry::{Outcome, StepResult, VoidReason},
+    policy::Policy,
+};
+
+#[derive(Serialize)]
+struct OutcomePage {
+    headline: &'static str,
+    summary: String,
+    what: Markdown,
+    reason: Option<String>,
+    steps: Vec<StepLine>,
+    statuses: bool,
+    notes: bool,
+    taking_back: Option<Markdown>,
+    key: Option<String>,
+    merge: Option<String>,
+}
+
+impl Page for OutcomePage {
+    const NAME: &'static str = "outcome.md";
+}
+
+#[derive(Serialize)]
+struct StepLine {
+    item: String,
+    outcome: &'static str,
+    status: Option<String>,
+    note: Option<Markdown>,
+}
+
+/// What became of a case.
+pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
+    let steps = case
+        .finished
+        .as_ref()
+        .map_or(&[][..], |finished| finished.steps.as_slice());
+    let ran = matches!(case.life, Life::Executed | Life::Partial);
+    let action = policy.action(&case.proposal.binding.operation);
+    let unsettled = matches!(case.life, Life::Unknown | Life::Errored | Life::Partial);
+    fill(&OutcomePage {
+        headline: headline(case.life),
+        summary: plain(&case.proposal.summary),
+        what: what(case),
+        reason: case.refused.clone().filter(|reason| !reason.trim().is_empty()),
+        steps: steps.iter().map(step_line).collect(),
+        statuses: steps.iter().any(|step| step.status.is_some()),
+        notes: steps.iter().any(|step| step.note.is_some()),
+        taking_back: ran.then(|| words::taking_back(action)),
+        key: case
+            .started
+            .as_ref()
+            .filter(|_| unsettled)
+            .map(|started| started.idempotency_key.clone()),
+        merge: case.merged.as_ref().map(|merged| merged.sha.short()),
+    })
+}
+
+fn step_line(step: &StepResult) -> StepLine {
+    StepLine {
+        item: step.item.to_string(),
+        outcome: match step.outcome {
+            Outcome::Executed => "ran",
+            Outcome::Refused => "**refused**",
+            Outcome::Errored => "**failed**",
+            Outcome::Undone => "**failed, undone**",
+            Outcome::Partial => "**ran in part**",
+        },
+        status: step.status.map(|status| status.to_string()),
+        note: step.note.as_deref().map(Markdown::code),
+    }
+}
+
+/// What became of it, in a few words.
+pub(super) const fn headline(life: Life) -> &'static str {
+    match life {
+        Life::Received => "Received",
+        Life::Open => "Open for approval",
+        Life::Merged => "Approved and merged, runs next",
+        Life::Started => "Running now",
+        Life::Unknown => "Unknown: it may or may not have run",
+        Life::Executed => "Done: it ran",
+        Life::Refused => "Not done: the target system refused it",
+        Life::Errored => "Failed",
+        Life::Undone => "Failed, and undone",
+        Life::Partial => "Done in part",
+        Life::Voided => "Void: it did not run",
+        Life::Denied => "Denied: it did not run",
+        Life::Expired => "Expired: it did not run",
+        Life::Cancelled => "Cancelled: it did not run",
+        Life::Superseded => "Replaced: it did not run",
+        Life::Bypassed => "Merged around the gate: it did not run",
+        Life::PolicyChanged => "The rules changed: it did not run",
+        Life::RefusedAfterMerge => "Refused after the merge: it did not run",
+    }
+}
+
+/// What that means, and the next step.
+fn what(case: &Case) -> Markdown {
+    Markdown::ours(match case.life {
+        Life::Received | Life::Open => "Nothing ran so far.",
+        Life::Merged => "Nothing ran so far; Countersign looks once more and starts it.",
+        Life::Started => "This comment changes when it ends.",
+        Life::Unknown => {
+            "It was started and nobody heard how it ended. It is never tried again by itself: look in the target system, \
+             then settle it."
+        }
+        Life::Executed => "It ran once, exactly as approved.",
+        Life::Refused => "Nothing changed. The agent may correct it and propose it anew.",
+        Life::Errored => {
+            "Something may have happened: look in the target system before anybody proposes it anew."
+        }
+        Life::Undone => "What had run was undone. The agent may propose it anew.",
+        Life::Partial => "Some items ran and some did not. The agent may propose the others anew.",
+        Life::Voided => match case.voided {
+            Some(VoidReason::ForeignHead) => {
+                "Somebody else moved the branch, so that it is not what was proposed. The agent may propose it anew."
+            }
+            Some(VoidReason::ForeignBase) => {
+                "Somebody pointed the pull request at another branch. The agent may propose it anew."
+            }
+            Some(VoidReason::Changed) => {
+                "What was observed has changed since it was proposed; it must be proposed again."
+            }
+            Some(VoidReason::Gone) => {
+                "The pull request or its branch is gone. The agent may propose it anew."
+            }
+            None => "It is not what was proposed any more. The agent may propose it anew.",
+        },
+        Life::Denied => "Somebody closed it without a merge. That was a no.",
+        Life::Expired => {
+            "Nobody approved it in time. That is neither a yes nor a no; the agent may propose it anew."
+        }
+        Life::Cancelled => "Its agent took it back.",
+        Life::Superseded => "A later proposal takes its place.",
+        Life::Bypassed => {
+            "It was merged without the approvals it needs. It will not run, and this was recorded as an incident."
+        }
+        Life::PolicyChanged => {
+            "The rules in force are not the ones it was approved under. It will not run; the agent may propose it anew."
+        }
+        Life::RefusedAfterMerge => {
+            "The last look before the start said no. It will not run; the agent may propose it anew."
+        }
+    })
+}

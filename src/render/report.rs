@@ -1,0 +1,176 @@
+//! `report.md`: everything an approver reads, and the pull request's body verbatim. INVARIANT i26.
+
+mod approval;
+mod origin;
+mod parameters;
+mod seen;
+
+use serde::Serialize;
+
+use super::{
+    RenderError,
+    engine::{Page, fill},
+    markdown::Markdown,
+    plain::plain,
+    title::label,
+    words,
+};
+use crate::domain::{
+    assess::Assessment,
+    checks::{CheckResult, Level},
+    ids::BranchName,
+    policy::{Policy, Tier},
+    proposal::Proposal,
+};
+
+/// The longest body of a pull request, in characters.
+pub const MAX_BODY: usize = 65_536;
+/// The first line's room.
+const LABEL: usize = 64;
+
+/// What a report is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportFacts<'a> {
+    /// The proposal.
+    pub proposal: &'a Proposal,
+    /// Its tier and what the checks found.
+    pub assessment: &'a Assessment,
+    /// The rules it is proposed under.
+    pub policy: &'a Policy,
+    /// The branch it would be merged into.
+    pub base: &'a BranchName,
+}
+
+#[derive(Serialize)]
+struct ReportPage {
+    label: String,
+    in_full: Option<String>,
+    tier: &'static str,
+    low: bool,
+    why: Markdown,
+    deadline: Markdown,
+    not_before: Option<Markdown>,
+    action: String,
+    purpose: Option<String>,
+    system: String,
+    resources: Vec<String>,
+    parameters: parameters::Parameters,
+    seen: seen::SeenFacts,
+    checks: Vec<CheckLine>,
+    approval: approval::Approval,
+    taking_back: Markdown,
+    origin: origin::Origin,
+    said: origin::Said,
+    action_digest: String,
+    policy_digest: String,
+    schema_digest: String,
+    proposal: String,
+}
+
+impl Page for ReportPage {
+    const NAME: &'static str = "report.md";
+}
+
+#[derive(Serialize)]
+struct CheckLine {
+    name: String,
+    result: &'static str,
+    problems: Vec<ProblemLine>,
+}
+
+#[derive(Serialize)]
+struct ProblemLine {
+    at: Option<String>,
+    found: String,
+    remedy: String,
+}
+
+/// The report: facts first, the agent's own words last, fenced and labelled.
+///
+/// The same facts always give the same bytes. Errors: a text longer than [`MAX_BODY`]; it is never cut.
+pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
+    let ReportFacts {
+        proposal,
+        assessment,
+        policy,
+        base,
+    } = facts;
+    let binding = &proposal.binding;
+    let action = policy.action(&binding.operation);
+    let label = label(proposal, LABEL);
+    let summary = plain(&proposal.summary);
+    let page = ReportPage {
+        in_full: (!label.starts_with(&summary)).then_some(summary),
+        label,
+        tier: words::tier(assessment.tier),
+        low: assessment.tier == Tier::Low,
+        why: words::why(proposal, assessment, policy),
+        deadline: Markdown::time(proposal.expires_at),
+        not_before: (binding.valid.from > proposal.created_at).then(|| Markdown::time(binding.valid.from)),
+        action: binding.operation.to_string(),
+        purpose: action.map(|action| action.summary().to_owned()),
+        system: binding.target.system.clone(),
+        resources: resources(proposal, policy),
+        parameters: parameters::parameters(proposal),
+        seen: seen::seen(proposal),
+        checks: assessment.checks.iter().map(check_line).collect(),
+        approval: approval::approval(proposal, assessment.tier, policy, base),
+        taking_back: words::taking_back(action),
+        origin: origin::origin(proposal),
+        said: origin::said(proposal),
+        action_digest: proposal.action_digest().to_string(),
+        policy_digest: policy.digest().to_string(),
+        schema_digest: binding.target.schema_digest.to_string(),
+        proposal: proposal.id.to_string(),
+    };
+    let text = fill(&page)?;
+    let have = text.chars().count();
+    if have > MAX_BODY {
+        return Err(RenderError::TooLong {
+            what: "report.md",
+            have,
+            max: MAX_BODY,
+        });
+    }
+    Ok(text)
+}
+
+/// The resource of each item, each once.
+fn resources(proposal: &Proposal, policy: &Policy) -> Vec<String> {
+    let binding = &proposal.binding;
+    let action = policy.action(&binding.operation);
+    let mut all: Vec<String> = Vec::new();
+    for item in &binding.items {
+        let path = action.and_then(|action| action.resource().path(&item.parameters).ok());
+        let path = path.unwrap_or_else(|| binding.target.resource.clone());
+        if !all.contains(&path) {
+            all.push(path);
+        }
+    }
+    all
+}
+
+fn check_line(check: &CheckResult) -> CheckLine {
+    CheckLine {
+        name: check.check.to_string(),
+        result: level(check.level),
+        problems: check
+            .problems
+            .iter()
+            .map(|problem| ProblemLine {
+                at: (!problem.at.is_empty()).then(|| problem.at.clone()),
+                found: problem.found.clone(),
+                remedy: problem.remedy.clone(),
+            })
+            .collect(),
+    }
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Pass => "passed",
+        Level::Warn => "look closely",
+        Level::Deny => "failed, keeps the gate shut",
+        Level::Errored => "could not run, keeps the gate shut",
+    }
+}

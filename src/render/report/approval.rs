@@ -1,0 +1,141 @@
+//! Who may approve, who never may, and what the gate needs.
+
+use serde::Serialize;
+
+use crate::{
+    domain::{
+        ids::{BranchName, PersonName},
+        policy::{Approvers, MergeMode, Owner, OwnerSet, Policy, StepUp, Tier},
+        proposal::Proposal,
+    },
+    render::markdown::Markdown,
+};
+
+#[derive(Serialize)]
+pub(super) struct Approval {
+    /// `2 approvals, from different teams`; nothing for the low tier.
+    needs: Option<Markdown>,
+    groups: Vec<Markdown>,
+    unowned: Vec<String>,
+    never: Markdown,
+    notes: Vec<Markdown>,
+}
+
+pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &BranchName) -> Approval {
+    let gate = policy.gate(tier);
+    let sponsor = &proposal.binding.sponsor;
+    let (sets, unowned) = owners(proposal, policy);
+    let needs = match (tier, gate.from()) {
+        (Tier::Low, Approvers::Owners) => None,
+        (Tier::Medium | Tier::High, Approvers::Owners) => {
+            Some(needs(gate.approvals(), gate.distinct_teams()))
+        }
+    };
+    let mut notes = Vec::new();
+    if let Some(span) = gate.approval_valid_for() {
+        notes.push(
+            Markdown::ours("An approval counts for ")
+                .then(&Markdown::span(span))
+                .and("."),
+        );
+    }
+    match gate.step_up() {
+        Some(StepUp::Passkey) => {
+            notes.push(Markdown::ours("Each approver also confirms with a passkey."));
+        }
+        None => {}
+    }
+    let branch = Markdown::code(base.as_str());
+    match (tier, gate.merge()) {
+        (Tier::Low, MergeMode::Auto | MergeMode::Manual) => {}
+        (Tier::Medium | Tier::High, MergeMode::Auto) => notes.push(
+            Markdown::ours("Once approved, Countersign merges it into ")
+                .then(&branch)
+                .and(" and runs it, once."),
+        ),
+        (Tier::Medium | Tier::High, MergeMode::Manual) => notes.push(
+            Markdown::ours("Once approved, somebody else merges it into ")
+                .then(&branch)
+                .and("; then it runs, once."),
+        ),
+    }
+    notes.push(Markdown::ours(
+        "Without approval in time it expires and does not run.",
+    ));
+    Approval {
+        groups: if needs.is_some() {
+            sets.iter().map(|set| group(set, sponsor, policy)).collect()
+        } else {
+            Vec::new()
+        },
+        unowned: if needs.is_some() { unowned } else { Vec::new() },
+        notes: if needs.is_some() { notes } else { Vec::new() },
+        needs,
+        never: Markdown::prose(sponsor.as_str())
+            .and(" (sponsor of ")
+            .then(&Markdown::prose(proposal.binding.agent.as_str()))
+            .and("), bots, and whoever pushes to or merges this pull request"),
+    }
+}
+
+/// `2 approvals, from different teams`.
+pub(super) fn needs(approvals: u8, distinct_teams: bool) -> Markdown {
+    let count = Markdown::count(u64::from(approvals));
+    match (approvals, distinct_teams) {
+        (1, _) => count.and(" approval"),
+        (_, false) => count.and(" approvals"),
+        (_, true) => count.and(" approvals, from different teams"),
+    }
+}
+
+/// The distinct owner sets of all items, and the resources that nobody owns.
+fn owners(proposal: &Proposal, policy: &Policy) -> (Vec<OwnerSet>, Vec<String>) {
+    let (mut sets, mut unowned): (Vec<OwnerSet>, Vec<String>) = (Vec::new(), Vec::new());
+    for item in &proposal.binding.items {
+        let action = policy.action(&proposal.binding.operation);
+        let path = action.and_then(|action| action.resource().path(&item.parameters).ok());
+        let Some(path) = path else {
+            unowned.push(proposal.binding.target.resource.clone());
+            continue;
+        };
+        let requirements = policy.owners().requirements(&path);
+        if requirements.is_unowned() {
+            unowned.push(path);
+        }
+        for set in requirements.sets() {
+            if !sets.contains(set) {
+                sets.push(set.clone());
+            }
+        }
+    }
+    unowned.dedup();
+    (sets, unowned)
+}
+
+/// `finance (alice, bob) or treasury (carol)`, without the sponsor.
+fn group(set: &OwnerSet, sponsor: &PersonName, policy: &Policy) -> Markdown {
+    let mut all = Vec::new();
+    for owner in set.owners() {
+        match owner {
+            Owner::Person(person) if person == sponsor => {}
+            Owner::Person(person) => all.push(Markdown::prose(person.as_str())),
+            Owner::Team(team) => {
+                let members = policy
+                    .people()
+                    .filter(|person| person.teams().contains(team) && person.name() != sponsor)
+                    .map(|person| Markdown::prose(person.name().as_str()));
+                let members = Markdown::joined(members, ", ");
+                let members = if members.is_empty() {
+                    Markdown::ours("nobody left")
+                } else {
+                    members
+                };
+                let team = Markdown::ours("**")
+                    .then(&Markdown::prose(team.as_str()))
+                    .and("**");
+                all.push(team.and(" (").then(&members).and(")"));
+            }
+        }
+    }
+    Markdown::joined(all, " or ")
+}

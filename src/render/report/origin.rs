@@ -1,0 +1,114 @@
+//! Where a proposal comes from, and what only its agent says.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    domain::proposal::{AgentProof, Attestation, Proposal},
+    render::markdown::Markdown,
+};
+
+#[derive(Serialize)]
+pub(super) struct Origin {
+    agent: String,
+    sponsor: String,
+    proof: Markdown,
+    received: Markdown,
+    replaces: Option<String>,
+    reported: Vec<Reported>,
+}
+
+/// One line that the agent reported.
+#[derive(Serialize)]
+struct Reported {
+    name: &'static str,
+    value: Markdown,
+}
+
+/// The agent's own words, each in a block of its own.
+#[derive(Serialize)]
+pub(super) struct Said {
+    justification: Markdown,
+    claimed: Option<Markdown>,
+    rollback_plan: Option<Markdown>,
+    exceptions: Vec<Exception>,
+}
+
+#[derive(Serialize)]
+struct Exception {
+    check: String,
+    reason: Markdown,
+}
+
+pub(super) fn origin(proposal: &Proposal) -> Origin {
+    Origin {
+        agent: proposal.binding.agent.to_string(),
+        sponsor: proposal.binding.sponsor.to_string(),
+        proof: proof(&proposal.proof),
+        received: Markdown::time(proposal.created_at),
+        replaces: proposal.supersedes.map(|id| id.to_string()),
+        reported: reported(proposal),
+    }
+}
+
+/// INVARIANT i04: what only the gate saw says so.
+fn proof(proof: &AgentProof) -> Markdown {
+    match proof {
+        AgentProof::Ed25519 { key, .. } => {
+            Markdown::ours("signed by the agent, key ").then(&Markdown::code(key.as_str()))
+        }
+        AgentProof::GateAttested { by } => Markdown::ours(match by {
+            Attestation::Hmac => {
+                "**gate-attested**: the gate checked a shared secret; nobody can check it again"
+            }
+            Attestation::Account => {
+                "**gate-attested**: it came from the agent's own GitHub account; nobody can check it again"
+            }
+        }),
+    }
+}
+
+fn reported(proposal: &Proposal) -> Vec<Reported> {
+    let from = &proposal.provenance;
+    let texts = [
+        ("Agent id", &from.agent_id),
+        ("Model", &from.request_model),
+        ("Conversation", &from.conversation_id),
+        ("Tool call", &from.tool_call_id),
+        ("Trace", &from.traceparent),
+    ];
+    let texts = texts.into_iter().filter_map(|(name, text)| {
+        Some(Reported {
+            name,
+            value: Markdown::code(text.as_ref()?),
+        })
+    });
+    let bodies = [("Prompt", &from.prompt), ("Output", &from.output)];
+    let bodies = bodies.into_iter().filter_map(|(name, body)| {
+        let body = body.as_ref()?;
+        let digest = Markdown::code(&body.digest.to_string());
+        let value = match &body.reference {
+            Some(reference) => digest.and(", kept at ").then(&Markdown::code(reference)),
+            None => digest,
+        };
+        Some(Reported { name, value })
+    });
+    texts.chain(bodies).collect()
+}
+
+pub(super) fn said(proposal: &Proposal) -> Said {
+    let claimed = Value::Object(proposal.claimed.clone());
+    Said {
+        justification: Markdown::fenced(&proposal.justification),
+        claimed: (!proposal.claimed.is_empty()).then(|| Markdown::fenced(&format!("{claimed:#}"))),
+        rollback_plan: proposal.rollback_plan.as_deref().map(Markdown::fenced),
+        exceptions: proposal
+            .exceptions
+            .iter()
+            .map(|asked| Exception {
+                check: asked.check.to_string(),
+                reason: Markdown::fenced(&asked.reason),
+            })
+            .collect(),
+    }
+}

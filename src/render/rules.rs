@@ -1,0 +1,220 @@
+//! The gate's rules in words: what each is about, how it stands, and what would satisfy it.
+
+use super::markdown::Markdown;
+use crate::domain::{
+    case::Case,
+    gate::{Because, Rule, Standing},
+    policy::Policy,
+};
+
+/// What a rule is about, in a word or two.
+pub(super) const fn name(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Life => "Proposal",
+        Rule::Policy => "Rules",
+        Rule::Assessment => "Risk",
+        Rule::Action => "Action",
+        Rule::Checks => "Checks",
+        Rule::Expiry => "Deadline",
+        Rule::NotBefore => "Earliest time",
+        Rule::ExecuteWithin => "Runs in time",
+        Rule::Pull => "Pull request",
+        Rule::Head => "Commit",
+        Rule::Presentation => "Title and text",
+        Rule::Commits => "Written by",
+        Rule::Preview => "Seen before",
+        Rule::Protection => "Branch rules",
+        Rule::Owners => "Owners",
+        Rule::Approvals => "Approvals",
+        Rule::ChangesRequested => "Objections",
+        Rule::StepUp => "Passkeys",
+        Rule::SeparationOfDuties | Rule::NotRecorded | Rule::NotAPerson | Rule::NotAnOwner | Rule::TooOld => {
+            "Does not count"
+        }
+    }
+}
+
+/// A mark that reads without colour.
+pub(super) const fn mark(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Noted => "note",
+        Standing::Holds => "ok",
+        Standing::Missing => "**missing**",
+        Standing::Blocks => "**no**",
+        Standing::Errored => "**unknown**",
+    }
+}
+
+/// How a rule stands, and what would satisfy it.
+pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
+    let ours = Markdown::ours;
+    if one.standing == Standing::Errored {
+        return unknown(one);
+    }
+    let holds = matches!(one.standing, Standing::Holds | Standing::Noted);
+    match (one.rule, holds) {
+        (Rule::Life, true) => ours("still open"),
+        (Rule::Life, false) => ours("has ended: ").then(&list(&one.who)).and("; propose it anew"),
+        (Rule::Policy, true) => ours("the ones it was proposed under"),
+        (Rule::Policy, false) => {
+            ours("`policies/` changed since it was proposed; the agent must propose it anew")
+        }
+        (Rule::Assessment, true) => ours("same risk and check results as when it was proposed"),
+        (Rule::Assessment, false) => {
+            ours("risk or check results are not the same any more; the agent must propose it anew")
+        }
+        (Rule::Action, true) => ours("known to the catalog as proposed"),
+        (Rule::Action, false) => {
+            ours("the catalog does not know it as proposed; correct catalog.yaml or propose it anew")
+        }
+        (Rule::Checks, true) => ours("none failed"),
+        (Rule::Checks, false) => ours("failed: ")
+            .then(&list(&one.who))
+            .and("; the agent must correct what the report says and propose it anew"),
+        (Rule::Expiry, true) => {
+            ours("can be approved until ").then(&Markdown::time(case.proposal.expires_at))
+        }
+        (Rule::Expiry, false) => ours("passed at ")
+            .then(&Markdown::time(case.proposal.expires_at))
+            .and("; the agent must propose it anew"),
+        (Rule::NotBefore, true) => ours("has come"),
+        (Rule::NotBefore, false) => {
+            ours("waits until ").then(&Markdown::time(case.proposal.binding.valid.from))
+        }
+        (Rule::ExecuteWithin, true) => ours("soon enough after the merge"),
+        (Rule::ExecuteWithin, false) => ours("too long after the merge; the agent must propose it anew"),
+        (Rule::Pull, true) => ours("the one Countersign opened"),
+        (Rule::Pull, false) => ours("is closed, a draft, or not the one Countersign opened; reopen it"),
+        (Rule::Head, true) => ours("the one that was proposed"),
+        (Rule::Head, false) => ours("somebody moved the branch; the agent must propose it anew"),
+        (Rule::Presentation, true) => ours("as Countersign wrote them"),
+        (Rule::Presentation, false) => ours("somebody edited them; Countersign puts them back"),
+        (Rule::Commits, true) => ours("Countersign alone"),
+        (Rule::Commits, false) => {
+            ours("there are commits by others, or nobody can tell by whom; the agent must propose it anew")
+        }
+        (Rule::Preview, true) => ours("Countersign itself read what is affected"),
+        (Rule::Preview, false) => ours(
+            "Countersign could not see what is affected, and the policy wants that; give the action an `observe` in \
+             catalog.yaml",
+        ),
+        (Rule::Protection, true) => ours("could be read"),
+        (Rule::Protection, false) => ours("are weaker than the policy demands; see the repository's settings"),
+        (Rule::Owners, true) => ours("named by CODEOWNERS"),
+        (Rule::Owners, false) => unowned(one),
+        (Rule::Approvals, _) => approvals(one),
+        (Rule::ChangesRequested, true) => ours("none"),
+        (Rule::ChangesRequested, false) => list(&one.who)
+            .and(" asked for changes; resolve it with them, or they approve or dismiss their review"),
+        (Rule::StepUp, true) => ours("given"),
+        (Rule::StepUp, false) => ours("each approver must confirm with a passkey"),
+        (Rule::SeparationOfDuties, _) => party(one, case),
+        (Rule::NotRecorded, _) => list(&one.who)
+            .and("'s approval was not seen when it was given, on this commit and text; ask ")
+            .then(&list(&one.who))
+            .and(" to approve again"),
+        (Rule::NotAPerson, false) => ours("merged by ")
+            .then(&list(&one.who))
+            .and(", an account that is not a person in people.yaml"),
+        (Rule::NotAPerson, _) if one.who.is_empty() => ours("a review by a deleted account"),
+        (Rule::NotAPerson, _) => ours("a review by ")
+            .then(&list(&one.who))
+            .and(", an account that is not a person in people.yaml"),
+        (Rule::NotAnOwner, _) => {
+            list(&one.who).and("'s approval: not an owner here, or without write access now")
+        }
+        (Rule::TooOld, _) => {
+            let old = list(&one.who).and("'s approval is too old");
+            let old = match policy.gate(case.tier()).approval_valid_for() {
+                Some(span) => old.and(" (it counts for ").then(&Markdown::span(span)).and(")"),
+                None => old,
+            };
+            old.and("; ask ").then(&list(&one.who)).and(" to approve again")
+        }
+    }
+}
+
+fn unknown(one: &Because) -> Markdown {
+    let what = match one.rule {
+        Rule::Checks => {
+            return Markdown::ours("could not run: ")
+                .then(&list(&one.who))
+                .and("; see the report");
+        }
+        Rule::Policy => "`policies/` on the base branch could not be read",
+        Rule::Pull | Rule::Head | Rule::Presentation => "the pull request could not be read",
+        Rule::Commits => "the commits could not be read",
+        Rule::Preview => "what is affected could not be read",
+        Rule::Protection => "how the base branch is protected could not be read",
+        Rule::Approvals => "reviews, permissions or teams could not be read",
+        Rule::SeparationOfDuties => "who pushed, wrote or merged it could not be read",
+        Rule::Life
+        | Rule::Assessment
+        | Rule::Action
+        | Rule::Expiry
+        | Rule::NotBefore
+        | Rule::ExecuteWithin
+        | Rule::Owners
+        | Rule::ChangesRequested
+        | Rule::StepUp
+        | Rule::NotRecorded
+        | Rule::NotAPerson
+        | Rule::NotAnOwner
+        | Rule::TooOld => "could not be looked at",
+    };
+    Markdown::ours(what).and("; Countersign tries again")
+}
+
+fn unowned(one: &Because) -> Markdown {
+    let which = Markdown::joined(one.who.iter().map(|path| Markdown::code(path)), ", ");
+    if which.is_empty() {
+        Markdown::ours("CODEOWNERS names nobody; correct it, then the agent proposes it anew")
+    } else {
+        Markdown::ours("CODEOWNERS names nobody for ")
+            .then(&which)
+            .and("; correct it, then the agent proposes it anew")
+    }
+}
+
+/// `1 of 2 (alice); ask bob (treasury) or carol (treasury)`.
+fn approvals(one: &Because) -> Markdown {
+    let text = match (one.have, one.need) {
+        (Some(have), Some(need)) => Markdown::count(u64::from(have))
+            .and(" of ")
+            .then(&Markdown::count(u64::from(need))),
+        (Some(_) | None, Some(_) | None) => Markdown::ours("not counted"),
+    };
+    let text = if one.who.is_empty() {
+        text
+    } else {
+        text.and(" (").then(&list(&one.who)).and(")")
+    };
+    match one.standing {
+        Standing::Holds | Standing::Noted => text,
+        Standing::Missing | Standing::Blocks | Standing::Errored => {
+            if one.could.is_empty() {
+                text.and("; nobody is left who could approve: correct CODEOWNERS or people.yaml")
+            } else {
+                let could = one.could.iter().map(|who| Markdown::prose(who));
+                text.and("; ask ").then(&Markdown::joined(could, " or "))
+            }
+        }
+    }
+}
+
+/// INVARIANT i08.
+fn party(one: &Because, case: &Case) -> Markdown {
+    if one.who.is_empty() {
+        return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
+    }
+    let sponsor = case.proposal.binding.sponsor.as_str();
+    if one.who.iter().any(|who| who == sponsor) {
+        list(&one.who).and("'s approval: the agent's sponsor never approves")
+    } else {
+        list(&one.who).and("'s approval: whoever pushes, writes or merges it never approves")
+    }
+}
+
+fn list(names: &[String]) -> Markdown {
+    Markdown::joined(names.iter().map(|name| Markdown::prose(name)), ", ")
+}

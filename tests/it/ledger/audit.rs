@@ -1,0 +1,1 @@
+//! The audit commands as an auditor meets them, on a clone.

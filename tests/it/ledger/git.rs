@@ -1,0 +1,49 @@
+//! The ledger is plain Git: `git` and `ssh-keygen` alone say that every signature is good.
+
+use std::process::Command;
+
+use countersign::domain::policy::Tier;
+
+use super::world::{Story, World};
+
+/// `git` checks SSH signatures through `ssh-keygen`; without it this can't be tested, and CI must have it.
+fn ssh_keygen() -> bool {
+    let found = Command::new("ssh-keygen").arg("-?").output().is_ok();
+    if !found {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "ssh-keygen is missing; install openssh-client"
+        );
+        eprintln!("SKIPPED: ssh-keygen is missing, so git's own check of the signatures was not tried");
+    }
+    found
+}
+
+#[tokio::test]
+async fn git_finds_every_signature_good_with_the_trees_allowed_signers() {
+    if !ssh_keygen() {
+        return;
+    }
+    let world = World::new();
+    let ledger = world.open("one").await;
+    ledger.append(Story::new(1, Tier::Medium).all()).await.unwrap();
+    ledger.append(Story::new(2, Tier::Low).all()).await.ok();
+    let group: Vec<_> = (10..40).map(|n| Story::new(n, Tier::Low).received()).collect();
+    ledger.append(group).await.unwrap();
+    let signers = world.root.path().join("allowed_signers");
+    std::fs::write(&signers, world.git(&["show", "ledger:allowed_signers"])).unwrap();
+    let config = format!("gpg.ssh.allowedSignersFile={}", signers.display());
+    let log = world.git(&["-c", &config, "log", "--format=%G? %GS %s", "ledger"]);
+    assert!(log.lines().count() >= 8, "{log}");
+    for line in log.lines() {
+        assert!(
+            line.starts_with("G gate@countersign ") || line.starts_with("G executor@countersign "),
+            "{line}"
+        );
+    }
+    world.git(&["-c", &config, "verify-commit", "ledger"]);
+    insta::assert_snapshot!(world.git(&["log", "--reverse", "--format=%s", "-7", "ledger~2"]), @"");
+    let trailers = world.git(&["log", "-1", "--format=%(trailers:only,unfold)", "ledger~4"]);
+    insta::assert_snapshot!(trailers.trim(), @"");
+    world.git(&["fsck", "--strict"]);
+}
