@@ -387,4 +387,6 @@ fn where_reviewed(case: &Case, pull: &Pull) -> Option<ReviewedAt> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
