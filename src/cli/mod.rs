@@ -1,9 +1,3 @@
 //! One file a command.
-pub mod audit;
 
-use std::process::ExitCode;
-
-/// Parses the arguments and runs the command they name.
-pub async fn run() -> ExitCode {
-    ExitCode::SUCCESS
-}
+pub mod demo;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::client::Answer;
+use super::answer::Answer;
 
 /// Advised when a secondary limit names no time.
 const UNNAMED: Duration = Duration::from_secs(60);

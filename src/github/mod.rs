@@ -3,6 +3,7 @@
 //! GitHub is a source of hints and facts, never of verdicts: a webhook says "look again", and every effect looks before
 //! it acts, so that doing it twice changes nothing more.
 
+mod answer;
 mod client;
 mod co_author;
 mod error;

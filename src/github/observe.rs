@@ -122,9 +122,10 @@ impl GitHub {
                 first = last;
                 continue;
             }
+            // Whoever may have answered is not asked again.
             let answered = reviews
                 .known()
-                .is_some_and(|reviews| reviews.iter().any(|review| review.account != Some(me)));
+                .is_none_or(|reviews| reviews.iter().any(|review| review.account != Some(me)));
             let requested = !last.requested_reviewers.is_empty() || !last.requested_teams.is_empty();
             let stands = standing(&last)?;
             let at = self.clock().map_or(ask.now, |there| ask.now.max(there));
@@ -207,7 +208,7 @@ impl GitHub {
             .collect())
     }
 
-    /// Everybody who ever moved the branch. INVARIANT i08.
+    /// Everybody who ever put a commit on the branch. INVARIANT i08.
     async fn pushers(&self, branch: &BranchName, head: Sha) -> Result<Vec<AccountId>, Error> {
         let path = self.activity_path(branch);
         let all: Vec<wire::Activity> = self.list(&path).await?;
@@ -218,8 +219,10 @@ impl GitHub {
         if !all.iter().any(|activity| activity.after == head) {
             return Err(unknown("no activity tells how the branch came to its head"));
         }
+        // Whoever deletes a branch, as many do after a merge, has no part in what was on it.
         let pushers: Option<BTreeSet<AccountId>> = all
             .iter()
+            .filter(|activity| *activity.after.as_bytes() != [0; 20])
             .map(|activity| wire::id_of(activity.actor.as_ref()))
             .collect();
         pushers

@@ -22,6 +22,8 @@ use crate::domain::{
 
 /// The name of our one check run.
 pub(super) const CHECK: &str = "countersign";
+/// What GitHub says when another merge came in between; nothing happened and nothing is wrong.
+const BASE_MOVED: &str = "Base branch was modified";
 /// GitHub's limit for a check's summary, in characters.
 const LONGEST_SUMMARY: usize = 65_535;
 /// GitHub's limit for a body or a comment, in characters.
@@ -265,7 +267,10 @@ impl GitHub {
             fields.insert("commit_title".to_owned(), json!(text.title));
             fields.insert("commit_message".to_owned(), json!(text.message));
         }
-        let merged: Result<wire::Merge, Error> = self.write(Method::PUT, &path, &body).await;
+        let mut merged: Result<wire::Merge, Error> = self.write(Method::PUT, &path, &body).await;
+        if matches!(&merged, Err(Error::NotAllowed { message, .. }) if message.starts_with(BASE_MOVED)) {
+            merged = self.write(Method::PUT, &path, &body).await;
+        }
         let refused = match merged {
             Ok(merge) => return Ok(Applied::Merged { sha: merge.sha }),
             Err(error @ (Error::Conflict { .. } | Error::NotAllowed { .. })) => error,

@@ -397,3 +397,163 @@ fn rerequested(repo: RepoName, part: CheckPart) -> Hint {
         head: part.head_sha,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const SHA: &str = "0123456789012345678901234567890123456789";
+
+    fn secret() -> SecretString {
+        SecretString::from("It's a Secret to Everybody")
+    }
+
+    fn hint(event: &str, payload: &Value) -> Result<Hint, Malformed> {
+        parse(event, "d-1".parse().unwrap(), payload.to_string().as_bytes())
+    }
+
+    fn pull() -> Value {
+        json!({
+            "number": 7, "title": "Pay", "body": "a\r\nb", "user": { "id": 1, "login": "bot[bot]", "type": "Bot" },
+            "head": { "sha": SHA, "ref": "proposals/1", "repo": { "full_name": "acme/ops" } },
+            "base": { "sha": SHA, "ref": "main", "repo": { "full_name": "acme/ops" } },
+        })
+    }
+
+    fn review(action: &str) -> Value {
+        json!({
+            "action": action, "repository": { "full_name": "acme/ops" }, "pull_request": pull(),
+            "review": { "id": 9, "user": { "id": 42, "login": "alice", "type": "User" }, "state": "approved",
+                        "commit_id": SHA, "submitted_at": "2026-11-22T15:33:08Z" },
+        })
+    }
+
+    fn reviewed(payload: &Value) -> ReviewEvent {
+        match hint("pull_request_review", payload).unwrap() {
+            Hint::Review { event, .. } => *event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The example of GitHub's documentation.
+    #[test]
+    fn i24_a_good_signature_is_accepted() {
+        let header = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        assert_eq!(verify(&secret(), b"Hello, World!", Some(header)), Ok(()));
+    }
+
+    #[test]
+    fn i24_any_other_signature_is_refused() {
+        let good = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        for header in [
+            None,
+            Some(String::new()),
+            Some(good.to_owned()),
+            Some(format!("sha1={good}")),
+            Some(format!("sha256={}", good.split_at(62).0)),
+            Some(format!("sha256={good}00")),
+            Some("sha256=".to_owned()),
+            Some(format!("sha256=8{}", good.split_at(1).1)),
+            Some("sha256=zz".to_owned()),
+        ] {
+            assert_eq!(
+                verify(&secret(), b"Hello, World!", header.as_deref()),
+                Err(BadSignature),
+                "{header:?}"
+            );
+        }
+        let header = format!("sha256={good}");
+        assert!(verify(&secret(), b"Hello, World! ", Some(&header)).is_err());
+        assert!(verify(&SecretString::from("other"), b"Hello, World!", Some(&header)).is_err());
+    }
+
+    #[test]
+    fn i06_a_review_is_read_with_the_head_and_texts_it_was_made_on() {
+        let event = reviewed(&review("submitted"));
+        assert_eq!(event.account, Some(AccountId(42)));
+        assert!(event.human);
+        assert_eq!(event.state, ReviewState::Approved);
+        assert_eq!(event.head.to_string(), SHA);
+        assert_eq!(event.body, Digest::of(b"a\nb"));
+        assert_eq!(event.title, Digest::of(b"Pay"));
+        assert_eq!(event.submitted_at.to_string(), "2026-11-22T15:33:08.000Z");
+    }
+
+    #[test]
+    fn i07_edited_and_dismissed_reviews_no_longer_approve() {
+        assert_eq!(reviewed(&review("edited")).state, ReviewState::Edited);
+        assert_eq!(reviewed(&review("dismissed")).state, ReviewState::Dismissed);
+    }
+
+    #[test]
+    fn i07_deleted_accounts_and_bots_are_told_apart_from_people() {
+        let mut payload = review("submitted");
+        payload["review"]["user"] = Value::Null;
+        let event = reviewed(&payload);
+        assert_eq!((event.account, event.human), (None, false));
+        payload["review"]["user"] = json!({ "id": 3, "login": "ci[bot]", "type": "Bot" });
+        assert!(!reviewed(&payload).human);
+    }
+
+    #[test]
+    fn a_missing_body_is_an_empty_one() {
+        let mut payload = review("submitted");
+        payload["pull_request"]["body"] = Value::Null;
+        assert_eq!(reviewed(&payload).body, Digest::of(b""));
+    }
+
+    #[test]
+    fn what_is_unknown_is_nothing_and_what_is_broken_is_an_error() {
+        assert_eq!(hint("star", &json!([])), Ok(Hint::Nothing));
+        assert_eq!(
+            hint("pull_request", &json!({ "action": "labeled" })),
+            Ok(Hint::Nothing)
+        );
+        assert_eq!(
+            hint(
+                "pull_request_review",
+                &json!({ "action": "new", "repository": { "full_name": "a/b" } })
+            ),
+            Ok(Hint::Nothing)
+        );
+        let mut payload = review("submitted");
+        payload["review"]["state"] = json!("blessed");
+        assert!(hint("pull_request_review", &payload).is_err());
+        payload["pull_request"]["head"]["sha"] = json!("main");
+        assert!(hint("pull_request_review", &payload).is_err());
+        assert!(parse("push", "d-1".parse().unwrap(), b"{").is_err());
+    }
+
+    #[test]
+    fn i25_a_fork_is_not_the_same_repository() {
+        let mut payload = json!({
+            "action": "opened", "repository": { "full_name": "acme/ops" }, "sender": { "id": 5 },
+            "pull_request": pull(),
+        });
+        let event = |payload: &Value| match hint("pull_request", payload).unwrap() {
+            Hint::Pull(event) => event,
+            other => panic!("{other:?}"),
+        };
+        let opened = event(&payload);
+        assert_eq!((opened.same_repo, opened.action), (true, PullAction::Opened));
+        assert_eq!(opened.sender, Some(AccountId(5)));
+        payload["pull_request"]["head"]["repo"] = json!({ "full_name": "mallory/ops" });
+        assert!(!event(&payload).same_repo);
+        payload["pull_request"]["head"]["repo"] = Value::Null;
+        payload["pull_request"]["head"]["ref"] = json!("\u{202e}x");
+        let odd = event(&payload);
+        assert_eq!((odd.same_repo, odd.head_ref), (false, None));
+    }
+
+    #[test]
+    fn pushes_to_branches_are_hints_and_tags_are_not() {
+        let push = |reference: &str| {
+            let payload =
+                json!({ "ref": reference, "after": SHA, "repository": { "full_name": "acme/ops" } });
+            hint("push", &payload).unwrap()
+        };
+        assert!(matches!(push("refs/heads/a/b"), Hint::Push { branch, .. } if branch.as_str() == "a/b"));
+        assert_eq!(push("refs/tags/v1"), Hint::Nothing);
+    }
+}

@@ -35,8 +35,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(caller: Caller, method: &str, base: &str, path_and_query: &str, body: Value) -> Self {
-        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+    pub(crate) fn new(
+        caller: Caller,
+        method: &str,
+        base: &str,
+        path_and_query: &str,
+        body: Value,
+    ) -> Self {
+        let (path, query) = path_and_query
+            .split_once('?')
+            .unwrap_or((path_and_query, ""));
         let segments = path
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -46,7 +54,9 @@ impl Call {
             caller,
             method: method.to_owned(),
             segments,
-            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            query: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
             body,
             accept: String::new(),
             url: format!("{base}{path}"),
@@ -85,13 +95,13 @@ impl Call {
             .collect()
     }
 
-    /// This URL with another `page`.
-    pub(crate) fn with_page(&self, page: u64) -> String {
+    /// This URL with another value for one parameter.
+    pub(crate) fn with(&self, name: &str, value: u64) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in self.query.iter().filter(|(key, _)| key != "page") {
+        for (key, value) in self.query.iter().filter(|(key, _)| key != name) {
             query.append_pair(key, value);
         }
-        query.append_pair("page", &page.to_string());
+        query.append_pair(name, &value.to_string());
         format!("{}?{}", self.url, query.finish())
     }
 }
@@ -102,7 +112,10 @@ pub(crate) fn percent_decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         if let (b'%', [high, low, after @ ..]) = (*first, tail) {
-            let digits = [char::from(*high).to_digit(16), char::from(*low).to_digit(16)];
+            let digits = [
+                char::from(*high).to_digit(16),
+                char::from(*low).to_digit(16),
+            ];
             if let [Some(high), Some(low)] = digits {
                 bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
                 rest = after;

@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::call::Caller;
 use super::changes::ZERO;
+use super::faults::{self, Failure};
 use super::guard::Change;
 use super::running::Shared;
 use super::server::plain;
@@ -46,6 +47,17 @@ pub(crate) async fn answer(
     let Some((owner, name)) = repo.trim_start_matches('/').split_once('/') else {
         return plain(StatusCode::NOT_FOUND);
     };
+    let failure = faults::take(&mut shared.lock().faults, method.as_str(), uri.path());
+    match failure {
+        None | Some(Failure::After { .. } | Failure::Empty | Failure::Truncated) => {}
+        Some(Failure::Slow { by }) => tokio::time::sleep(by).await,
+        Some(Failure::PrimaryLimit { .. }) => return plain(StatusCode::FORBIDDEN),
+        Some(
+            Failure::SecondaryLimit { status, .. }
+            | Failure::Before { status }
+            | Failure::Refuse { status, .. },
+        ) => return plain(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)),
+    }
     let query = uri.query().unwrap_or_default();
     let writing = tail == "git-receive-pack" || query.contains("service=git-receive-pack");
     let gzipped = headers
@@ -54,7 +66,9 @@ pub(crate) async fn answer(
     if tail == "git-receive-pack" && gzipped {
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let header = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     let updates = if tail == "git-receive-pack" {
         commands(&body)
     } else {
@@ -80,7 +94,13 @@ pub(crate) async fn answer(
             return plain(StatusCode::INTERNAL_SERVER_ERROR);
         }
     }
-    response.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR))
+    match failure {
+        Some(Failure::After { status }) => {
+            plain(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
+        }
+        Some(Failure::Empty | Failure::Truncated) => Response::new(Body::empty()),
+        Some(_) | None => response.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
 }
 
 fn admit(
@@ -91,7 +111,9 @@ fn admit(
     writing: bool,
     updates: &[Update],
 ) -> Result<(Plan, Caller), Box<Response<Body>>> {
-    let caller = state.authenticate(header).map_err(|_| Box::new(challenge()))?;
+    let caller = state
+        .authenticate(header)
+        .map_err(|_| Box::new(challenge()))?;
     let access = if writing { Access::Write } else { Access::Read };
     let repo = state
         .reach(&caller, owner, name, "contents", access)
@@ -113,7 +135,10 @@ fn admit(
             (_, to) => Change::Update { to },
         };
         let guard = state.guard(&caller, repo, &update.name, change);
-        for (rule, why) in [("refuse", &guard.refuse), ("fast-forward", &guard.fast_forward)] {
+        for (rule, why) in [
+            ("refuse", &guard.refuse),
+            ("fast-forward", &guard.fast_forward),
+        ] {
             if let Some(why) = why {
                 // Writing to a String cannot fail.
                 let _ = writeln!(rules, "{rule} {} {why}", update.name);
@@ -146,14 +171,20 @@ fn commands(body: &[u8]) -> Vec<Update> {
         let length = std::str::from_utf8(head)
             .ok()
             .and_then(|hex| usize::from_str_radix(hex, 16).ok());
-        let Some((line, after)) = length.and_then(|length| tail.split_at_checked(length.checked_sub(4)?))
+        let Some((line, after)) =
+            length.and_then(|length| tail.split_at_checked(length.checked_sub(4)?))
         else {
             break;
         };
         rest = after;
         let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
         let text = String::from_utf8_lossy(line);
-        if let [old, new, name] = text.trim_end().splitn(3, ' ').collect::<Vec<_>>().as_slice() {
+        if let [old, new, name] = text
+            .trim_end()
+            .splitn(3, ' ')
+            .collect::<Vec<_>>()
+            .as_slice()
+        {
             updates.push(Update {
                 old: (*old).to_owned(),
                 new: (*new).to_owned(),
@@ -232,7 +263,10 @@ fn cgi(output: &[u8]) -> Response<Body> {
         };
         let value = value.trim();
         if name.eq_ignore_ascii_case("status") {
-            let code = value.split(' ').next().and_then(|code| code.parse::<u16>().ok());
+            let code = value
+                .split(' ')
+                .next()
+                .and_then(|code| code.parse::<u16>().ok());
             response = response.status(code.unwrap_or(500));
         } else {
             response = response.header(name, value);

@@ -11,6 +11,12 @@
 )]
 
 mod contract;
+mod github;
 mod ledger;
 mod sandbox;
+mod sandbox_clients;
 mod sandbox_contract;
+mod sandbox_faults;
+mod sandbox_git;
+mod sandbox_pages;
+mod sandbox_walk;

@@ -36,7 +36,10 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                 .apps
                 .get(&app)
                 .map_or(Value::Null, |app| state.app_json(app));
-            Ok(Answer::ok(merged(json, json!({ "installations_count": count }))))
+            Ok(Answer::ok(merged(
+                json,
+                json!({ "installations_count": count }),
+            )))
         }
         ("GET", ["installations"]) => {
             let mine = state
@@ -54,7 +57,9 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
             app,
             number(id)?,
         )?))),
-        ("POST", ["installations", id, "access_tokens"]) => access_token(state, call, app, number(id)?),
+        ("POST", ["installations", id, "access_tokens"]) => {
+            access_token(state, call, app, number(id)?)
+        }
         ("GET", ["hook", "config"]) => Ok(Answer::ok(hook_config(state, app))),
         ("PATCH", ["hook", "config"]) => {
             if let (Some(app), Some(url)) = (state.apps.get_mut(&app), call.text("url")) {
@@ -66,7 +71,8 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
             Ok(Answer::ok(hook_config(state, app)))
         }
         ("GET", ["hook", "deliveries"]) => {
-            let per_page = usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
+            let per_page =
+                usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
             let below = call
                 .param("cursor")
                 .and_then(|cursor| cursor.parse().ok())
@@ -77,7 +83,9 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                 .deliveries
                 .values()
                 .rev()
-                .filter(|delivery| delivery.app == app && delivery.status_code != 0 && delivery.id < below)
+                .filter(|delivery| {
+                    delivery.app == app && delivery.status_code != 0 && delivery.id < below
+                })
                 .filter(|delivery| !failed || delivery.status_code >= 400)
                 .collect();
             let shown: Vec<&Delivery> = mine.iter().copied().take(per_page).collect();
@@ -88,10 +96,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                     .collect(),
             );
             if let (true, Some(last)) = (mine.len() > shown.len(), shown.last()) {
-                answer.link = Some(format!(
-                    "<{}?per_page={per_page}&cursor={}>; rel=\"next\"",
-                    call.url, last.id
-                ));
+                answer.link = Some(format!("<{}>; rel=\"next\"", call.with("cursor", last.id)));
             }
             Ok(answer)
         }
@@ -146,7 +151,10 @@ pub(super) fn by_slug(state: &State, slug: &str) -> Routed {
 
 pub(super) fn installation_of_account(state: &State, call: &Call, login: &str) -> Routed {
     let app = as_app(call)?;
-    let account = state.account_named(login).ok_or_else(Refusal::not_found)?.id;
+    let account = state
+        .account_named(login)
+        .ok_or_else(Refusal::not_found)?
+        .id;
     let found = state
         .installations
         .values()
@@ -177,14 +185,17 @@ fn access_token(state: &mut State, call: &Call, app: u64, id: u64) -> Routed {
         .get(&app)
         .map(|app| app.permissions.clone())
         .unwrap_or_default();
-    let permissions = match call.body.get("permissions").and_then(Value::as_object) {
+    let wanted = call.body.get("permissions").and_then(Value::as_object);
+    let permissions = match wanted.filter(|wanted| !wanted.is_empty()) {
         None => allowed,
         Some(wanted) => {
             let mut narrowed = BTreeMap::new();
             for (name, access) in wanted {
                 let access = access.as_str().and_then(Access::parse);
                 match (access, allowed.get(name)) {
-                    (Some(access), Some(has)) if access <= *has => narrowed.insert(name.clone(), access),
+                    (Some(access), Some(has)) if access <= *has => {
+                        narrowed.insert(name.clone(), access)
+                    }
                     _ => {
                         return Err(Refusal::new(
                             422,
@@ -193,7 +204,9 @@ fn access_token(state: &mut State, call: &Call, app: u64, id: u64) -> Routed {
                     }
                 };
             }
-            narrowed.entry("metadata".to_owned()).or_insert(Access::Read);
+            narrowed
+                .entry("metadata".to_owned())
+                .or_insert(Access::Read);
             narrowed
         }
     };
@@ -288,8 +301,7 @@ pub(super) fn repositories(state: &State, call: &Call) -> Routed {
         })
         .collect();
     let answer = Answer::counted(call, "repositories", items);
-    let narrowed =
-        matches!(state.tokens.get(token), Some(Token::Installation(grant)) if grant.repos.is_some());
+    let narrowed = matches!(state.tokens.get(token), Some(Token::Installation(grant)) if grant.repos.is_some());
     let selection = json!({ "repository_selection": if narrowed { "selected" } else { "all" } });
     Ok(Answer {
         body: answer.body.map(|body| merged(body, selection)),
@@ -303,6 +315,8 @@ pub(super) fn revoke(state: &mut State, call: &Call) -> Routed {
             state.tokens.remove(token);
             Ok(Answer::empty(204))
         }
-        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => Err(Refusal::unauthenticated()),
+        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => {
+            Err(Refusal::unauthenticated())
+        }
     }
 }

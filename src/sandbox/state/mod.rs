@@ -20,7 +20,9 @@ pub(crate) use self::permission::Access;
 pub use self::permission::Permission;
 pub(crate) use self::pull::{Comment, Merged, Pull, Review, Verdict};
 pub(crate) use self::repo::{Activity, ActivityKind, Repo};
-pub(crate) use self::rules::{Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, fnmatch};
+pub(crate) use self::rules::{
+    Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, fnmatch,
+};
 use super::clock::Clock;
 use super::faults::Fault;
 use super::limits::Budgets;
@@ -51,7 +53,7 @@ pub(crate) struct State {
 pub(crate) const GHOST: u64 = 10137;
 
 impl State {
-    pub(crate) fn new(base: String, dir: PathBuf, clock: Clock) -> Self {
+    pub(crate) fn new(base: String, dir: PathBuf, clock: Clock, rate_limit: Option<u64>) -> Self {
         let ghost = Account {
             id: GHOST,
             login: "ghost".to_owned(),
@@ -76,7 +78,7 @@ impl State {
             outbox: Outbox::default(),
             faults: Vec::new(),
             record: Vec::new(),
-            budgets: Budgets::default(),
+            budgets: Budgets::new(rate_limit),
             next_id: 20_000,
         }
     }
