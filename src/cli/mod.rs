@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod policy;
 
 use std::process::ExitCode;
 
