@@ -90,6 +90,10 @@ impl World {
         }
     }
 
+    pub(crate) fn key(&self, role: Role) -> &Signer {
+        &self.keys.iter().find(|(known, _)| *known == role).unwrap().1
+    }
+
     pub(crate) async fn open(&self, dir: &str) -> Ledger {
         Ledger::open(self.options(dir)).await.unwrap()
     }
@@ -217,6 +221,7 @@ impl Story {
                 base_ref: "main".parse().unwrap(),
                 base: Sha::from_bytes([2; 20]),
                 branch: self.proposal.branch().parse().unwrap(),
+                base_ref: "main".parse().unwrap(),
                 title: Digest::of(b"title"),
                 file: Digest::of(b"file"),
             }),
