@@ -42,9 +42,19 @@ impl Markdown {
     pub(super) fn time(at: Timestamp) -> Self {
         Self(at.for_people())
     }
-    /// A length of time.
+    /// A length of time: `24 hours`, `30 days`.
     pub(super) fn span(span: Span) -> Self {
-        Self(span.to_string())
+        const UNITS: [(i64, &str); 3] = [(3_600, "hour"), (60, "minute"), (1, "second")];
+        let seconds = span.millis() / 1_000;
+        let (count, unit) = if seconds > 2 * 86_400 && seconds % 86_400 == 0 {
+            (seconds / 86_400, "day")
+        } else {
+            UNITS
+                .into_iter()
+                .find(|(unit, _)| seconds % unit == 0 && seconds >= *unit)
+                .map_or((seconds, "second"), |(unit, name)| (seconds / unit, name))
+        };
+        Self(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
     }
     /// A pull request of this repository, as GitHub links it.
     pub(super) fn pull(number: PullNumber) -> Self {

@@ -46,6 +46,7 @@ struct ReportPage {
     label: String,
     in_full: Option<String>,
     tier: &'static str,
+    tier_word: String,
     low: bool,
     why: Markdown,
     deadline: Markdown,
@@ -63,7 +64,6 @@ struct ReportPage {
     said: origin::Said,
     action_digest: String,
     policy_digest: String,
-    schema_digest: String,
     proposal: String,
 }
 
@@ -103,6 +103,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         in_full: (!label.starts_with(&summary)).then_some(summary),
         label,
         tier: words::tier(assessment.tier),
+        tier_word: assessment.tier.to_string(),
         low: assessment.tier == Tier::Low,
         why: words::why(proposal, assessment, policy),
         deadline: Markdown::time(proposal.expires_at),
@@ -112,7 +113,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         system: binding.target.system.clone(),
         resources: resources(proposal, policy),
         parameters: parameters::parameters(proposal),
-        seen: seen::seen(proposal),
+        seen: seen::seen(proposal, action),
         checks: assessment.checks.iter().map(check_line).collect(),
         approval: approval::approval(proposal, assessment.tier, policy, base),
         taking_back: words::taking_back(action),
@@ -120,7 +121,6 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         said: origin::said(proposal),
         action_digest: proposal.action_digest().to_string(),
         policy_digest: policy.digest().to_string(),
-        schema_digest: binding.target.schema_digest.to_string(),
         proposal: proposal.id.to_string(),
     };
     let text = fill(&page)?;

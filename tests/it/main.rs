@@ -10,4 +10,7 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod render;
+mod render_attack;
+mod render_fixtures;
 mod sandbox;
