@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     assess::Assessment,
-    checks::{CheckResult, Level},
+    checks::{CheckResult, Level, Problem, text},
     ids::BranchName,
     policy::{Policy, Tier},
     proposal::Proposal,
@@ -27,6 +27,9 @@ use crate::domain::{
 pub const MAX_BODY: usize = 65_536;
 /// The first line's room.
 const LABEL: usize = 64;
+
+/// The check that looks for text that deceives.
+const TEXT: &str = "text";
 
 /// What a report is made of.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +117,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         resources: resources(proposal, policy),
         parameters: parameters::parameters(proposal),
         seen: seen::seen(proposal, action),
-        checks: assessment.checks.iter().map(check_line).collect(),
+        checks: checks(proposal, assessment),
         approval: approval::approval(proposal, assessment.tier, policy, base),
         taking_back: words::taking_back(action),
         origin: origin::origin(proposal),
@@ -150,19 +153,35 @@ fn resources(proposal: &Proposal, policy: &Policy) -> Vec<String> {
     all
 }
 
+/// Every check's result. Text that deceives is flagged even where the catalog does not ask for the check.
+fn checks(proposal: &Proposal, assessment: &Assessment) -> Vec<CheckLine> {
+    let mut lines: Vec<CheckLine> = assessment.checks.iter().map(check_line).collect();
+    if !assessment.checks.iter().any(|check| check.check.as_str() == TEXT) {
+        let problems = text::check(proposal);
+        if !problems.is_empty() {
+            lines.push(CheckLine {
+                name: TEXT.to_owned(),
+                result: "look closely (the catalog does not require this check)",
+                problems: problems.iter().map(problem_line).collect(),
+            });
+        }
+    }
+    lines
+}
+
+fn problem_line(problem: &Problem) -> ProblemLine {
+    ProblemLine {
+        at: (!problem.at.is_empty()).then(|| problem.at.clone()),
+        found: problem.found.clone(),
+        remedy: problem.remedy.clone(),
+    }
+}
+
 fn check_line(check: &CheckResult) -> CheckLine {
     CheckLine {
         name: check.check.to_string(),
         result: level(check.level),
-        problems: check
-            .problems
-            .iter()
-            .map(|problem| ProblemLine {
-                at: (!problem.at.is_empty()).then(|| problem.at.clone()),
-                found: problem.found.clone(),
-                remedy: problem.remedy.clone(),
-            })
-            .collect(),
+        problems: check.problems.iter().map(problem_line).collect(),
     }
 }
 

@@ -57,8 +57,8 @@ fn i26_a_low_note() {
       - model `claude-sonnet-4-5`
       - conversation `conv-81`
     - Proposal: `01M817QNM0000000000000001A`
-    - What is approved: `sha256:63945e1e6b6795c527e58ecffdfd97e3034403dd8bb0a33f4895103a77b7848a`
-    - Under the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of what is approved: `sha256:63945e1e6b6795c527e58ecffdfd97e3034403dd8bb0a33f4895103a77b7848a`
+    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
 
     ### What the agent says
 
@@ -89,7 +89,7 @@ fn i26_a_medium_campaign() {
 
     Read by Countersign itself at 2026-11-22 09:00 UTC; read again right before it runs.
 
-    - Affects **4,200** records: contacts who opted in to offers
+    Affects **4,200 records**: contacts who opted in to offers
 
     | Field | Now |
     |---|---|
@@ -145,8 +145,8 @@ fn i26_a_medium_campaign() {
     - Proposed by campaign-agent, for which erin answers, at 2026-11-22 09:00 UTC
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
-    - What is approved: `sha256:39fe7ff462e233a2406ebd3c3539b869c5d5f9ba546731f23153355843762cb3`
-    - Under the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of what is approved: `sha256:39fe7ff462e233a2406ebd3c3539b869c5d5f9ba546731f23153355843762cb3`
+    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
 
     ### What the agent says
 
@@ -193,7 +193,7 @@ fn i26_i29_a_high_payment() {
 
     Read by Countersign itself at 2026-11-22 09:00 UTC; read again right before it runs.
 
-    - Affects: ACME Ltd
+    Affects: ACME Ltd
 
     | Field | Before | After |
     |---|---|---|
@@ -241,8 +241,8 @@ fn i26_i29_a_high_payment() {
       - tool call `call_77`
       - trace `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
     - Proposal: `01M817QNM0000000000000001A`
-    - What is approved: `sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c`
-    - Under the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of what is approved: `sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c`
+    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
 
     ### What the agent says
 
@@ -285,20 +285,20 @@ fn i26_a_batch_of_twelve() {
 
     **Total: 7,800.00 EUR.**
 
-    | Item | `amount` | `reference` | `supplier_id` |
-    |---|---|---|---|
-    | `1` | 100.00 EUR | `November fees 1` | `supplier-01` |
-    | `2` | 200.00 EUR | `November fees 2` | `supplier-02` |
-    | `3` | 300.00 EUR | `November fees 3` | `supplier-03` |
-    | `4` | 400.00 EUR | `November fees 4` | `supplier-04` |
-    | `5` | 500.00 EUR | `November fees 5` | `supplier-05` |
-    | `6` | 600.00 EUR | `November fees 6` | `supplier-06` |
-    | `7` | 700.00 EUR | `November fees 7` | `supplier-07` |
-    | `8` | 800.00 EUR | `November fees 8` | `supplier-08` |
-    | `9` | 900.00 EUR | `November fees 9` | `supplier-09` |
-    | `10` | 1,000.00 EUR | `November fees 10` | `supplier-10` |
-    | `11` | 1,100.00 EUR | `November fees 11` | `supplier-11` |
-    | `12` | 1,200.00 EUR | `November fees 12` | `supplier-12` |
+    | Item | Parameters |
+    |---|---|
+    | `1` | amount: 100.00 EUR; reference: `November fees 1`; `supplier_id`: `supplier-01` |
+    | `2` | amount: 200.00 EUR; reference: `November fees 2`; `supplier_id`: `supplier-02` |
+    | `3` | amount: 300.00 EUR; reference: `November fees 3`; `supplier_id`: `supplier-03` |
+    | `4` | amount: 400.00 EUR; reference: `November fees 4`; `supplier_id`: `supplier-04` |
+    | `5` | amount: 500.00 EUR; reference: `November fees 5`; `supplier_id`: `supplier-05` |
+    | `6` | amount: 600.00 EUR; reference: `November fees 6`; `supplier_id`: `supplier-06` |
+    | `7` | amount: 700.00 EUR; reference: `November fees 7`; `supplier_id`: `supplier-07` |
+    | `8` | amount: 800.00 EUR; reference: `November fees 8`; `supplier_id`: `supplier-08` |
+    | `9` | amount: 900.00 EUR; reference: `November fees 9`; `supplier_id`: `supplier-09` |
+    | `10` | amount: 1,000.00 EUR; reference: `November fees 10`; `supplier_id`: `supplier-10` |
+    | `11` | amount: 1,100.00 EUR; reference: `November fees 11`; `supplier_id`: `supplier-11` |
+    | `12` | amount: 1,200.00 EUR; reference: `November fees 12`; `supplier_id`: `supplier-12` |
 
     ### Can it be undone?
 
@@ -321,8 +321,8 @@ fn i26_a_batch_of_twelve() {
     - Proposed by payments-agent, for which carol answers, at 2026-11-22 09:00 UTC
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
-    - What is approved: `sha256:d4b3a20e61b838816c1bd343b9048abbaecd77e8df506fe907c679eb0b406390`
-    - Under the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of what is approved: `sha256:d4b3a20e61b838816c1bd343b9048abbaecd77e8df506fe907c679eb0b406390`
+    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
 
     ### What the agent says
 
@@ -393,6 +393,34 @@ fn i10_i26_failed_checks_and_flagged_words_say_what_to_do() {
       - At `/items/1/parameters/text`: a text-direction control (U+202E). To do: send the text without it.
       - At `/items/1/parameters/text`: `Аcme` mixes scripts; one of its letters may pose as another. To do: compare it with the name you know, or send it in one script.
     "###);
+}
+
+#[test]
+fn i26_words_of_mixed_scripts_are_flagged_whatever_the_catalog_asks() {
+    let policy = policy();
+    let odd = propose(
+        &policy,
+        "support-agent",
+        json!({
+            "operation": "crm.note",
+            "parameters": {"customer_id": "C-1", "text": "from \u{410}cme"},
+            "justification": "x",
+        }),
+        vec![],
+    );
+    let mut assessment = assessment(&policy, &odd);
+    assessment.checks.clear();
+    let report = report(&ReportFacts {
+        proposal: &odd,
+        assessment: &assessment,
+        policy: &policy,
+        base: &base(),
+    })
+    .unwrap();
+    assert!(
+        report.contains("- **text**: look closely (the catalog does not require this check)"),
+        "{report}"
+    );
 }
 
 #[test]
