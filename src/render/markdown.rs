@@ -153,10 +153,26 @@ fn harmless(word: &str, first: bool) -> bool {
     let inside = |c: char| c.is_alphanumeric() || ".,;!?'\"()%/+-–—’‘“”€£¥…•·×".contains(c);
     let body = word.strip_suffix(':').unwrap_or(word);
     chars.next().is_some_and(opens)
-        && body.chars().all(inside)
+        && body.chars().all(|c| inside(c) || c == '_')
+        && !has_loose_underscore(body)
         && !(first && is_list_marker(word))
         && !word.to_ascii_lowercase().contains("www.")
         && !has_reference(word)
+}
+
+/// An underscore that does not stand between letters or digits, where alone it can't emphasise.
+fn has_loose_underscore(word: &str) -> bool {
+    let mut parts = word.split('_').peekable();
+    let mut first = true;
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none();
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        if !first && !edge(part.chars().next()) || !last && !edge(part.chars().next_back()) {
+            return true;
+        }
+        first = false;
+    }
+    false
 }
 
 fn is_list_marker(word: &str) -> bool {
@@ -233,6 +249,7 @@ mod tests {
             ("INV-2041 and 0123456789", "`INV-2041` and `0123456789`"),
             ("no action `x.y`; did you", "no action `x.y`; did you"),
             ("a `b` c`d", "a `b` ``c`d``"),
+            ("supplier_id a__b _c_ d_", "supplier_id `a__b` `_c_` `d_`"),
             ("1. first", "`1.` first"),
             ("- first - second", "`-` first - second"),
             ("<b>x</b> **y**", "`<b>x</b>` `**y**`"),

@@ -26,7 +26,7 @@ use crate::domain::{
 /// The longest body of a pull request, in characters.
 pub const MAX_BODY: usize = 65_536;
 /// The first line's room.
-const LABEL: usize = 64;
+const LABEL: usize = 76;
 
 /// The check that looks for text that deceives.
 const TEXT: &str = "text";

@@ -77,11 +77,9 @@ fn i26_a_low_note() {
 fn i26_a_medium_campaign() {
     let policy = policy();
     insta::assert_snapshot!(report_of(&policy, &campaign(&policy)), @r###"
-    ## E-mail "Spring offer: 20% off" to segment…, 4,200 affected
+    ## E-mail "Spring offer: 20% off" to segment spring-leads, 4,200 affected
 
     **Medium risk. Approve by 2026-11-25 09:00 UTC.** Why medium: moderate impact, personal data, **can't be undone**.
-
-    In full: E-mail "Spring offer: 20% off" to segment spring-leads
 
     **Needs 1 approval.**
 
@@ -287,18 +285,18 @@ fn i26_a_batch_of_twelve() {
 
     | Item | Parameters |
     |---|---|
-    | `1` | amount: 100.00 EUR; reference: `November fees 1`; `supplier_id`: `supplier-01` |
-    | `2` | amount: 200.00 EUR; reference: `November fees 2`; `supplier_id`: `supplier-02` |
-    | `3` | amount: 300.00 EUR; reference: `November fees 3`; `supplier_id`: `supplier-03` |
-    | `4` | amount: 400.00 EUR; reference: `November fees 4`; `supplier_id`: `supplier-04` |
-    | `5` | amount: 500.00 EUR; reference: `November fees 5`; `supplier_id`: `supplier-05` |
-    | `6` | amount: 600.00 EUR; reference: `November fees 6`; `supplier_id`: `supplier-06` |
-    | `7` | amount: 700.00 EUR; reference: `November fees 7`; `supplier_id`: `supplier-07` |
-    | `8` | amount: 800.00 EUR; reference: `November fees 8`; `supplier_id`: `supplier-08` |
-    | `9` | amount: 900.00 EUR; reference: `November fees 9`; `supplier_id`: `supplier-09` |
-    | `10` | amount: 1,000.00 EUR; reference: `November fees 10`; `supplier_id`: `supplier-10` |
-    | `11` | amount: 1,100.00 EUR; reference: `November fees 11`; `supplier_id`: `supplier-11` |
-    | `12` | amount: 1,200.00 EUR; reference: `November fees 12`; `supplier_id`: `supplier-12` |
+    | `1` | amount: 100.00 EUR; reference: `November fees 1`; supplier_id: `supplier-01` |
+    | `2` | amount: 200.00 EUR; reference: `November fees 2`; supplier_id: `supplier-02` |
+    | `3` | amount: 300.00 EUR; reference: `November fees 3`; supplier_id: `supplier-03` |
+    | `4` | amount: 400.00 EUR; reference: `November fees 4`; supplier_id: `supplier-04` |
+    | `5` | amount: 500.00 EUR; reference: `November fees 5`; supplier_id: `supplier-05` |
+    | `6` | amount: 600.00 EUR; reference: `November fees 6`; supplier_id: `supplier-06` |
+    | `7` | amount: 700.00 EUR; reference: `November fees 7`; supplier_id: `supplier-07` |
+    | `8` | amount: 800.00 EUR; reference: `November fees 8`; supplier_id: `supplier-08` |
+    | `9` | amount: 900.00 EUR; reference: `November fees 9`; supplier_id: `supplier-09` |
+    | `10` | amount: 1,000.00 EUR; reference: `November fees 10`; supplier_id: `supplier-10` |
+    | `11` | amount: 1,100.00 EUR; reference: `November fees 11`; supplier_id: `supplier-11` |
+    | `12` | amount: 1,200.00 EUR; reference: `November fees 12`; supplier_id: `supplier-12` |
 
     ### Can it be undone?
 
