@@ -107,7 +107,7 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Approvals, _) => approvals(one),
         (Rule::ChangesRequested, true) => ours("none"),
         (Rule::ChangesRequested, false) => list(&one.who)
-            .and(" asked for changes; resolve it with them, or they approve or dismiss their review"),
+            .and(" asked for changes; once that is settled, they approve or withdraw their review"),
         (Rule::StepUp, true) => ours("given"),
         (Rule::StepUp, false) => ours("each approver must confirm with a passkey"),
         (Rule::SeparationOfDuties, _) => party(one, case),
@@ -140,8 +140,8 @@ fn unknown(one: &Because) -> Markdown {
                 .then(&list(&one.who))
                 .and("; see the report");
         }
-        Rule::Policy => "`policies/` on the base branch could not be read",
-        Rule::Pull | Rule::Head | Rule::Presentation => "the pull request could not be read",
+        Rule::Policy => "could not be read from `policies/` on the base branch",
+        Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
         Rule::Preview => "what is affected could not be read",
         Rule::Protection => "how the base branch is protected could not be read",

@@ -13,6 +13,9 @@
 mod contract;
 mod github;
 mod ledger;
+mod render;
+mod render_attack;
+mod render_fixtures;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;
