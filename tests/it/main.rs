@@ -11,6 +11,7 @@
 )]
 
 mod contract;
+mod execute;
 mod github;
 mod ledger;
 mod sandbox;
@@ -20,3 +21,5 @@ mod sandbox_faults;
 mod sandbox_git;
 mod sandbox_pages;
 mod sandbox_walk;
+mod settings;
+mod store;
