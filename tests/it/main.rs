@@ -11,6 +11,7 @@
 )]
 
 mod contract;
+mod execute;
 mod github;
 mod ledger;
 mod render;
@@ -23,5 +24,7 @@ mod sandbox_faults;
 mod sandbox_git;
 mod sandbox_pages;
 mod sandbox_walk;
+mod settings;
+mod store;
 mod stories;
 mod world;
