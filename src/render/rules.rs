@@ -115,6 +115,9 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             .and("'s approval was not seen when it was given, on this commit and text; ask ")
             .then(&list(&one.who))
             .and(" to approve again"),
+        (Rule::NotAPerson, false) => ours("merged by ")
+            .then(&list(&one.who))
+            .and(", an account that is not a person in people.yaml"),
         (Rule::NotAPerson, _) if one.who.is_empty() => ours("a review by a deleted account"),
         (Rule::NotAPerson, _) => ours("a review by ")
             .then(&list(&one.who))
@@ -203,6 +206,9 @@ fn approvals(one: &Because) -> Markdown {
 
 /// INVARIANT i08.
 fn party(one: &Because, case: &Case) -> Markdown {
+    if one.who.is_empty() {
+        return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
+    }
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")

@@ -12,7 +12,9 @@
 
 mod contract;
 mod execute;
+mod explain;
 mod github;
+mod layers;
 mod ledger;
 mod render;
 mod render_attack;
