@@ -221,7 +221,6 @@ impl Story {
                 base_ref: "main".parse().unwrap(),
                 base: Sha::from_bytes([2; 20]),
                 branch: self.proposal.branch().parse().unwrap(),
-                base_ref: "main".parse().unwrap(),
                 title: Digest::of(b"title"),
                 file: Digest::of(b"file"),
             }),
