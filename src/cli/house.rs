@@ -48,9 +48,15 @@ fn people(github: &Running, agents: &[&str]) -> Result<Vec<(String, u64)>, Error
         }
     }
     for agent in agents {
-        let login = format!("{agent}[bot]");
-        let id = github.add_user(&login)?;
-        accounts.push((login, id));
+        // Agents come in by HTTP; their accounts only let them open pull requests of their own.
+        let account = github.create_app(AppSpec {
+            slug: (*agent).to_owned(),
+            owner: ORG.to_owned(),
+            permissions: Vec::new(),
+            events: Vec::new(),
+            webhook_url: None,
+        })?;
+        accounts.push((format!("{agent}[bot]"), account.bot_id));
     }
     Ok(accounts)
 }

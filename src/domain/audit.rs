@@ -138,7 +138,7 @@ pub enum Flaw {
     Semantics(u32),
     /// It can't follow what came before.
     #[error("{0}")]
-    Illegal(Box<super::book::Illegal>),
+    Illegal(Box<super::illegal::Illegal>),
     /// The first entry is not the one whose digest was given. INVARIANT i01.
     #[error("the ledger begins with {found}, not with the genesis digest given ({expected})")]
     Genesis {

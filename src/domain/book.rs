@@ -15,7 +15,7 @@ use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
     canonical::NotCanonical,
     case::{Case, Life},
-    entry::{Actor, Draft, Entry, Event, Genesis, Kind, Role, RoleKey, SEMANTICS},
+    entry::{Actor, Draft, Entry, Event, Genesis, Role, RoleKey, SEMANTICS},
     ids::{
         ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, ProposalId, PullNumber, Seq, Timestamp,
     },
@@ -24,74 +24,10 @@ use super::{
     subject::subject,
 };
 
-/// Open proposals one agent may have at a time. INVARIANT i24.
-pub const MAX_PENDING: usize = 100;
-
 /// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
 pub const RECENT: usize = 256;
 
-/// Why something can't be recorded now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Illegal {
-    /// A second beginning.
-    #[error("the ledger has begun already")]
-    SecondGenesis,
-    /// No such proposal.
-    #[error("{} is not on this ledger", .0.map_or_else(|| "an entry without a proposal".to_owned(), |id| format!("proposal {id}")))]
-    NoCase(Option<ProposalId>),
-    /// Not from where the proposal stands.
-    #[error("`{kind}` can't follow: proposal {proposal} is {life}")]
-    Life {
-        /// The proposal.
-        proposal: ProposalId,
-        /// Where it stands.
-        life: Life,
-        /// What was to be recorded.
-        kind: Kind,
-    },
-    /// The id, nonce or idempotency key was used before.
-    #[error("`{what}` was used before, by proposal {by}")]
-    Used {
-        /// Which of them.
-        what: &'static str,
-        /// By which proposal.
-        by: ProposalId,
-    },
-    /// Too many open proposals of one agent.
-    #[error(
-        "agent `{agent}` has {MAX_PENDING} proposals waiting already; wait for some to end, or cancel some"
-    )]
-    Pending {
-        /// The agent.
-        agent: AgentName,
-    },
-    /// The pull request belongs to another proposal.
-    #[error("pull request {pull} belongs to proposal {by}")]
-    Pull {
-        /// The pull request.
-        pull: PullNumber,
-        /// Its proposal.
-        by: ProposalId,
-    },
-    /// The entry's digests are not the proposal's.
-    #[error("the {0} digest is not the proposal's")]
-    Digest(&'static str),
-    /// The lock is not the one the tier demands. INVARIANT i16.
-    #[error("the claim is not the one that the proposal's tier demands")]
-    Claim,
-    /// The instance is not the one that started.
-    #[error("the execution was started by another instance")]
-    Instance,
-    /// The role may not write this kind.
-    #[error("{role} may not write `{kind}`")]
-    Role {
-        /// The role.
-        role: Role,
-        /// The kind.
-        kind: Kind,
-    },
-}
+pub use super::illegal::{Illegal, MAX_PENDING};
 
 /// What is kept of a proposal that ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -276,6 +212,9 @@ impl Book {
             Event::Opened(opened) => {
                 if digests.presentation.is_none() {
                     return Err(Illegal::Digest("presentation"));
+                }
+                if opened.base_ref != self.genesis.base {
+                    return Err(Illegal::Base(opened.base_ref.clone()));
                 }
                 match self.pulls.get(&opened.pull) {
                     Some(by) => Err(Illegal::Pull {

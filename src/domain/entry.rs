@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 use super::{
     assess::Assessment,
     canonical::{NotCanonical, canonical_text},
-    gate::Because,
     ids::{
         AccountId, AgentName, BranchName, DeliveryId, Digest, InstanceId, ItemId, KeyId, Login, PersonName,
         ProposalId, PullNumber, RepoName, ReviewId, Seq, Sha, Timestamp,
     },
     observation::{Observation, ReviewState},
     proposal::Proposal,
+    verdict::{Because, Verdict},
 };
 
 /// The version of the rules that entries are decided under; every entry names the one it was made with.
@@ -297,10 +297,10 @@ pub struct Opened {
     pub pull: PullNumber,
     /// The proposal's one commit.
     pub head: Sha,
-    /// The protected branch it goes into.
-    pub base_ref: BranchName,
     /// Its parent on the base branch.
     pub base: Sha,
+    /// The branch it is to be merged into: the protected base of the genesis entry, and no other.
+    pub base_ref: BranchName,
     /// The proposal's branch.
     pub branch: BranchName,
     /// The digest of the pull request's title.
@@ -380,7 +380,7 @@ pub struct Observed {
     /// What was seen, complete.
     pub observation: Box<Observation>,
     /// The verdict: `open`, `waiting`, `blocked` or `errored`.
-    pub gate: super::gate::Verdict,
+    pub gate: Verdict,
     /// The rules that gave it.
     pub because: Vec<Because>,
 }

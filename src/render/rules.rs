@@ -22,6 +22,8 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Head => "Commit",
         Rule::Presentation => "Title and text",
         Rule::Commits => "Written by",
+        Rule::Preview => "Seen before",
+        Rule::Protection => "Branch rules",
         Rule::Owners => "Owners",
         Rule::Approvals => "Approvals",
         Rule::ChangesRequested => "Objections",
@@ -91,6 +93,15 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Commits, false) => {
             ours("there are commits by others, or nobody can tell by whom; the agent must propose it anew")
         }
+        (Rule::Preview, true) => ours("Countersign itself read what is affected"),
+        (Rule::Preview, false) => ours(
+            "Countersign could not see what is affected, and the policy wants that; give the action an `observe` in \
+             catalog.yaml",
+        ),
+        (Rule::Protection, true) => ours("could be read"),
+        (Rule::Protection, false) => {
+            ours("are weaker than the policy demands; see the repository's settings")
+        }
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => unowned(one),
         (Rule::Approvals, _) => approvals(one),
@@ -132,6 +143,8 @@ fn unknown(one: &Because) -> Markdown {
         Rule::Policy => "`policies/` on the base branch could not be read",
         Rule::Pull | Rule::Head | Rule::Presentation => "the pull request could not be read",
         Rule::Commits => "the commits could not be read",
+        Rule::Preview => "what is affected could not be read",
+        Rule::Protection => "how the base branch is protected could not be read",
         Rule::Approvals => "reviews, permissions or teams could not be read",
         Rule::SeparationOfDuties => "who pushed, wrote or merged it could not be read",
         Rule::Life

@@ -20,3 +20,5 @@ mod sandbox_faults;
 mod sandbox_git;
 mod sandbox_pages;
 mod sandbox_walk;
+mod stories;
+mod world;

@@ -112,7 +112,7 @@ fn next(args: &Args, begun: &Begun) {
 
 pub(super) fn starter(dir: &Path) {
     let at = dir.display();
-    anstream::println!("{} wrote the starter policies into {}", paint::good(paint::YES), paint::strong(at));
+    anstream::println!("{} wrote the starter policies into {}", paint::good(paint::YES), paint::strong(&at));
     anstream::println!("\n{}", paint::strong("next"));
     row("people", format_args!("put your people and their account numbers into {at}/people.yaml"));
     row("owners", format_args!("say in {at}/CODEOWNERS who may approve what"));

@@ -214,6 +214,7 @@ impl Story {
             Event::Opened(Opened {
                 pull: PullNumber(u64::from(self.n)),
                 head: Sha::from_bytes([1; 20]),
+                base_ref: "main".parse().unwrap(),
                 base: Sha::from_bytes([2; 20]),
                 branch: self.proposal.branch().parse().unwrap(),
                 title: Digest::of(b"title"),
