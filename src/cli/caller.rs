@@ -70,7 +70,7 @@ impl Caller {
     }
 }
 
-fn private_key(path: &Path) -> Result<SigningKey, Failure> {
+pub(super) fn private_key(path: &Path) -> Result<SigningKey, Failure> {
     let shown = path.display();
     let text = text(path, "the agent's key")?;
     let key = PrivateKey::from_openssh(text.as_bytes()).map_err(|_| {
