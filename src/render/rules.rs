@@ -99,7 +99,9 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
              catalog.yaml",
         ),
         (Rule::Protection, true) => ours("could be read"),
-        (Rule::Protection, false) => ours("are weaker than the policy demands; see the repository's settings"),
+        (Rule::Protection, false) => {
+            ours("are weaker than the policy demands; see the repository's settings")
+        }
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => unowned(one),
         (Rule::Approvals, _) => approvals(one),
