@@ -85,7 +85,8 @@ fn title(case: &Case, decision: &Decision) -> String {
     if !matches!(case.life, Life::Open | Life::Merged) {
         return headline(case.life).to_owned();
     }
-    let against = decision.against().max_by_key(|one| one.standing);
+    let worst = decision.against().map(|one| one.standing).max();
+    let against = decision.against().find(|one| Some(one.standing) == worst);
     match (decision.verdict(), against) {
         (Verdict::Open, _) => "Approved".to_owned(),
         (Verdict::Waiting, Some(one)) => match (one.have, one.need) {

@@ -36,7 +36,7 @@ impl Page for OutcomePage {
 #[derive(Serialize)]
 struct StepLine {
     item: String,
-    outcome: &'static str,
+    outcome: Markdown,
     status: Option<String>,
     note: Option<Markdown>,
 }
@@ -71,13 +71,13 @@ pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
 fn step_line(step: &StepResult) -> StepLine {
     StepLine {
         item: step.item.to_string(),
-        outcome: match step.outcome {
+        outcome: Markdown::ours(match step.outcome {
             Outcome::Executed => "ran",
             Outcome::Refused => "**refused**",
             Outcome::Errored => "**failed**",
             Outcome::Undone => "**failed, undone**",
             Outcome::Partial => "**ran in part**",
-        },
+        }),
         status: step.status.map(|status| status.to_string()),
         note: step.note.as_deref().map(Markdown::code),
     }

@@ -107,7 +107,7 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Approvals, _) => approvals(one),
         (Rule::ChangesRequested, true) => ours("none"),
         (Rule::ChangesRequested, false) => list(&one.who)
-            .and(" asked for changes; resolve it with them, or they approve or dismiss their review"),
+            .and(" asked for changes; once that is settled, they approve or withdraw their review"),
         (Rule::StepUp, true) => ours("given"),
         (Rule::StepUp, false) => ours("each approver must confirm with a passkey"),
         (Rule::SeparationOfDuties, _) => party(one, case),
@@ -115,6 +115,9 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             .and("'s approval was not seen when it was given, on this commit and text; ask ")
             .then(&list(&one.who))
             .and(" to approve again"),
+        (Rule::NotAPerson, false) => ours("merged by ")
+            .then(&list(&one.who))
+            .and(", an account that is not a person in people.yaml"),
         (Rule::NotAPerson, _) if one.who.is_empty() => ours("a review by a deleted account"),
         (Rule::NotAPerson, _) => ours("a review by ")
             .then(&list(&one.who))
@@ -140,8 +143,8 @@ fn unknown(one: &Because) -> Markdown {
                 .then(&list(&one.who))
                 .and("; see the report");
         }
-        Rule::Policy => "`policies/` on the base branch could not be read",
-        Rule::Pull | Rule::Head | Rule::Presentation => "the pull request could not be read",
+        Rule::Policy => "could not be read from `policies/` on the base branch",
+        Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
         Rule::Preview => "what is affected could not be read",
         Rule::Protection => "how the base branch is protected could not be read",
@@ -203,6 +206,9 @@ fn approvals(one: &Because) -> Markdown {
 
 /// INVARIANT i08.
 fn party(one: &Because, case: &Case) -> Markdown {
+    if one.who.is_empty() {
+        return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
+    }
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")
