@@ -2,12 +2,13 @@
 
 use countersign::{
     domain::{
+        canonical::canonical,
         case::{Case, Life},
         entry::{ClaimedBy, Finished, Merged, Outcome, Started, StepResult, VoidReason},
-        ids::{Digest, ProposalId, PullNumber},
-        observation::{ReviewState, Seen},
+        ids::{AccountId, Digest, ProposalId, PullNumber, ReviewId},
+        observation::{LiveReview, ReviewState, Seen},
         policy::Policy,
-        proposal::{AgentProof, Attestation, Proposal, ProposalParts},
+        proposal::{Affected, AgentProof, Attestation, Proposal, ProposalParts},
         receive::FieldError,
         source::{SourceFile, read_yaml},
     },
@@ -583,6 +584,36 @@ fn a_proposal_s_file_reads_back_equal() {
 }
 
 #[test]
+fn i26_a_proposal_read_back_from_the_ledger_gives_the_same_bytes() {
+    let policy = policy();
+    let seen = facts(
+        json!({"z": 1, "a": {"y": [1, {"q": 2, "b": 3}], "x": 2}}),
+        Some(json!({"z": 2, "a": {"y": [1, {"q": 2, "b": 3}], "x": 2}})),
+        Affected {
+            sample: vec![json!({"z": 1, "y": 2, "x": 3, "w": {"v": 4, "a": 5}})],
+            ..Affected::default()
+        },
+    );
+    let proposal = propose(
+        &policy,
+        "campaign-agent",
+        json!({
+            "operation": "campaigns.send",
+            "parameters": {"subject": "s", "segment_id": "a", "body": "b"},
+            "claimed": {"z": {"y": 1, "b": 2}, "a": 1},
+            "justification": "x",
+        }),
+        vec![("1", seen)],
+    );
+    let back: Proposal = serde_json::from_slice(&canonical(&proposal).unwrap()).unwrap();
+    assert_eq!(back, proposal);
+    assert_eq!(report_of(&policy, &back), report_of(&policy, &proposal));
+    assert_eq!(change_diff(&back), change_diff(&proposal));
+    assert_eq!(proposal_yaml(&back).unwrap(), proposal_yaml(&proposal).unwrap());
+    assert_eq!(commit_message(&back), commit_message(&proposal));
+}
+
+#[test]
 fn change_diff_is_a_diff_that_git_applies() {
     let policy = policy();
     insta::assert_snapshot!(change_diff(&payment(&policy)), @r###"
@@ -976,6 +1007,54 @@ fn every_end_has_its_words() {
 
     state 043a718774c5
     "###);
+}
+
+#[test]
+fn i26_comments_and_checks_stay_within_github_s_limits() {
+    let policy = policy();
+    let mut case = open_case(&policy, payment(&policy));
+    let note = "|<b>".repeat(500);
+    let steps = (0..500)
+        .map(|n| {
+            let outcome = if n == 499 {
+                Outcome::Refused
+            } else {
+                Outcome::Executed
+            };
+            step(&n.to_string(), outcome, Some(422), Some(&note))
+        })
+        .collect();
+    finished(&mut case, Life::Partial, Outcome::Partial, steps);
+    let text = outcome(&case, &policy, Digest::of(b"s")).unwrap();
+    assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+    assert!(text.contains("| `499` | **refused** |") && text.contains("And 450 more items"));
+    let errors: Vec<FieldError> = (0..200).map(|_| FieldError::new(&note, &note)).collect();
+    let text = inbox_answer(&errors).unwrap();
+    assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+    assert!(text.contains("- and 175 more"));
+    let case = open_case(&policy, payment(&policy));
+    let mut seen = observation(&case);
+    let Seen::Known(reviews) = &mut seen.reviews else {
+        panic!("reviews are known");
+    };
+    // Anybody may review in a public repository.
+    reviews.extend((0..2_000).map(|n| LiveReview {
+        id: ReviewId(n),
+        account: Some(AccountId(1_000_000 + n)),
+        login: None,
+        human: true,
+        state: ReviewState::Approved,
+        commit: Some(sha(2)),
+        submitted_at: now(),
+    }));
+    let text = check(&case, &decided(&case, &seen, &policy), &policy)
+        .unwrap()
+        .summary;
+    assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+    assert!(
+        text.contains("| Approvals | **missing** |") && text.contains("more | | |"),
+        "{text}"
+    );
 }
 
 #[test]
