@@ -1,1 +1,480 @@
-//! Flags, environment and file become settings; secrets are wrapped and unprintable.
+//! What the operator decides: flags first, then `COUNTERSIGN_*` variables, then a file.
+
+mod file;
+mod secret;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::{
+    ids::{AgentName, Digest, RepoName, Span},
+    source::SourceError,
+};
+use file::Written;
+
+const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
+const AGENT_SECRET: &str = "COUNTERSIGN_AGENT_SECRET_";
+
+/// The flags and variables of a running bot.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Args {
+    /// Read settings from this YAML file; flags and variables override it
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Keep claims, data keys and the ledger's mirror in this directory, readable by this user only [default: countersign-data]
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Listen on this address for agents and webhooks [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "COUNTERSIGN_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// The API of GitHub or of an Enterprise Server, as in https://github.example.com/api/v3 [default: https://api.github.com]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_API_URL")]
+    pub api_url: Option<Url>,
+    /// Where repositories are cloned from; worked out from the API's address unless stated
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_GIT_URL")]
+    pub git_url: Option<Url>,
+    /// The repository that holds policies, proposals and ledger
+    #[arg(long, value_name = "OWNER/NAME", env = "COUNTERSIGN_REPO")]
+    pub repo: Option<RepoName>,
+    /// The GitHub App's id
+    #[arg(long, value_name = "ID", env = "COUNTERSIGN_APP_ID")]
+    pub app_id: Option<u64>,
+    /// The GitHub App's private key, a PEM file that only this user can read
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_APP_KEY_FILE")]
+    pub app_key_file: Option<PathBuf>,
+    /// A file with the webhook's secret; or put the secret itself in COUNTERSIGN_WEBHOOK_SECRET
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_WEBHOOK_SECRET_FILE")]
+    pub webhook_secret_file: Option<PathBuf>,
+    /// The ledger's genesis digest, as `countersign init` printed it; keep it outside the repository
+    #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+    pub genesis: Option<Digest>,
+    /// The gate's signing key, an OpenSSH file that only this user can read
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_GATE_KEY_FILE")]
+    pub gate_key_file: Option<PathBuf>,
+    /// The executor's signing key, an OpenSSH file that only this user can read
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_EXECUTOR_KEY_FILE")]
+    pub executor_key_file: Option<PathBuf>,
+    /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
+    pub group_within: Option<Span>,
+    /// Look at every open proposal again this often, so that a lost webhook heals, 1s to 1h [default: 1m]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_SWEEP_EVERY")]
+    pub sweep_every: Option<Span>,
+    /// Whether this process also carries out what was approved [default: true]
+    #[arg(long, value_name = "true|false", env = "COUNTERSIGN_EXECUTOR")]
+    pub executor: Option<bool>,
+}
+
+/// Why the bot can't be started so.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A value that is missing everywhere.
+    #[error("{what} is missing; give `--{flag}`, set `{variable}`, or write `{field}` in the settings file")]
+    Missing {
+        /// What it is.
+        what: &'static str,
+        /// The flag.
+        flag: &'static str,
+        /// The variable.
+        variable: &'static str,
+        /// The field of the file.
+        field: &'static str,
+    },
+    /// The settings file.
+    #[error(transparent)]
+    File(#[from] SourceError),
+    /// A file that can't be read.
+    #[error("can't read `{path}`, {what}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A secret that others can read.
+    #[error("`{path}` is {what} and others can read it; run `chmod 600 {path}`")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        what: &'static str,
+    },
+    /// A secret that is no secret.
+    #[error("{what} {rule}")]
+    Secret {
+        /// What it is.
+        what: String,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// A value out of bounds.
+    #[error("`{value}` can't be {what}: {rule}")]
+    Value {
+        /// The value.
+        value: String,
+        /// What it is.
+        what: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+/// Everything the operator decides. Secrets are never printed.
+pub struct Settings {
+    data_dir: PathBuf,
+    listen: SocketAddr,
+    api_url: Url,
+    git_url: Url,
+    repo: RepoName,
+    app_id: u64,
+    app_key: SecretString,
+    webhook_secret: SecretString,
+    genesis: Digest,
+    gate_key: SecretString,
+    executor_key: Option<SecretString>,
+    agents: BTreeMap<String, SecretString>,
+    group_within: Span,
+    sweep_every: Span,
+}
+
+impl Settings {
+    /// Settings from flags and this process's variables.
+    pub fn load(args: &Args) -> Result<Self, Vec<SettingsError>> {
+        let ours = |(name, value): (OsString, OsString)| {
+            let name = name
+                .into_string()
+                .ok()
+                .filter(|name| name.starts_with("COUNTERSIGN_"))?;
+            Some((name, value.into_string().ok()?))
+        };
+        Self::from(args, std::env::vars_os().filter_map(ours).collect())
+    }
+
+    /// Settings from flags and these variables, of which only the secrets are looked at: clap reads the others. Errors:
+    /// all that are wrong.
+    pub fn from(args: &Args, variables: BTreeMap<String, String>) -> Result<Self, Vec<SettingsError>> {
+        let written = match &args.config {
+            Some(path) => file::read(path).map_err(|error| vec![error])?,
+            None => Written::default(),
+        };
+        let mut wrong = Vec::new();
+        let settings = gather(args, &written, variables, &mut wrong);
+        match settings {
+            Some(settings) if wrong.is_empty() => Ok(settings),
+            Some(_) | None => Err(wrong),
+        }
+    }
+
+    /// Where claims, data keys and the ledger's mirror are kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+    /// Where agents and webhooks come in.
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+    /// The base of GitHub's API, without a slash at its end.
+    pub fn api_url(&self) -> &str {
+        self.api_url.as_str().trim_end_matches('/')
+    }
+    /// The base of clone addresses, without a slash at its end.
+    pub fn git_url(&self) -> &str {
+        self.git_url.as_str().trim_end_matches('/')
+    }
+    /// The repository.
+    pub const fn repo(&self) -> &RepoName {
+        &self.repo
+    }
+    /// The GitHub App.
+    pub const fn app_id(&self) -> u64 {
+        self.app_id
+    }
+    /// The App's private key, PEM.
+    pub const fn app_key(&self) -> &SecretString {
+        &self.app_key
+    }
+    /// What webhooks are signed with.
+    pub const fn webhook_secret(&self) -> &SecretString {
+        &self.webhook_secret
+    }
+    /// The root of trust. INVARIANT i01.
+    pub const fn genesis(&self) -> Digest {
+        self.genesis
+    }
+    /// The gate's signing key, OpenSSH.
+    pub const fn gate_key(&self) -> &SecretString {
+        &self.gate_key
+    }
+    /// The executor's signing key, OpenSSH; `None` when this process does not execute.
+    pub const fn executor_key(&self) -> Option<&SecretString> {
+        self.executor_key.as_ref()
+    }
+    /// What an agent without a key of its own signs with.
+    pub fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
+        self.agents.get(&variable(agent.as_str()))
+    }
+    /// Low-tier executions are recorded within this. INVARIANT i16.
+    pub const fn group_within(&self) -> Span {
+        self.group_within
+    }
+    /// How often every open proposal is looked at again.
+    pub const fn sweep_every(&self) -> Span {
+        self.sweep_every
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("repo", &self.repo)
+            .finish_non_exhaustive()
+    }
+}
+
+fn gather(
+    args: &Args,
+    written: &Written,
+    mut variables: BTreeMap<String, String>,
+    wrong: &mut Vec<SettingsError>,
+) -> Option<Settings> {
+    let executor = args.executor.or(written.executor).unwrap_or(true);
+    let repo = required(
+        &args.repo,
+        &written.repo,
+        "the repository",
+        ["repo", "COUNTERSIGN_REPO", "repo"],
+        wrong,
+    );
+    let app_id = required(
+        &args.app_id,
+        &written.app_id,
+        "the GitHub App's id",
+        ["app-id", "COUNTERSIGN_APP_ID", "app_id"],
+        wrong,
+    );
+    let genesis = required(
+        &args.genesis,
+        &written.genesis,
+        "the genesis digest",
+        ["genesis", "COUNTERSIGN_GENESIS", "genesis"],
+        wrong,
+    );
+    let key =
+        |flag: &Option<PathBuf>, path: &Option<PathBuf>, what, names, wrong: &mut Vec<SettingsError>| {
+            let path = required(flag, path, what, names, wrong)?;
+            note(secret::read(&path, what), wrong)
+        };
+    let app_key = key(
+        &args.app_key_file,
+        &written.app_key_file,
+        "the GitHub App's private key",
+        ["app-key-file", "COUNTERSIGN_APP_KEY_FILE", "app_key_file"],
+        wrong,
+    );
+    let gate_key = key(
+        &args.gate_key_file,
+        &written.gate_key_file,
+        "the gate's signing key",
+        ["gate-key-file", "COUNTERSIGN_GATE_KEY_FILE", "gate_key_file"],
+        wrong,
+    );
+    let executor_key = executor.then(|| {
+        key(
+            &args.executor_key_file,
+            &written.executor_key_file,
+            "the executor's signing key",
+            [
+                "executor-key-file",
+                "COUNTERSIGN_EXECUTOR_KEY_FILE",
+                "executor_key_file",
+            ],
+            wrong,
+        )
+    });
+    let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
+    let mut agents = BTreeMap::new();
+    for (name, path) in &written.agents {
+        if let Some(secret) = note(secret::shared(path, "an agent's secret"), wrong) {
+            agents.insert(variable(name.as_str()), secret);
+        }
+    }
+    for (name, text) in variables {
+        if let Some(agent) = name.strip_prefix(AGENT_SECRET)
+            && let Some(secret) = note(secret::long_enough(text, &name), wrong)
+        {
+            agents.insert(agent.to_owned(), secret);
+        }
+    }
+    let group_within = span(
+        args.group_within.or(written.group_within),
+        10,
+        10,
+        "the time between groups",
+        wrong,
+    );
+    let sweep_every = span(
+        args.sweep_every.or(written.sweep_every),
+        60,
+        3_600,
+        "the time between sweeps",
+        wrong,
+    );
+    let api_url = api(args.api_url.as_ref().or(written.api_url.as_ref()), wrong);
+    let git_url = match args.git_url.as_ref().or(written.git_url.as_ref()) {
+        Some(url) => note(encrypted(url, "the address of repositories"), wrong),
+        None => api_url.as_ref().map(beside),
+    };
+    let default_listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+    Some(Settings {
+        data_dir: args
+            .data_dir
+            .clone()
+            .or_else(|| written.data_dir.clone())
+            .unwrap_or_else(|| "countersign-data".into()),
+        listen: args.listen.or(written.listen).unwrap_or(default_listen),
+        api_url: api_url?,
+        git_url: git_url?,
+        repo: repo?,
+        app_id: app_id?,
+        app_key: app_key?,
+        webhook_secret: webhook_secret?,
+        genesis: genesis?,
+        gate_key: gate_key?,
+        executor_key: match executor_key {
+            Some(key) => Some(key?),
+            None => None,
+        },
+        agents,
+        group_within: group_within?,
+        sweep_every: sweep_every?,
+    })
+}
+
+fn webhook(
+    args: &Args,
+    written: &Written,
+    variable: Option<String>,
+    wrong: &mut Vec<SettingsError>,
+) -> Option<SecretString> {
+    const WHAT: &str = "the webhook's secret";
+    match (&args.webhook_secret_file, variable, &written.webhook_secret_file) {
+        (Some(path), ..) | (None, None, Some(path)) => note(secret::shared(path, WHAT), wrong),
+        (None, Some(text), _) => note(secret::long_enough(text, WEBHOOK_SECRET), wrong),
+        (None, None, None) => {
+            wrong.push(SettingsError::Missing {
+                what: WHAT,
+                flag: "webhook-secret-file",
+                variable: WEBHOOK_SECRET,
+                field: "webhook_secret_file",
+            });
+            None
+        }
+    }
+}
+
+fn required<T: Clone>(
+    flag: &Option<T>,
+    file: &Option<T>,
+    what: &'static str,
+    [name, variable, field]: [&'static str; 3],
+    wrong: &mut Vec<SettingsError>,
+) -> Option<T> {
+    let found = flag.clone().or_else(|| file.clone());
+    if found.is_none() {
+        wrong.push(SettingsError::Missing {
+            what,
+            flag: name,
+            variable,
+            field,
+        });
+    }
+    found
+}
+
+fn note<T>(result: Result<T, SettingsError>, wrong: &mut Vec<SettingsError>) -> Option<T> {
+    result.map_err(|error| wrong.push(error)).ok()
+}
+
+fn span(
+    stated: Option<Span>,
+    default: u32,
+    most: u32,
+    what: &'static str,
+    wrong: &mut Vec<SettingsError>,
+) -> Option<Span> {
+    let span = stated.unwrap_or(Span::seconds(default));
+    if span >= Span::seconds(1) && span <= Span::seconds(most) {
+        return Some(span);
+    }
+    let rule = if most == 10 {
+        "between 1s and 10s"
+    } else {
+        "between 1s and 1h"
+    };
+    wrong.push(SettingsError::Value {
+        value: span.to_string(),
+        what,
+        rule,
+    });
+    None
+}
+
+fn api(stated: Option<&Url>, wrong: &mut Vec<SettingsError>) -> Option<Url> {
+    match stated {
+        Some(url) => note(encrypted(url, "the address of the API"), wrong),
+        None => Url::parse("https://api.github.com").ok(),
+    }
+}
+
+/// Plain `http` is for this machine only.
+fn encrypted(url: &Url, what: &'static str) -> Result<Url, SettingsError> {
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if bare && (url.scheme() == "https" || (url.scheme() == "http" && local)) {
+        return Ok(url.clone());
+    }
+    // What stands in front of the host may be a password.
+    let value = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+    let rule = "`https://`, a host and a path; `http://` for this machine only";
+    Err(SettingsError::Value { value, what, rule })
+}
+
+/// github.com's repositories stand beside its API; an Enterprise Server's stand in front of `/api/v3`.
+fn beside(api: &Url) -> Url {
+    let mut url = api.clone();
+    if url.host_str() == Some("api.github.com") {
+        // Another host name for the same scheme is always accepted.
+        url.set_host(Some("github.com")).unwrap_or_default();
+    }
+    let path = url
+        .path()
+        .trim_end_matches('/')
+        .trim_end_matches("/api/v3")
+        .to_owned();
+    url.set_path(&path);
+    url
+}
+
+/// `SUPPORT_AGENT`, for `support-agent`.
+fn variable(agent: &str) -> String {
+    agent.to_ascii_uppercase().replace('-', "_")
+}

@@ -23,6 +23,10 @@ impl Authentic {
     pub const fn commit(&self) -> Sha {
         self.commit
     }
+    /// SHA-256 of the entry's bytes.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
     /// The entry.
     pub const fn entry(&self) -> &Entry {
         &self.entry
@@ -134,7 +138,7 @@ pub enum Flaw {
     Semantics(u32),
     /// It can't follow what came before.
     #[error("{0}")]
-    Illegal(super::book::Illegal),
+    Illegal(Box<super::illegal::Illegal>),
     /// The first entry is not the one whose digest was given. INVARIANT i01.
     #[error("the ledger begins with {found}, not with the genesis digest given ({expected})")]
     Genesis {

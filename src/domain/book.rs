@@ -1,17 +1,21 @@
 //! The fold of the ledger: every case, and what may be recorded next.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use serde::Serialize;
 
+mod staging;
+
+pub use staging::{Before, StageError, Staged};
+
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
     canonical::NotCanonical,
     case::{Case, Life},
-    entry::{Actor, Draft, Entry, Event, Genesis, Kind, Role, RoleKey, SEMANTICS},
+    entry::{Actor, Draft, Entry, Event, Genesis, Role, RoleKey, SEMANTICS},
     ids::{
         ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, ProposalId, PullNumber, Seq, Timestamp,
     },
@@ -20,74 +24,13 @@ use super::{
     subject::subject,
 };
 
-/// Open proposals one agent may have at a time. INVARIANT i24.
-pub const MAX_PENDING: usize = 100;
+/// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
+pub const RECENT: usize = 256;
 
-/// Why something can't be recorded now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Illegal {
-    /// A second beginning.
-    #[error("the ledger has begun already")]
-    SecondGenesis,
-    /// No such proposal.
-    #[error("{} is not on this ledger", .0.map_or_else(|| "an entry without a proposal".to_owned(), |id| format!("proposal {id}")))]
-    NoCase(Option<ProposalId>),
-    /// Not from where the proposal stands.
-    #[error("`{kind}` can't follow: proposal {proposal} is {life}")]
-    Life {
-        /// The proposal.
-        proposal: ProposalId,
-        /// Where it stands.
-        life: Life,
-        /// What was to be recorded.
-        kind: Kind,
-    },
-    /// The id, nonce or idempotency key was used before.
-    #[error("`{what}` was used before, by proposal {by}")]
-    Used {
-        /// Which of them.
-        what: &'static str,
-        /// By which proposal.
-        by: ProposalId,
-    },
-    /// Too many open proposals of one agent.
-    #[error(
-        "agent `{agent}` has {MAX_PENDING} proposals waiting already; wait for some to end, or cancel some"
-    )]
-    Pending {
-        /// The agent.
-        agent: AgentName,
-    },
-    /// The pull request belongs to another proposal.
-    #[error("pull request {pull} belongs to proposal {by}")]
-    Pull {
-        /// The pull request.
-        pull: PullNumber,
-        /// Its proposal.
-        by: ProposalId,
-    },
-    /// The entry's digests are not the proposal's.
-    #[error("the {0} digest is not the proposal's")]
-    Digest(&'static str),
-    /// The lock is not the one the tier demands. INVARIANT i16.
-    #[error("the claim is not the one that the proposal's tier demands")]
-    Claim,
-    /// The instance is not the one that started.
-    #[error("the execution was started by another instance")]
-    Instance,
-    /// The role may not write this kind.
-    #[error("{role} may not write `{kind}`")]
-    Role {
-        /// The role.
-        role: Role,
-        /// The kind.
-        kind: Kind,
-    },
-}
+pub use super::illegal::{Illegal, MAX_PENDING};
 
 /// What is kept of a proposal that ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Closed {
     /// How it ended.
     pub life: Life,
@@ -107,6 +50,9 @@ pub struct Closed {
     pub refused: Option<String>,
     /// The entry that ended it.
     pub last: Seq,
+    /// The whole case, while it is among the [`RECENT`] newest to end.
+    #[serde(skip)]
+    pub case: Option<Arc<Case>>,
 }
 
 /// Everything the ledger says, folded up to its head.
@@ -121,6 +67,7 @@ pub struct Book {
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
     closed: BTreeMap<ProposalId, Closed>,
+    recent: VecDeque<ProposalId>,
     requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
     nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
     pulls: BTreeMap<PullNumber, ProposalId>,
@@ -167,6 +114,7 @@ impl Book {
             policy: body.policy,
             cases: BTreeMap::new(),
             closed: BTreeMap::new(),
+            recent: VecDeque::new(),
             requests: BTreeMap::new(),
             nonces: BTreeMap::new(),
             pulls: BTreeMap::new(),
@@ -265,6 +213,9 @@ impl Book {
                 if digests.presentation.is_none() {
                     return Err(Illegal::Digest("presentation"));
                 }
+                if opened.base_ref != self.genesis.base {
+                    return Err(Illegal::Base(opened.base_ref.clone()));
+                }
                 match self.pulls.get(&opened.pull) {
                     Some(by) => Err(Illegal::Pull {
                         pull: opened.pull,
@@ -354,7 +305,7 @@ impl Book {
             return Err(flaw(Flaw::Time));
         }
         self.legal(entry.proposal, &entry.event, &entry.digests)
-            .map_err(|illegal| flaw(Flaw::Illegal(illegal)))?;
+            .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
                 .subject
@@ -363,10 +314,7 @@ impl Book {
         {
             return Err(flaw(Flaw::Message("subject")));
         }
-        self.follow(entry);
-        self.next = Seq(self.next.0.saturating_add(1));
-        self.head = next.digest;
-        self.time = entry.time;
+        self.advance(entry, next.digest);
         Ok(Recorded {
             commit: next.commit,
             digest: next.digest,
@@ -374,8 +322,16 @@ impl Book {
         })
     }
 
-    fn follow(&mut self, entry: &Entry) {
-        let Some(id) = entry.proposal else { return };
+    fn advance(&mut self, entry: &Entry, digest: Digest) -> Option<Evicted> {
+        let evicted = self.follow(entry);
+        self.next = Seq(self.next.0.saturating_add(1));
+        self.head = digest;
+        self.time = entry.time;
+        evicted
+    }
+
+    fn follow(&mut self, entry: &Entry) -> Option<Evicted> {
+        let id = entry.proposal?;
         if let Event::Received(received) = &entry.event {
             let proposal = &received.proposal;
             let agent = &proposal.binding.agent;
@@ -389,25 +345,26 @@ impl Book {
                 entry.seq,
             );
             self.cases.insert(id, case);
-            return;
+            return None;
         }
         if let Some(closed) = self.closed.get_mut(&id) {
             if let Event::Bypassed(refusal) = &entry.event {
                 closed.life = Life::Bypassed;
                 closed.refused = Some(refusal.reason.clone());
             }
+            if let Some(case) = &mut closed.case {
+                Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
+            }
             closed.last = entry.seq;
-            return;
+            return None;
         }
-        let Some(case) = self.cases.get_mut(&id) else {
-            return;
-        };
+        let case = self.cases.get_mut(&id)?;
         case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
         if let Event::Opened(opened) = &entry.event {
             self.pulls.insert(opened.pull, id);
         }
         if case.life.ended() {
-            let closed = Closed {
+            let mut closed = Closed {
                 life: case.life,
                 agent: case.proposal.binding.agent.clone(),
                 operation: case.proposal.binding.operation.clone(),
@@ -417,10 +374,24 @@ impl Book {
                 pull: case.opened.as_ref().map(|opened| opened.pull),
                 refused: case.refused.clone(),
                 last: entry.seq,
+                case: None,
             };
-            self.cases.remove(&id);
+            closed.case = self.cases.remove(&id).map(Arc::new);
+            self.recent.push_back(id);
             self.closed.insert(id, closed);
+            return self.evict();
         }
+        None
+    }
+
+    /// Lets go of the oldest whole case beyond [`RECENT`].
+    fn evict(&mut self) -> Option<Evicted> {
+        if self.recent.len() <= RECENT {
+            return None;
+        }
+        let id = self.recent.pop_front()?;
+        let case = self.closed.get_mut(&id)?.case.take()?;
+        Some(Evicted { id, case })
     }
 
     /// The line that people read for an entry, as it would stand next.
@@ -480,6 +451,10 @@ impl Book {
     pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
         self.closed.get(&id)
     }
+    /// A proposal as it ended, while it is among the [`RECENT`] newest.
+    pub fn recent(&self, id: ProposalId) -> Option<&Case> {
+        self.closed.get(&id)?.case.as_deref()
+    }
     /// Proposals that ended.
     pub fn all_closed(&self) -> impl Iterator<Item = (&ProposalId, &Closed)> {
         self.closed.iter()
@@ -500,6 +475,13 @@ impl Book {
     pub fn roles(&self) -> BTreeSet<Role> {
         self.genesis.keys.iter().map(|key| key.role).collect()
     }
+}
+
+/// A case that is not kept whole any more.
+#[derive(Debug)]
+struct Evicted {
+    id: ProposalId,
+    case: Arc<Case>,
 }
 
 fn same_instance(case: &Case, instance: &super::ids::InstanceId) -> Result<(), Illegal> {

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     assess::Assessment,
     entry::{Digests, Event, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason},
-    gate::Verdict,
     ids::{Digest, Seq, Timestamp},
     policy::Tier,
     proposal::Proposal,
+    verdict::Verdict,
 };
 
 /// Where a proposal stands.
@@ -56,6 +56,37 @@ pub enum Life {
 }
 
 impl Life {
+    /// Every state.
+    pub const ALL: [Self; 18] = [
+        Self::Received,
+        Self::Open,
+        Self::Merged,
+        Self::Started,
+        Self::Unknown,
+        Self::Executed,
+        Self::Refused,
+        Self::Errored,
+        Self::Undone,
+        Self::Partial,
+        Self::Voided,
+        Self::Denied,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::Bypassed,
+        Self::PolicyChanged,
+        Self::RefusedAfterMerge,
+    ];
+    /// Where an execution's end leaves a proposal.
+    pub const fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Executed => Self::Executed,
+            Outcome::Refused => Self::Refused,
+            Outcome::Errored => Self::Errored,
+            Outcome::Undone => Self::Undone,
+            Outcome::Partial => Self::Partial,
+        }
+    }
     /// Whether nothing more can come of it.
     pub const fn ended(self) -> bool {
         match self {
@@ -208,7 +239,7 @@ impl Case {
             Event::Reviewed(_) | Event::Reminded(_) | Event::Escalated(_) | Event::Merged(_) => {
                 self.life == Open
             }
-            Event::Observed(_) => matches!(self.life, Open | Merged),
+            Event::Observed(_) => matches!(self.life, Open | Merged) || low && self.life == Received,
             Event::Voided(_)
             | Event::Denied(_)
             | Event::Expired(_)
@@ -271,13 +302,7 @@ impl Case {
                 self.started = Some(started.clone());
             }
             Event::Finished(finished) => {
-                self.life = match finished.outcome {
-                    Outcome::Executed => Life::Executed,
-                    Outcome::Refused => Life::Refused,
-                    Outcome::Errored => Life::Errored,
-                    Outcome::Undone => Life::Undone,
-                    Outcome::Partial => Life::Partial,
-                };
+                self.life = Life::of(finished.outcome);
                 self.finished = Some(finished.clone());
             }
             Event::Unknown(unknown) => self.refuse(Life::Unknown, &unknown.reason),

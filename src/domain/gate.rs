@@ -1,165 +1,24 @@
 //! The decision: is this proposal's gate open? Pure and total; everything it looks at is recorded.
 
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Serialize;
 
 use super::{
-    assess::assess,
+    assess::{Assessment, assess},
     case::{Case, Life},
-    ids::{AccountId, BranchName, Digest, ProposalId, Sha, Span, Timestamp},
+    checks::Level,
+    ids::{BranchName, Digest, ProposalId, Sha, Span, TeamName, Timestamp},
     observation::{Observation, Pull, PullState, Seen},
-    policy::{Policy, Tier},
+    policy::{Policy, Preview, Tier},
+    proposal::Proposal,
     review::{self, Review},
 };
 
+pub use super::verdict::{Because, Rule, Standing, Verdict};
+
 /// Execution starts within this of the merge. INVARIANT i15.
 pub const EXECUTE_WITHIN: Span = Span::seconds(3_600);
-
-/// A rule of the gate, by the id that records carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// The proposal has not ended another way.
-    Life,
-    /// The policy in force is the one on the base branch and the one the proposal was received under. INVARIANT i02.
-    Policy,
-    /// Tier, reasons and check results are the same when assessed again. INVARIANT i14.
-    Assessment,
-    /// The catalog knows the action as proposed. INVARIANT i10.
-    Action,
-    /// No check failed. INVARIANT i10.
-    Checks,
-    /// It can still be approved. INVARIANT i12.
-    Expiry,
-    /// Its window of validity has begun.
-    NotBefore,
-    /// It is executed soon after its merge. INVARIANT i15.
-    ExecuteWithin,
-    /// It is the pull request the bot opened, still open or merged. INVARIANT i25.
-    Pull,
-    /// The head is the proposal's one commit. INVARIANT i05.
-    Head,
-    /// Title and body are what the bot wrote. INVARIANT i26.
-    Presentation,
-    /// The head's commits are the bot's alone. INVARIANT i05, i08.
-    Commits,
-    /// Every resource has owners who can approve.
-    Owners,
-    /// Enough people approved. INVARIANT i06, i07, i09.
-    Approvals,
-    /// Nobody who may object asked for changes.
-    ChangesRequested,
-    /// The approvers' passkeys. INVARIANT i11.
-    StepUp,
-    /// The agent, its sponsor, or another party to the proposal. INVARIANT i08.
-    SeparationOfDuties,
-    /// An approval that was not recorded when it was given, on this head and text. INVARIANT i06.
-    NotRecorded,
-    /// An account that is not a person of the policy. INVARIANT i07.
-    NotAPerson,
-    /// A person who owns nothing here, or not any more. INVARIANT i09.
-    NotAnOwner,
-    /// An approval older than the policy allows. INVARIANT i12.
-    TooOld,
-}
-
-/// How a rule stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// An observation that changes nothing by itself, such as an approval that does not count.
-    Noted,
-    /// The rule holds.
-    Holds,
-    /// Not yet; somebody can still satisfy it.
-    Missing,
-    /// No, and nobody can satisfy it as things stand.
-    Blocks,
-    /// It could not be looked at. INVARIANT i10.
-    Errored,
-}
-
-/// One rule and how it stands: ids and counts, no prose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Because {
-    /// The rule.
-    pub rule: Rule,
-    /// How it stands.
-    pub standing: Standing,
-    /// How many there are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub have: Option<u32>,
-    /// How many it takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub need: Option<u32>,
-    /// Who or what it is about: people, accounts, checks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub who: Vec<String>,
-    /// Who or what could satisfy it: people, teams, times.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub could: Vec<String>,
-}
-
-impl Because {
-    /// A rule and how it stands.
-    pub const fn new(rule: Rule, standing: Standing) -> Self {
-        Self {
-            rule,
-            standing,
-            have: None,
-            need: None,
-            who: Vec::new(),
-            could: Vec::new(),
-        }
-    }
-    /// Holds, or blocks.
-    pub const fn holds_or_blocks(rule: Rule, holds: bool) -> Self {
-        Self::new(rule, if holds { Standing::Holds } else { Standing::Blocks })
-    }
-    /// With who or what it is about.
-    #[must_use]
-    pub fn who(mut self, who: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.who = who.into_iter().map(|who| who.to_string()).collect();
-        self
-    }
-    /// With who or what could satisfy it.
-    #[must_use]
-    pub fn could(mut self, could: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.could = could.into_iter().map(|could| could.to_string()).collect();
-        self
-    }
-    /// With how many there are and how many it takes.
-    #[must_use]
-    pub const fn count(mut self, have: u32, need: u32) -> Self {
-        self.have = Some(have);
-        self.need = Some(need);
-        self
-    }
-}
-
-/// The verdict alone, as records carry it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// May run.
-    Open,
-    /// Not yet.
-    Waiting,
-    /// Not as things stand.
-    Blocked,
-    /// Could not be decided; as shut as blocked.
-    Errored,
-}
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Open => "open",
-            Self::Waiting => "waiting",
-            Self::Blocked => "blocked",
-            Self::Errored => "errored",
-        })
-    }
-}
 
 /// Whether the gate is open; open carries the proof.
 #[derive(Debug, Serialize)]
@@ -240,16 +99,28 @@ pub struct OpenGate {
     at: Timestamp,
     reviewed: Option<ReviewedAt>,
     approvers: Vec<String>,
+    #[serde(skip)]
+    whole: Arc<Proposal>,
 }
 
 /// Where the approved text stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct ReviewedAt {
     pub(super) head: Sha,
+    /// Whether it was decided on after its merge, when approvals are judged at the merge and its releaser is known.
+    pub(super) merged: Option<MergedAs>,
     pub(super) base_ref: BranchName,
     pub(super) directory: String,
     pub(super) file: Digest,
     pub(super) presentation: Digest,
+}
+
+/// The merge that a gate was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct MergedAs {
+    /// The commit, when GitHub or the ledger names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sha: Option<Sha>,
 }
 
 impl OpenGate {
@@ -284,6 +155,10 @@ impl OpenGate {
     pub(super) const fn reviewed(&self) -> Option<&ReviewedAt> {
         self.reviewed.as_ref()
     }
+    /// The proposal that was decided on, as the ledger received it.
+    pub(super) const fn whole(&self) -> &Arc<Proposal> {
+        &self.whole
+    }
 }
 
 /// Decides on one case from what was seen and the policy, and from nothing else.
@@ -292,7 +167,7 @@ impl OpenGate {
 /// |---|---|---|
 /// | life, policy, action, assessment, checks, not before | holds, or no | the same |
 /// | expiry, execute within | judged now | judged at the merge, once there is one |
-/// | pull, head, presentation, commits | – | holds, or no |
+/// | pull, head, presentation, commits, preview, protection | – | holds, or no |
 /// | owners, approvals, changes requested, step-up | – | counted |
 ///
 /// One rule that could not be looked at makes the verdict `errored`; else one that blocks makes it `blocked`; else
@@ -304,7 +179,7 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
     if case.tier() > Tier::Low {
         match &seen.pull {
             Seen::Known(pull) => {
-                because.extend(pull_rules(case, seen, pull));
+                because.extend(pull_rules(case, seen, pull, policy));
                 let count = review::count(&Review {
                     case,
                     seen,
@@ -317,14 +192,15 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
             }
             Seen::Unknown { .. } => because.push(Because::new(Rule::Pull, Standing::Errored)),
         }
-        if reviewed.is_none() && !because.iter().any(|one| one.rule == Rule::Pull) {
-            because.push(Because::new(Rule::Pull, Standing::Errored));
-        }
     }
+    // INVARIANT i10: above low tier nothing opens without a reviewed text and somebody who approved it, whatever
+    // the rules above say.
+    let proved = case.tier() == Tier::Low || reviewed.is_some() && !approvers.is_empty();
     let gate = match because.iter().map(|one| one.standing).max() {
         Some(Standing::Errored) | None => Gate::Errored,
         Some(Standing::Blocks) => Gate::Blocked,
         Some(Standing::Missing) => Gate::Waiting,
+        Some(Standing::Holds | Standing::Noted) if !proved => Gate::Errored,
         Some(Standing::Holds | Standing::Noted) => Gate::Open(OpenGate {
             proposal: case.proposal.id,
             tier: case.tier(),
@@ -333,9 +209,15 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
             at: seen.at,
             reviewed,
             approvers,
+            whole: Arc::clone(&case.proposal),
         }),
     };
     Decision { gate, because }
+}
+
+/// The teams whose members an observation must hold for [`decide`] to count approvals. INVARIANT i09.
+pub fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
+    review::teams(case, policy)
 }
 
 /// The rules that need no pull request.
@@ -367,62 +249,81 @@ fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
             Because::holds_or_blocks(Rule::Policy, same).who([policy.digest().short()])
         }
     };
-    let failed: Vec<&str> = assessed
-        .checks
-        .iter()
-        .filter(|check| check.level > super::checks::Level::Warn)
-        .map(|check| check.check.as_str())
-        .collect();
-    let errored = assessed
-        .checks
-        .iter()
-        .any(|check| check.level == super::checks::Level::Errored);
-    let checks = match (failed.is_empty(), errored) {
-        (true, _) => Standing::Holds,
-        (false, false) => Standing::Blocks,
-        (false, true) => Standing::Errored,
-    };
-    let decided_at = decided_at(seen);
-    let valid = case.proposal.binding.valid;
-    let run_from = merged_at(seen).map_or(valid.from, |merged| merged.max(valid.from));
+    let known = assessed.known() && may_propose(case, policy);
     let mut rules = vec![
         Because::holds_or_blocks(Rule::Life, live).who([case.life]),
         policy_rule,
-        Because::holds_or_blocks(Rule::Action, assessed.known()),
+        Because::holds_or_blocks(Rule::Action, known),
         Because::holds_or_blocks(Rule::Assessment, assessed == case.assessment),
-        Because::new(Rule::Checks, checks).who(failed),
-        Because::holds_or_blocks(Rule::Expiry, decided_at < case.proposal.expires_at)
-            .could([case.proposal.expires_at]),
+        checks(&assessed),
     ];
-    if merged_at(seen).is_some() || case.tier() == Tier::Low {
-        let begun = if seen.at >= valid.from {
-            Standing::Holds
-        } else {
-            Standing::Missing
-        };
-        rules.push(Because::new(Rule::NotBefore, begun).could([valid.from]));
-        let in_time = seen.at <= run_from.plus(EXECUTE_WITHIN) && seen.at < valid.until;
+    rules.extend(times(case, seen));
+    rules
+}
+
+/// Whether the policy lets this agent propose this action, for this sponsor. INVARIANT i04, i10.
+fn may_propose(case: &Case, policy: &Policy) -> bool {
+    let binding = &case.proposal.binding;
+    policy
+        .agent(&binding.agent)
+        .is_some_and(|agent| agent.may_propose(&binding.operation) && *agent.sponsor() == binding.sponsor)
+}
+
+fn checks(assessed: &Assessment) -> Because {
+    let failed = || assessed.checks.iter().filter(|check| check.level > Level::Warn);
+    let standing = match failed().map(|check| check.level).max() {
+        None => Standing::Holds,
+        Some(Level::Pass | Level::Warn | Level::Deny) => Standing::Blocks,
+        Some(Level::Errored) => Standing::Errored,
+    };
+    Because::new(Rule::Checks, standing).who(failed().map(|check| check.check.as_str()))
+}
+
+/// The rules about time. A merge counts above low tier only: low tier has none, whatever was seen.
+fn times(case: &Case, seen: &Observation) -> Vec<Because> {
+    let valid = case.proposal.binding.valid;
+    let merged = seen.merged_at().filter(|_| case.tier() > Tier::Low);
+    let expires_at = case.proposal.expires_at;
+    let fresh = merged.unwrap_or(seen.at) < expires_at;
+    let begun = if seen.at >= valid.from {
+        Standing::Holds
+    } else {
+        Standing::Missing
+    };
+    let mut rules = vec![
+        Because::holds_or_blocks(Rule::Expiry, fresh).could([expires_at]),
+        Because::new(Rule::NotBefore, begun).could([valid.from]),
+    ];
+    let begin = match (merged, case.tier()) {
+        (Some(merged), _) => Some(merged),
+        (None, Tier::Low) => Some(valid.from),
+        (None, Tier::Medium | Tier::High) => None,
+    };
+    if let Some(begin) = begin {
+        // A merge later than now was not seen by any clock that can be trusted.
+        let ahead = merged.is_some_and(|merged| merged > seen.at);
+        let in_time = !ahead && seen.at <= begin.plus(EXECUTE_WITHIN) && seen.at < valid.until;
         rules.push(Because::holds_or_blocks(Rule::ExecuteWithin, in_time));
     }
     rules
 }
 
 /// The rules about the pull request itself.
-fn pull_rules(case: &Case, seen: &Observation, pull: &Pull) -> Vec<Because> {
+fn pull_rules(case: &Case, seen: &Observation, pull: &Pull, policy: &Policy) -> Vec<Because> {
     let Some(opened) = &case.opened else {
         return vec![Because::new(Rule::Pull, Standing::Blocks)];
     };
-    let same = pull.number == opened.pull && pull.author == Some(seen.me) && !pull.draft;
-    let standing = match &pull.state {
-        PullState::Open | PullState::Merged { .. } => same,
-        PullState::Closed => false,
+    let alive = match (&pull.state, case.life) {
+        (PullState::Open, Life::Open) => !pull.draft,
+        (PullState::Merged { .. }, Life::Open) => true,
+        (PullState::Merged { sha, .. }, Life::Merged) => case
+            .merged
+            .as_ref()
+            .is_some_and(|merged| sha.is_none_or(|sha| sha == merged.sha)),
+        (PullState::Open | PullState::Closed | PullState::Merged { .. }, _) => false,
     };
+    let same = pull.number == opened.pull && pull.author == Some(seen.me) && pull.base_ref == opened.base_ref;
     let shown = case.presentation == Some(pull.body) && opened.title == pull.title;
-    let mut rules = vec![
-        Because::holds_or_blocks(Rule::Pull, standing).who([pull.number]),
-        Because::holds_or_blocks(Rule::Head, pull.head == opened.head).who([pull.head.short()]),
-        Because::holds_or_blocks(Rule::Presentation, shown),
-    ];
     let commits = match seen.commits.known() {
         None => Standing::Errored,
         Some(commits) => match commits.as_slice() {
@@ -438,38 +339,52 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull) -> Vec<Because> {
             _ => Standing::Blocks,
         },
     };
-    rules.push(Because::new(Rule::Commits, commits));
-    rules
+    let protection = match seen.protection.known() {
+        Some(_) => Standing::Holds,
+        None => Standing::Errored,
+    };
+    vec![
+        Because::holds_or_blocks(Rule::Pull, alive && same).who([pull.number]),
+        Because::holds_or_blocks(Rule::Head, pull.head == opened.head).who([pull.head.short()]),
+        Because::holds_or_blocks(Rule::Presentation, shown),
+        Because::new(Rule::Commits, commits),
+        Because::new(Rule::Protection, protection),
+        preview(case, policy),
+    ]
+}
+
+/// Whether the bot saw for itself what the policy wants seen. INVARIANT i13.
+fn preview(case: &Case, policy: &Policy) -> Because {
+    let unseen: Vec<&str> = match policy.gate(case.tier()).preview() {
+        Preview::None => Vec::new(),
+        Preview::Required => {
+            let items = case.proposal.binding.items.iter();
+            items
+                .filter(|item| item.observed_digest.is_none())
+                .map(|item| item.id.as_str())
+                .collect()
+        }
+    };
+    Because::holds_or_blocks(Rule::Preview, unseen.is_empty()).who(unseen)
 }
 
 fn where_reviewed(case: &Case, pull: &Pull) -> Option<ReviewedAt> {
     let opened = case.opened.as_ref()?;
+    let merged = match &pull.state {
+        PullState::Merged { sha, .. } => Some(MergedAs {
+            sha: sha.or_else(|| case.merged.as_ref().map(|merged| merged.sha)),
+        }),
+        PullState::Open | PullState::Closed => None,
+    };
     Some(ReviewedAt {
         head: opened.head,
-        base_ref: pull.base_ref.clone(),
+        merged,
+        base_ref: opened.base_ref.clone(),
         directory: case.proposal.directory(),
         file: opened.file,
         presentation: case.presentation?,
     })
 }
 
-/// When the merge took place, if there was one.
-pub(super) fn merged_at(seen: &Observation) -> Option<Timestamp> {
-    match &seen.pull.known()?.state {
-        PullState::Merged { at, .. } => Some(*at),
-        PullState::Open | PullState::Closed => None,
-    }
-}
-
-/// The moment that approvals and expiry are judged at: the merge, or now.
-pub(super) fn decided_at(seen: &Observation) -> Timestamp {
-    merged_at(seen).unwrap_or(seen.at)
-}
-
-/// Who released the pull request, if it was merged.
-pub(super) fn released_by(seen: &Observation) -> Option<AccountId> {
-    match &seen.pull.known()?.state {
-        PullState::Merged { by, .. } => *by,
-        PullState::Open | PullState::Closed => None,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,13 @@ impl Keys {
                 && named.until.is_none_or(|until| at < until)
         })
     }
+    /// The keys that have a role at a position.
+    pub fn with_role(&self, role: Role, at: Seq) -> impl Iterator<Item = &SigningIdentity> {
+        self.keys
+            .iter()
+            .map(|(identity, _)| identity)
+            .filter(move |identity| self.allow(identity.id(), role, at))
+    }
     /// Every role key.
     pub fn roles(&self) -> impl Iterator<Item = &RoleKey> {
         self.keys.iter().map(|(_, role)| role)

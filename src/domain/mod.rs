@@ -6,6 +6,7 @@
 pub mod assess;
 pub mod assign;
 pub mod audit;
+pub mod authentic;
 pub mod book;
 pub mod canonical;
 pub mod case;
@@ -13,8 +14,11 @@ pub mod checks;
 pub mod door;
 pub mod due;
 pub mod entry;
+#[cfg(test)]
+mod fixture;
 pub mod gate;
 pub mod ids;
+pub mod illegal;
 pub mod keys;
 pub mod observation;
 pub mod policy;
@@ -26,4 +30,5 @@ mod review;
 pub mod sealed;
 pub mod source;
 mod subject;
+pub mod verdict;
 pub mod warrant;

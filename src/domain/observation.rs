@@ -55,10 +55,24 @@ pub struct Observation {
     pub reviews: Seen<Vec<LiveReview>>,
     /// What each reviewer may do in the repository now.
     pub permissions: BTreeMap<AccountId, Seen<Permission>>,
-    /// Active members of each owning team now, child teams included.
+    /// Active members now, child teams included, of every team that [`super::gate::teams`] names.
     pub memberships: BTreeMap<TeamName, Seen<Vec<AccountId>>>,
     /// How the base branch is protected.
     pub protection: Seen<Protection>,
+}
+
+impl Observation {
+    /// When the merge took place, if there was one.
+    pub fn merged_at(&self) -> Option<Timestamp> {
+        match &self.pull.known()?.state {
+            PullState::Merged { at, .. } => Some(*at),
+            PullState::Open | PullState::Closed => None,
+        }
+    }
+    /// The moment that approvals and expiry are judged at: the merge, or now. INVARIANT i12.
+    pub fn decided_at(&self) -> Timestamp {
+        self.merged_at().unwrap_or(self.at)
+    }
 }
 
 /// A pull request as it stands.

@@ -6,18 +6,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    canonical::{NotCanonical, digest_of},
+    canonical::{NotCanonical, digest_of, escape_pointer, refuse_inexact},
     ids::{
         ActionName, AgentName, CheckName, Digest, IdempotencyKey, ItemId, KeyId, Nonce, PersonName,
         ProposalId, Timestamp,
     },
-    sealed::{Sealed, placeholder_of},
+    sealed::{Sealed, placeholder_of, placeholders},
 };
 
 /// The version of the proposal's format; part of every proposal.
 pub const SPEC_VERSION: u32 = 1;
 /// The most items one proposal may hold.
 pub const MAX_ITEMS: usize = 500;
+
+/// The file that shows before and after; a proposal without either has none.
+pub const DIFF_FILE: &str = "change.diff";
+/// The files of a proposal's one commit, by their names in its directory.
+pub const FILES: [&str; 3] = ["proposal.yaml", DIFF_FILE, "report.md"];
 
 /// What is authorised: the digest of this, and of nothing else, is the action digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -373,8 +378,8 @@ impl Proposal {
                 stray.pointer().to_owned(),
             ));
         }
+        check_exact(&parts)?;
         let action_digest = digest_of(&parts.binding)?;
-        digest_of(&parts)?;
         Ok(Self { parts, action_digest })
     }
 
@@ -417,8 +422,30 @@ impl Proposal {
 
     /// The branch that holds the proposal's one commit.
     pub fn branch(&self) -> String {
-        format!("countersign/{}", self.parts.id)
+        branch_of(self.parts.id)
     }
+}
+
+/// The branch that holds a proposal's one commit.
+pub fn branch_of(id: ProposalId) -> String {
+    format!("countersign/{id}")
+}
+
+/// Refuses what has no canonical form outside the binding; the binding's own digest refuses it inside.
+fn check_exact(parts: &ProposalParts) -> Result<(), NotCanonical> {
+    for seen in &parts.observed {
+        let facts = &seen.facts;
+        let values = std::iter::once(&facts.before)
+            .chain(&facts.after)
+            .chain(facts.affected.deltas.values())
+            .chain(&facts.affected.sample);
+        for value in values {
+            refuse_inexact(value, &mut format!("/observed/{}", seen.item))?;
+        }
+    }
+    parts.claimed.iter().try_for_each(|(name, value)| {
+        refuse_inexact(value, &mut format!("/claimed/{}", escape_pointer(name)))
+    })
 }
 
 fn check_observed(parts: &ProposalParts, item: &Item) -> Result<(), ProposalError> {
@@ -444,17 +471,6 @@ fn check_sealed(parts: &ProposalParts, item: &Item) -> Result<(), ProposalError>
         Ok(())
     } else {
         Err(ProposalError::Placeholder(item.id.clone()))
-    }
-}
-
-fn placeholders(value: &Value) -> usize {
-    if placeholder_of(value).is_some() {
-        return 1;
-    }
-    match value {
-        Value::Array(items) => items.iter().map(placeholders).sum(),
-        Value::Object(fields) => fields.values().map(placeholders).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 

@@ -8,9 +8,10 @@ use super::{
     canonical::digest_of,
     case::{Case, Life},
     entry::{Finished, VoidReason},
-    gate::{Because, Decision, Rule, Verdict},
+    gate::Decision,
     ids::{Digest, PersonName, PullNumber, Sha, TeamName},
     policy::{MergeMode, Owner, Policy},
+    verdict::{Because, Rule, Verdict},
 };
 
 /// What a pull request shows, as wanted or as seen.
@@ -116,17 +117,11 @@ struct OutcomeSays<'a> {
 pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Published> {
     let opened = case.opened.as_ref()?;
     let verdict = decision.verdict();
-    let conclusion = match (case.life, verdict) {
-        (Life::Executed, _) | (Life::Open | Life::Merged | Life::Started, Verdict::Open) => {
-            Conclusion::Success
-        }
-        (Life::Started, _) => Conclusion::Success,
-        (Life::Open | Life::Merged, Verdict::Waiting) => Conclusion::ActionRequired,
-        _ => Conclusion::Failure,
-    };
-    let because = match case.life {
-        Life::Open | Life::Merged => decision.because().iter().filter(|one| told(one.rule)).collect(),
-        _ => Vec::new(),
+    let deciding = matches!(case.life, Life::Open | Life::Merged);
+    let because = if deciding {
+        decision.because().iter().filter(|one| told(one.rule)).collect()
+    } else {
+        Vec::new()
     };
     let says = digest_of(&CheckSays {
         life: case.life,
@@ -134,18 +129,17 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         because,
     })
     .ok()?;
-    let outcome = match case.life {
-        Life::Received | Life::Open => None,
-        _ => Some(
-            digest_of(&OutcomeSays {
-                life: case.life,
-                refused: &case.refused,
-                finished: &case.finished,
-                voided: &case.voided,
-                merged: case.merged.as_ref().map(|merged| merged.sha),
-            })
-            .ok()?,
-        ),
+    let says_outcome = OutcomeSays {
+        life: case.life,
+        refused: &case.refused,
+        finished: &case.finished,
+        voided: &case.voided,
+        merged: case.merged.as_ref().map(|merged| merged.sha),
+    };
+    let outcome = if matches!(case.life, Life::Received | Life::Open) {
+        None
+    } else {
+        Some(digest_of(&says_outcome).ok()?)
     };
     let automatic = policy.gate(case.tier()).merge() == MergeMode::Auto;
     let to_merge = case.life == Life::Open && verdict == Verdict::Open && automatic;
@@ -156,7 +150,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         body: case.presentation?,
         check: Some(CheckShown {
             head: opened.head,
-            conclusion,
+            conclusion: conclusion(case.life, verdict),
             says,
         }),
         asked: if case.life == Life::Open {
@@ -167,6 +161,34 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         outcome,
         merged: to_merge,
     })
+}
+
+/// What the check run concludes; whatever is not on its way to success is a failure. INVARIANT i27.
+const fn conclusion(life: Life, verdict: Verdict) -> Conclusion {
+    match (life, verdict) {
+        (Life::Executed | Life::Started, _) | (Life::Open | Life::Merged, Verdict::Open) => {
+            Conclusion::Success
+        }
+        (Life::Open | Life::Merged, Verdict::Waiting) => Conclusion::ActionRequired,
+        (Life::Open | Life::Merged, Verdict::Blocked | Verdict::Errored)
+        | (
+            Life::Received
+            | Life::Unknown
+            | Life::Refused
+            | Life::Errored
+            | Life::Undone
+            | Life::Partial
+            | Life::Voided
+            | Life::Denied
+            | Life::Expired
+            | Life::Cancelled
+            | Life::Superseded
+            | Life::Bypassed
+            | Life::PolicyChanged
+            | Life::RefusedAfterMerge,
+            _,
+        ) => Conclusion::Failure,
+    }
 }
 
 /// The moving clock of an observation is not shown, so that nothing changes while nothing happens.
@@ -196,11 +218,6 @@ fn asked(case: &Case, policy: &Policy) -> Asked {
     }
 }
 
-/// The last line of the outcome comment, by which the comment and its state are found again: `state 1a2b3c4d5e6f`.
-pub fn footer(says: Digest) -> String {
-    format!("state {}", says.short())
-}
-
 /// The effects that turn what is seen into what is wanted; none when it is so already.
 pub fn reconcile(wanted: &Published, seen: &Published) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -226,28 +243,6 @@ pub fn reconcile(wanted: &Published, seen: &Published) -> Vec<Effect> {
         _ => {}
     }
     effects
-}
-
-impl Published {
-    /// What would be seen after an effect; the model that [`reconcile`] is tested against.
-    #[must_use]
-    pub fn after(mut self, effect: &Effect, wanted: &Self) -> Self {
-        match effect {
-            Effect::RestoreText => {
-                self.title = wanted.title;
-                self.body = wanted.body;
-            }
-            Effect::Ask(_) => self.asked = Asked::Somebody,
-            Effect::PutCheck(check) => self.check = Some(check.clone()),
-            Effect::PutOutcome(says) => self.outcome = Some(*says),
-            Effect::Close => self.open = false,
-            Effect::Merge(_) => {
-                self.open = false;
-                self.merged = true;
-            }
-        }
-        self
-    }
 }
 
 /// People and teams, as GitHub asks for them.

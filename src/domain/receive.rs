@@ -13,7 +13,7 @@ use super::{
         SPEC_VERSION, Target, Validity,
     },
     request::{Request, RequestError, RequestItem, signed_bytes, verify_signature},
-    sealed::{DataKey, SealError, Sealed, SealedAt},
+    sealed::{DataKey, PLACEHOLDER, SealError, Sealed, SealedAt, placeholders},
 };
 
 /// One field that is not as it must be, and what would satisfy it.
@@ -151,6 +151,14 @@ pub fn fit<'p>(
             ));
         }
     }
+    if let Some(from) = request
+        .not_before
+        .filter(|from| *from >= latest_approval(&request, action, policy, now))
+    {
+        let message =
+            format!("`{from}` is after the proposal can no longer be approved; send an earlier time");
+        errors.push(FieldError::new("/not_before", message));
+    }
     let claimed = Value::Object(request.claimed.clone());
     if let Err(error) = refuse_inexact(&claimed, &mut "/claimed".to_owned()) {
         errors.push(FieldError::new("/claimed", error.to_string()));
@@ -180,6 +188,15 @@ pub fn fit<'p>(
             ));
         }
         let mut parameters = item.parameters;
+        let mut place = at.clone();
+        if let Err(error) = refuse_inexact(&parameters, &mut place) {
+            errors.push(FieldError::new(place, error.to_string()));
+        }
+        if placeholders(&parameters) > 0 {
+            let message =
+                format!("holds an object of the one field `{PLACEHOLDER}`, which stands for sealed values");
+            errors.push(FieldError::new(&at, message));
+        }
         let wrong = action.validate(&parameters);
         let defaulted = action.apply_defaults(&mut parameters);
         let wrong = if wrong.is_empty() {
@@ -215,6 +232,13 @@ pub fn fit<'p>(
     } else {
         Err(errors)
     }
+}
+
+/// When a proposal received now can no longer be approved: as the agent asks, but never later than its gate says.
+fn latest_approval(request: &Request, action: &Action, policy: &Policy, now: Timestamp) -> Timestamp {
+    let found = policy.classify(action.impact(), action.data(), action.rollback().kind());
+    let latest = now.plus(policy.gate(found.tier).expires_after());
+    request.expires_at.map_or(latest, |asked| asked.min(latest))
 }
 
 /// Checks that the agent itself asked for exactly this. INVARIANT i04.
@@ -317,11 +341,7 @@ impl Fitting<'_> {
             });
         }
         let action = self.action;
-        let found = self
-            .policy
-            .classify(action.impact(), action.data(), action.rollback().kind());
-        let latest = self.now.plus(self.policy.gate(found.tier).expires_after());
-        let expires_at = self.request.expires_at.map_or(latest, |asked| asked.min(latest));
+        let expires_at = latest_approval(&self.request, action, self.policy, self.now);
         let from = self.request.not_before.unwrap_or(self.now).max(self.now);
         let until = expires_at.max(from).plus(EXECUTE_WITHIN);
         let request = self.request;
@@ -369,6 +389,9 @@ pub enum ProofError {
     /// The agent is not in the policy, or signs otherwise.
     #[error("agent `{0}` is not in agents.yaml with the key that the proposal names")]
     Agent(String),
+    /// A parameter is passed off as one of the schema's defaults.
+    #[error("item `{0}` holds parameters that neither the agent sent nor the schema's defaults give")]
+    Defaults(ItemId),
     /// The signature does not hold.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -404,9 +427,11 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
             return Err(unknown());
         }
     };
+    let action = policy.action(&binding.operation).ok_or_else(unknown)?;
     let mut items = Vec::new();
     for item in &binding.items {
-        let mut parameters = clear_parameters(proposal, item, key)?;
+        let whole = clear_parameters(proposal, item, key)?;
+        let mut parameters = whole.clone();
         let filled = proposal
             .defaulted
             .get(&item.id)
@@ -414,6 +439,11 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
             .unwrap_or_default();
         for pointer in filled.iter().rev() {
             take_out(&mut parameters, pointer);
+        }
+        // Only what the schema itself fills in may be missing from what the agent signed.
+        let mut again = parameters.clone();
+        if action.apply_defaults(&mut again) != filled || again != whole {
+            return Err(ProofError::Defaults(item.id.clone()));
         }
         items.push(RequestItem {
             id: item.id.clone(),

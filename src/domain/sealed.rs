@@ -188,6 +188,18 @@ pub fn placeholder_of(value: &Value) -> Option<Digest> {
     object.get(PLACEHOLDER)?.as_str()?.parse().ok()
 }
 
+/// How many placeholders a value holds.
+pub(super) fn placeholders(value: &Value) -> usize {
+    if placeholder_of(value).is_some() {
+        return 1;
+    }
+    match value {
+        Value::Array(items) => items.iter().map(placeholders).sum(),
+        Value::Object(fields) => fields.values().map(placeholders).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
 /// Keeps the last four characters of a text of twelve or more, and nothing of anything else.
 pub fn mask(value: &Value) -> String {
     match value.as_str() {

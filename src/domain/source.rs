@@ -6,12 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_saphyr::{Budget, Error as YamlError, budget::BudgetBreach};
 
+mod fault;
 mod nearest;
 mod tree;
 mod write;
 
+pub use fault::Fault;
 pub use nearest::nearest;
-pub use tree::{Fault, Key, Kind, Node};
+pub use tree::{Key, Kind, Node};
 pub use write::{WriteError, is_visible, write_yaml};
 
 /// The largest file that is read: 1 MiB.
@@ -197,6 +199,11 @@ pub fn read_yaml<T: DeserializeOwned>(file: &SourceFile) -> Result<T, SourceErro
 /// Reads a file into a JSON value. Floats stay floats, so that `canonical` can name them.
 pub fn read_value(file: &SourceFile) -> Result<Value, SourceError> {
     Ok(read_tree(file)?.to_value())
+}
+
+/// The serializer's own YAML, which not every text survives.
+fn serialise(node: &Node) -> Result<String, String> {
+    serde_yaml::to_string(node).map_err(|error| error.to_string())
 }
 
 fn options() -> serde_saphyr::Options {

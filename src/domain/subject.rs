@@ -35,6 +35,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
             let reason = match voided.because {
                 super::entry::VoidReason::ForeignHead => "somebody else moved its branch",
                 super::entry::VoidReason::ForeignBase => "somebody moved it to another base",
+                super::entry::VoidReason::Changed => "what was observed has changed",
                 super::entry::VoidReason::Gone => "its pull request is gone",
             };
             format!("voided: {what}, {reason}")

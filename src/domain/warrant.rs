@@ -12,7 +12,7 @@ use super::{
     gate::OpenGate,
     ids::{AccountId, Digest, InstanceId, ItemId, ProposalId, Sha, Span, Timestamp},
     policy::{BodyError, Execute, Filling, HttpExecute, Policy, Tier, UrlError},
-    proposal::{ObservedFacts, Proposal},
+    proposal::{DIFF_FILE, FILES, ObservedFacts, Proposal},
 };
 
 /// A merge as Git itself shows it.
@@ -45,6 +45,12 @@ pub struct Merge {
 /// Why a merge is not the one that was approved. INVARIANT i14.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeViolation {
+    /// Decided before the merge, when its releaser was not known and approvals were judged at another time.
+    #[error("the gate was decided before the merge; look again and decide on the merged pull request")]
+    Before,
+    /// Not the commit that GitHub or the ledger names.
+    #[error("the commit is not the merge that was decided on")]
+    Commit,
     /// Nothing was reviewed: low tier has no merge.
     #[error("this gate was opened without a pull request")]
     Unreviewed,
@@ -57,6 +63,9 @@ pub enum MergeViolation {
     /// Another file than the proposal's.
     #[error("the commit also changes `{0}`")]
     Changed(String),
+    /// One of the proposal's files was there before.
+    #[error("the commit does not add `{0}`: it was merged before")]
+    NotAdded(&'static str),
     /// The proposal's files are not the approved ones.
     #[error("`{0}` is not the one that was approved")]
     Content(&'static str),
@@ -89,6 +98,10 @@ impl Warrant {
     /// Proves that what was merged is what was approved, and nothing else. INVARIANT i14.
     pub fn merged(gate: OpenGate, merge: Merge) -> Result<Self, MergeViolation> {
         let reviewed = gate.reviewed().ok_or(MergeViolation::Unreviewed)?;
+        let merged = reviewed.merged.ok_or(MergeViolation::Before)?;
+        if merged.sha.is_some_and(|sha| sha != merge.sha) {
+            return Err(MergeViolation::Commit);
+        }
         match merge.parents.as_slice() {
             [_, head] if *head == reviewed.head => {}
             _ => return Err(MergeViolation::Parents),
@@ -96,9 +109,15 @@ impl Warrant {
         if !merge.reachable {
             return Err(MergeViolation::Unreachable);
         }
-        let inside = format!("{}/", reviewed.directory);
-        if let Some(path) = merge.changed.iter().find(|path| !path.starts_with(&inside)) {
+        // Whole paths, not a prefix: nothing else may ride along, not even inside the proposal's directory.
+        let files = FILES.map(|name| (name, format!("{}/{name}", reviewed.directory)));
+        let foreign = |path: &&String| files.iter().all(|(_, file)| file != *path);
+        if let Some(path) = merge.changed.iter().find(foreign) {
             return Err(MergeViolation::Changed(path.clone()));
+        }
+        let added = |(name, file): &&(&str, String)| *name == DIFF_FILE || merge.changed.contains(file);
+        if let Some((name, _)) = files.iter().find(|file| !added(file)) {
+            return Err(MergeViolation::NotAdded(name));
         }
         if merge.file != reviewed.file {
             return Err(MergeViolation::Content("proposal.yaml"));
@@ -106,8 +125,8 @@ impl Warrant {
         if merge.presentation != reviewed.presentation {
             return Err(MergeViolation::Content("report.md"));
         }
-        if merge.proposal.id != gate.proposal() || merge.proposal.action_digest() != gate.action() {
-            return Err(MergeViolation::Content("the action"));
+        if merge.proposal != **gate.whole() {
+            return Err(MergeViolation::Content("the proposal"));
         }
         if merge.policy_before != gate.policy() || merge.policy_after != gate.policy() {
             return Err(MergeViolation::Policy);
@@ -123,10 +142,7 @@ impl Warrant {
 
     /// Low tier runs without review; it is sampled later.
     pub fn unreviewed(gate: OpenGate, proposal: Arc<Proposal>) -> Result<Self, NotLow> {
-        if gate.tier() != Tier::Low
-            || gate.action() != proposal.action_digest()
-            || gate.proposal() != proposal.id
-        {
+        if gate.tier() != Tier::Low || *proposal != **gate.whole() {
             return Err(NotLow(gate.tier().max(Tier::Medium)));
         }
         let deadline = proposal.binding.valid.until;
@@ -165,6 +181,8 @@ pub struct HttpCall {
     pub idempotency_header: String,
     /// What the target is given so that a repetition has no second effect.
     pub idempotency_key: String,
+    /// Whether the target acts once for one key, so that an unclear call may be repeated with it. INVARIANT i21.
+    pub repeatable: bool,
     /// How long it may take.
     pub timeout: Span,
     /// Whether the catalog allows a private or loopback address.
@@ -273,6 +291,7 @@ fn call(
         body,
         idempotency_header: http.idempotency_header().to_owned(),
         idempotency_key: format!("{}/{}", proposal.id, item.id),
+        repeatable: http.repeatable(),
         timeout: http.timeout(),
         allow_private: http.allow_private(),
     })
@@ -356,13 +375,15 @@ impl ExecutionPlan {
         }
         if entry.digests.plan != Some(self.digest)
             || entry.digests.action != Some(self.proposal.action_digest())
+            || entry.digests.policy != Some(self.policy)
         {
             return Err(NotMine("another plan"));
         }
         if body.instance != *me {
             return Err(NotMine("another instance"));
         }
-        Ok(self.claimed(body.deadline))
+        let deadline = body.deadline.min(self.deadline);
+        Ok(self.claimed(deadline))
     }
 
     /// Low tier: claimed by a row of the outbox on disk. INVARIANT i16.
@@ -430,3 +451,6 @@ impl Claimed {
         self.deadline
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,35 @@
-//! The adapter to GitHub.
+//! The adapter to GitHub: hints in (webhooks), facts in (observations), effects out (pull requests, checks, merges).
+//!
+//! GitHub is a source of hints and facts, never of verdicts: a webhook says "look again", and every effect looks before
+//! it acts, so that doing it twice changes nothing more.
+
+mod answer;
+mod client;
+mod co_author;
+mod error;
+mod etags;
+mod identity;
+mod limit;
+mod observe;
+mod page;
+mod pages;
+mod protection;
+mod publish;
+mod pulls;
+mod shown;
+mod token;
+mod webhook;
+mod wire;
+
+pub use self::{
+    client::{Config, GitHub},
+    error::Error,
+    identity::Me,
+    observe::{Ask, Seeing},
+    publish::{Applied, MergeText, Texts},
+    pulls::PullBrief,
+    shown::shown_digest,
+    webhook::{
+        BadSignature, Hint, Malformed, PullAction, PullEvent, ReviewAction, ReviewEvent, parse, verify,
+    },
+};

@@ -1,1 +1,26 @@
 //! The adapter to Git: the mirror, and the signed append-only ledger branch.
+//!
+//! [`Mirror`] reads and writes proposals and policies; [`Ledger`] appends entries and holds their fold, the
+//! [`Book`](crate::domain::book::Book); [`init()`] begins a ledger, [`verify()`] proves one from a clone, [`walk()`]
+//! reads one entry by entry, and a [`Checkpoint`] notes how far it had come.
+
+mod checkpoint;
+mod fold;
+mod init;
+mod kept;
+mod mirror;
+mod remote;
+mod search;
+mod sign;
+mod verify;
+mod walk;
+mod writer;
+
+pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+pub use init::{Begun, Init, InitError, init};
+pub use mirror::{MergeReadError, Mirror, MirrorError, ProposalCommit, PushedProposal};
+pub use remote::{RemoteError, Token};
+pub use sign::{SignError, Signer};
+pub use verify::{Report, VerifyError, verify};
+pub use walk::{Step, WalkError, Walked, for_one_reading, walk};
+pub use writer::{AppendError, Ledger, LedgerError, Options};

@@ -32,6 +32,8 @@ const TEMPLATES: &[(&str, &str)] = &[
         "inbox-accepted.md",
         include_str!("../../templates/inbox-accepted.md"),
     ),
+    ("inbox-ran.md", include_str!("../../templates/inbox-ran.md")),
+    ("shadow.md", include_str!("../../templates/shadow.md")),
 ];
 
 static ENGINE: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(|| {

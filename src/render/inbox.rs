@@ -9,7 +9,8 @@ use super::{
     room::{shortened, within_limit},
 };
 use crate::domain::{
-    ids::{ProposalId, PullNumber},
+    case::Life,
+    ids::{ProposalId, PullNumber, Sha},
     receive::FieldError,
 };
 
@@ -40,6 +41,38 @@ struct Accepted {
 
 impl Page for Accepted {
     const NAME: &'static str = "inbox-accepted.md";
+}
+
+#[derive(Serialize)]
+struct RanAtOnce {
+    proposal: String,
+    life: String,
+}
+
+impl Page for RanAtOnce {
+    const NAME: &'static str = "inbox-ran.md";
+}
+
+#[derive(Serialize)]
+struct Shadow {
+    head: String,
+}
+
+impl Page for Shadow {
+    const NAME: &'static str = "shadow.md";
+}
+
+/// A low-tier proposal that needed no review.
+pub fn inbox_ran(proposal: ProposalId, life: Life) -> Result<String, RenderError> {
+    fill(&RanAtOnce {
+        proposal: proposal.to_string(),
+        life: life.to_string(),
+    })
+}
+
+/// Why another pull request on a proposal's head is closed. INVARIANT i25.
+pub fn shadow(head: Sha) -> Result<String, RenderError> {
+    fill(&Shadow { head: head.short() })
 }
 
 /// Every field that does not fit, and what to send instead.

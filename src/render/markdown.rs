@@ -8,7 +8,7 @@ use minijinja::Value;
 use serde::{Serialize, Serializer};
 
 use super::visible;
-use crate::domain::ids::{Digest, PullNumber, Span, Timestamp};
+use crate::domain::ids::{PullNumber, Span, Timestamp};
 
 /// Runs of backticks longer than this are shown as escapes inside a code span.
 const BACKTICKS: usize = 3;
@@ -59,10 +59,6 @@ impl Markdown {
     /// A pull request of this repository, as GitHub links it.
     pub(super) fn pull(number: PullNumber) -> Self {
         Self(format!("#{number}"))
-    }
-    /// The line that marks the outcome comment.
-    pub(super) fn footer(says: Digest) -> Self {
-        Self(crate::domain::publish::footer(says))
     }
     /// Followed by the program's own words.
     #[must_use]

@@ -25,12 +25,11 @@ mod title;
 mod visible;
 mod words;
 
-pub use crate::domain::publish::footer;
 pub use change::change_diff;
 pub use check::{CheckText, check};
 pub use error::RenderError;
 pub use file::proposal_yaml;
-pub use inbox::{inbox_accepted, inbox_answer};
+pub use inbox::{inbox_accepted, inbox_answer, inbox_ran, shadow};
 pub use mask::{masked, masked_item};
 pub use message::{commit_message, merge_message, merge_title};
 pub use outcome::outcome;

@@ -13,7 +13,6 @@ use super::{
 use crate::domain::{
     case::{Case, Life},
     entry::{Outcome, StepResult, VoidReason},
-    ids::Digest,
     policy::Policy,
 };
 
@@ -34,7 +33,6 @@ struct OutcomePage {
     taking_back: Option<Markdown>,
     key: Option<String>,
     merge: Option<String>,
-    footer: Markdown,
 }
 
 impl Page for OutcomePage {
@@ -49,14 +47,12 @@ struct StepLine {
     note: Option<Markdown>,
 }
 
-/// What became of a case; its last line is [`crate::domain::publish::footer`] of `says`.
-pub fn outcome(case: &Case, policy: &Policy, says: Digest) -> Result<String, RenderError> {
-    within_limit(ROOM, |(listed, note)| {
-        fill(&page(case, policy, says, listed, note))
-    })
+/// What became of a case.
+pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
+    within_limit(ROOM, |(listed, note)| fill(&page(case, policy, listed, note)))
 }
 
-fn page(case: &Case, policy: &Policy, says: Digest, listed: usize, note: usize) -> OutcomePage {
+fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage {
     let mut steps: Vec<&StepResult> = case
         .finished
         .iter()
@@ -87,7 +83,6 @@ fn page(case: &Case, policy: &Policy, says: Digest, listed: usize, note: usize) 
             .filter(|_| unsettled)
             .map(|started| started.idempotency_key.clone()),
         merge: case.merged.as_ref().map(|merged| merged.sha.short()),
-        footer: Markdown::footer(says),
     }
 }
 
@@ -156,6 +151,9 @@ fn what(case: &Case) -> Markdown {
             }
             Some(VoidReason::ForeignBase) => {
                 "Somebody pointed the pull request at another branch. The agent may propose it anew."
+            }
+            Some(VoidReason::Changed) => {
+                "What was observed has changed since it was proposed; it must be proposed again."
             }
             Some(VoidReason::Gone) => {
                 "The pull request or its branch is gone. The agent may propose it anew."

@@ -25,6 +25,8 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Head => "Commit",
         Rule::Presentation => "Title and text",
         Rule::Commits => "Written by",
+        Rule::Preview => "Seen before",
+        Rule::Protection => "Branch rules",
         Rule::Owners => "Owners",
         Rule::Approvals => "Approvals",
         Rule::ChangesRequested => "Objections",
@@ -94,6 +96,15 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Commits, false) => {
             ours("there are commits by others, or nobody can tell by whom; the agent must propose it anew")
         }
+        (Rule::Preview, true) => ours("Countersign itself read what is affected"),
+        (Rule::Preview, false) => ours(
+            "Countersign could not see what is affected, and the policy wants that; give the action an `observe` in \
+             catalog.yaml",
+        ),
+        (Rule::Protection, true) => ours("could be read"),
+        (Rule::Protection, false) => {
+            ours("are weaker than the policy demands; see the repository's settings")
+        }
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => unowned(one),
         (Rule::Approvals, _) => approvals(one),
@@ -107,6 +118,9 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             .and("'s approval was not seen when it was given, on this commit and text; ask ")
             .then(&list(&one.who))
             .and(" to approve again"),
+        (Rule::NotAPerson, false) => ours("merged by ")
+            .then(&list(&one.who))
+            .and(", an account that is not a person in people.yaml"),
         (Rule::NotAPerson, _) if one.who.is_empty() => ours("a review by a deleted account"),
         (Rule::NotAPerson, _) => ours("a review by ")
             .then(&list(&one.who))
@@ -135,6 +149,8 @@ fn unknown(one: &Because) -> Markdown {
         Rule::Policy => "could not be read from `policies/` on the base branch",
         Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
+        Rule::Preview => "what is affected could not be read",
+        Rule::Protection => "how the base branch is protected could not be read",
         Rule::Approvals => "reviews, permissions or teams could not be read",
         Rule::SeparationOfDuties => "who pushed, wrote or merged it could not be read",
         Rule::Life
@@ -193,6 +209,9 @@ fn approvals(one: &Because) -> Markdown {
 
 /// INVARIANT i08.
 fn party(one: &Because, case: &Case) -> Markdown {
+    if one.who.is_empty() {
+        return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
+    }
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")

@@ -1,4 +1,5 @@
 //! What a route gives back: an answer or a refusal, both in GitHub's shape.
+use super::json::field;
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -84,7 +85,8 @@ fn page(call: &Call, items: Vec<Value>) -> (Vec<Value>, Option<String>) {
     let take = usize::try_from(per_page).unwrap_or(100);
     let shown = items.into_iter().skip(skip).take(take).collect();
     let mut links = Vec::new();
-    let mut add = |number: u64, rel: &str| links.push(format!("<{}>; rel=\"{rel}\"", call.with_page(number)));
+    let mut add =
+        |number: u64, rel: &str| links.push(format!("<{}>; rel=\"{rel}\"", call.with("page", number)));
     if page > 1 {
         add(page - 1, "prev");
     }
@@ -185,7 +187,7 @@ impl Refusal {
         let details: Vec<&str> = self
             .errors
             .iter()
-            .filter_map(|error| error.as_str().or_else(|| error["message"].as_str()))
+            .filter_map(|error| error.as_str().or_else(|| field(error, "message").as_str()))
             .collect();
         if details.is_empty() {
             self.message.clone()

@@ -40,7 +40,7 @@ impl Call {
         let segments = path
             .split('/')
             .filter(|segment| !segment.is_empty())
-            .map(|segment| percent_decode(segment))
+            .map(percent_decode)
             .collect();
         Self {
             caller,
@@ -85,13 +85,13 @@ impl Call {
             .collect()
     }
 
-    /// This URL with another `page`.
-    pub(crate) fn with_page(&self, page: u64) -> String {
+    /// This URL with another value for one parameter.
+    pub(crate) fn with(&self, name: &str, value: u64) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in self.query.iter().filter(|(key, _)| key != "page") {
+        for (key, value) in self.query.iter().filter(|(key, _)| key != name) {
             query.append_pair(key, value);
         }
-        query.append_pair("page", &page.to_string());
+        query.append_pair(name, &value.to_string());
         format!("{}?{}", self.url, query.finish())
     }
 }

@@ -1,4 +1,4 @@
-//! Faults of the API, as state: the next requests of a kind fail in a chosen way.
+//! Faults of the API and of Git over HTTP, as state: the next requests of a kind fail in a chosen way.
 use std::time::Duration;
 
 /// How a request fails.
@@ -21,6 +21,13 @@ pub enum Failure {
         /// 500, 502, 503 ...
         status: u16,
     },
+    /// This status and message before anything took effect, such as 405 and "Base branch was modified".
+    Refuse {
+        /// 405, 409, 422 ...
+        status: u16,
+        /// GitHub's message.
+        message: String,
+    },
     /// This status although the effect took place.
     After {
         /// 500, 502, 504 ...
@@ -42,7 +49,8 @@ pub enum Failure {
 pub struct Fault {
     /// The method, or any.
     pub method: Option<String>,
-    /// A path after `/api/v3`, where `*` stands for any run of characters (`/repos/*/pulls/*/merge`).
+    /// A path after `/api/v3` (`/repos/*/pulls/*/merge`), or one of Git's (`/acme/ops.git/git-receive-pack`); `*` stands
+    /// for any run of characters.
     pub path: String,
     /// What happens.
     pub failure: Failure,

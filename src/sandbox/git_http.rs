@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::call::Caller;
 use super::changes::ZERO;
+use super::faults::{self, Failure};
 use super::guard::Change;
 use super::running::Shared;
 use super::server::plain;
@@ -46,6 +47,17 @@ pub(crate) async fn answer(
     let Some((owner, name)) = repo.trim_start_matches('/').split_once('/') else {
         return plain(StatusCode::NOT_FOUND);
     };
+    let failure = faults::take(&mut shared.lock().faults, method.as_str(), uri.path());
+    match failure {
+        None | Some(Failure::After { .. } | Failure::Empty | Failure::Truncated) => {}
+        Some(Failure::Slow { by }) => tokio::time::sleep(by).await,
+        Some(Failure::PrimaryLimit { .. }) => return plain(StatusCode::FORBIDDEN),
+        Some(
+            Failure::SecondaryLimit { status, .. }
+            | Failure::Before { status }
+            | Failure::Refuse { status, .. },
+        ) => return plain(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)),
+    }
     let query = uri.query().unwrap_or_default();
     let writing = tail == "git-receive-pack" || query.contains("service=git-receive-pack");
     let gzipped = headers
@@ -80,7 +92,13 @@ pub(crate) async fn answer(
             return plain(StatusCode::INTERNAL_SERVER_ERROR);
         }
     }
-    response.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR))
+    match failure {
+        Some(Failure::After { status }) => {
+            plain(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
+        }
+        Some(Failure::Empty | Failure::Truncated) => Response::new(Body::empty()),
+        Some(_) | None => response.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
 }
 
 fn admit(

@@ -1,4 +1,5 @@
 //! Who may change a ref, and what stands between a pull request and its merge.
+use super::json::field;
 use serde_json::Value;
 
 use super::answer::Refusal;
@@ -77,7 +78,7 @@ impl State {
             if !self.is_actor(caller, repo, actor) {
                 continue;
             }
-            let mode = match actor["bypass_mode"].as_str() {
+            let mode = match field(actor, "bypass_mode").as_str() {
                 Some("pull_request") => Bypass::PullRequest,
                 Some("exempt") => Bypass::Exempt,
                 _ => Bypass::Always,
@@ -90,8 +91,8 @@ impl State {
     }
 
     fn is_actor(&self, caller: &Caller, repo: &Repo, actor: &Value) -> bool {
-        let id = actor["actor_id"].as_u64();
-        match (actor["actor_type"].as_str(), caller) {
+        let id = field(actor, "actor_id").as_u64();
+        match (field(actor, "actor_type").as_str(), caller) {
             (Some("Integration"), Caller::Installation { .. }) => {
                 id.is_some() && self.calling_app(caller) == id
             }
@@ -148,7 +149,7 @@ impl State {
                 continue;
             }
             for rule in &ruleset.rules {
-                match (rule["type"].as_str(), change) {
+                match (field(rule, "type").as_str(), change) {
                     (Some("creation"), Change::Create { .. }) => {
                         guard.refuse(gh013("Cannot create ref due to creations being restricted."));
                     }
@@ -274,12 +275,12 @@ impl State {
                 continue;
             }
             for rule in &ruleset.rules {
-                match rule["type"].as_str() {
+                match field(rule, "type").as_str() {
                     Some("update") if caller.is_some() => {
                         blockers.push("Cannot update this protected ref.".to_owned());
                     }
                     Some("pull_request") => {
-                        let count = rule["parameters"]["required_approving_review_count"]
+                        let count = field(rule, "parameters/required_approving_review_count")
                             .as_u64()
                             .unwrap_or(0);
                         blockers.extend(self.review_blockers(repo, pull, count));
@@ -364,14 +365,14 @@ fn expected(check: &RequiredCheck) -> String {
 }
 
 fn ruleset_checks(rule: &Value) -> Vec<RequiredCheck> {
-    let checks = rule["parameters"]["required_status_checks"].as_array();
+    let checks = field(rule, "parameters/required_status_checks").as_array();
     checks
         .into_iter()
         .flatten()
         .filter_map(|check| {
             Some(RequiredCheck {
-                context: check["context"].as_str()?.to_owned(),
-                app_id: check["integration_id"].as_u64(),
+                context: field(check, "context").as_str()?.to_owned(),
+                app_id: field(check, "integration_id").as_u64(),
             })
         })
         .collect()

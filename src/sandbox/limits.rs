@@ -6,25 +6,45 @@ use jiff::Timestamp;
 use super::call::Caller;
 
 /// Requests an hour, as an installation has them at least.
-pub(crate) const LIMIT: u64 = 5000;
+const USUAL: u64 = 5000;
 const HOUR: i64 = 3600;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
+    pub(crate) limit: u64,
     pub(crate) used: u64,
     pub(crate) reset: i64,
 }
 
 impl Budget {
     pub(crate) fn remaining(self) -> u64 {
-        LIMIT.saturating_sub(self.used)
+        self.limit.saturating_sub(self.used)
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Budgets(HashMap<String, Budget>);
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    limit: u64,
+    spent: HashMap<String, Budget>,
+}
 
 impl Budgets {
+    pub(crate) fn new(limit: Option<u64>) -> Self {
+        Self {
+            limit: limit.unwrap_or(USUAL),
+            spent: HashMap::new(),
+        }
+    }
+
+    /// The budget of one who is not limited: people at the pages.
+    pub(crate) fn unlimited() -> Budget {
+        Budget {
+            limit: USUAL,
+            used: 0,
+            reset: 0,
+        }
+    }
+
     /// The caller's budget after `cost` more requests.
     pub(crate) fn spend(&mut self, caller: &Caller, now: Timestamp, cost: u64) -> Budget {
         let budget = self.of(caller, now);
@@ -47,12 +67,14 @@ impl Budgets {
             Caller::Installation { id, .. } => format!("installation {id}"),
         };
         let now = now.as_second();
-        let budget = self.0.entry(key).or_insert(Budget {
+        let budget = self.spent.entry(key).or_insert(Budget {
+            limit: self.limit,
             used: 0,
             reset: now + HOUR,
         });
         if budget.reset <= now {
             *budget = Budget {
+                limit: self.limit,
                 used: 0,
                 reset: now + HOUR,
             };

@@ -1,4 +1,5 @@
 //! Acting as a person: the clicks and pushes that tests and the demo make.
+use super::json::field;
 use git2::Oid;
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ impl Person<'_> {
     }
 
     fn id_of(value: &Value) -> u64 {
-        value["id"].as_u64().unwrap_or_default()
+        field(value, "id").as_u64().unwrap_or_default()
     }
 
     fn review(&self, repo: &str, number: u64, event: &str, body: &str) -> Result<u64, Error> {
@@ -111,7 +112,7 @@ impl Person<'_> {
     pub fn merge(&self, repo: &str, number: u64, method: MergeMethod) -> Result<String, Error> {
         let body = json!({ "merge_method": method.name() });
         let merged = self.call("PUT", repo, &format!("pulls/{number}/merge"), body)?;
-        Ok(merged["sha"].as_str().unwrap_or_default().to_owned())
+        Ok(field(&merged, "sha").as_str().unwrap_or_default().to_owned())
     }
 
     /// Comments; gives the comment's id.
@@ -159,7 +160,7 @@ impl Person<'_> {
     ) -> Result<u64, Error> {
         let body = json!({ "head": head, "base": base, "title": title, "body": body });
         let pull = self.call("POST", repo, "pulls", body)?;
-        Ok(pull["number"].as_u64().unwrap_or_default())
+        Ok(field(&pull, "number").as_u64().unwrap_or_default())
     }
 
     /// Turns a pull request into a draft, or out of it.
@@ -187,6 +188,13 @@ impl Person<'_> {
         let mut state = self.sandbox.lock();
         let (id, user) = (state.repo_id(repo)?, state.account_id(&self.login)?);
         Ok(state.rerequest(id, run, user)?)
+    }
+
+    /// Presses one of the buttons that a check run offers.
+    pub fn press_check_button(&self, repo: &str, run: u64, identifier: &str) -> Result<(), Error> {
+        let mut state = self.sandbox.lock();
+        let (id, user) = (state.repo_id(repo)?, state.account_id(&self.login)?);
+        Ok(state.requested_action(id, run, identifier, user)?)
     }
 
     /// Presses "re-run all checks" for the suite of a check run.

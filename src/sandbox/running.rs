@@ -12,6 +12,7 @@ use super::call::{Call, Caller};
 use super::clock::Clock;
 use super::error::Error;
 use super::faults::Fault;
+use super::limits::Budgets;
 use super::record::Recorded;
 use super::routes;
 use super::server;
@@ -30,6 +31,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// The time the sandbox lives in.
     pub clock: Clock,
+    /// API requests an hour for each token holder; GitHub's 5,000 when not given.
+    pub rate_limit: Option<u64>,
 }
 
 /// A GitHub-compatible server over loopback.
@@ -57,7 +60,7 @@ impl Sandbox {
             .build()
             .map_err(|error| Error::Start(error.to_string()))?;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(base, dir, options.clock)),
+            state: Mutex::new(State::new(base, dir, options.clock, options.rate_limit)),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -181,7 +184,7 @@ impl Running {
     pub(crate) fn call(&self, caller: Caller, method: &str, path: &str, body: Value) -> Result<Value, Error> {
         let mut state = self.lock();
         let call = Call::new(caller, method, &state.api(), path, body);
-        let budget = super::limits::Budget { used: 0, reset: 0 };
+        let budget = Budgets::unlimited();
         let answer = routes::route(&mut state, &call, budget)?;
         Ok(answer.body.unwrap_or(Value::Null))
     }

@@ -13,13 +13,15 @@ use super::answer::{Answer, Refusal, Routed};
 use super::call::{Call, Caller};
 use super::clock::{http_date, stamp};
 use super::faults::{self, Failure};
-use super::limits::{Budget, LIMIT};
+use super::limits::Budget;
 use super::record::Recorded;
 use super::running::Shared;
 use super::{git_http, pages, routes};
 
 const API: &str = "/api/v3";
 const LARGEST: usize = 256 * 1024 * 1024;
+const OLDER: &str = "2022-11-28";
+const NEWER: &str = "2026-03-10";
 const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
 pub(crate) async fn serve(
@@ -118,7 +120,7 @@ fn work(
     let caller_name = state.caller_name(&who);
     let free = path == "/rate_limit";
     let budget = state.budgets.spend(&who, now, u64::from(!free));
-    let limited = budget.used > LIMIT && !free;
+    let limited = budget.used > budget.limit && !free;
     let refused = refusal_of(failure.as_ref(), now.as_second()).or_else(|| {
         limited.then(|| {
             (
@@ -143,7 +145,7 @@ fn work(
             (routed, Vec::new())
         }
     };
-    let mut out = finish(routed, budget, extra);
+    let mut out = finish(dated(routed, header("x-github-api-version")), budget, extra);
     if method == "GET" && out.status == 200 {
         let etag = format!("W/\"{}\"", hex::encode(Sha256::digest(&out.body)));
         let known = header("if-none-match").is_some_and(|sent| sent.split(',').any(|one| one.trim() == etag));
@@ -171,11 +173,17 @@ fn work(
         }
         Some(Failure::PrimaryLimit { .. }) => {
             out.budget = Budget {
-                used: LIMIT,
+                used: out.budget.limit,
                 ..out.budget
             }
         }
-        Some(Failure::SecondaryLimit { .. } | Failure::Before { .. } | Failure::Slow { .. }) | None => {}
+        Some(
+            Failure::SecondaryLimit { .. }
+            | Failure::Before { .. }
+            | Failure::Refuse { .. }
+            | Failure::Slow { .. },
+        )
+        | None => {}
     }
     state.record.push(Recorded {
         method: method.to_owned(),
@@ -188,6 +196,30 @@ fn work(
         faulty: failure.is_some_and(|failure| !matches!(failure, Failure::Slow { .. })),
     });
     respond(out, &http_date(now), &stamp(now))
+}
+
+/// The answer as the API version asked for has it: the newest one leaves `merge_commit_sha` out of pull requests.
+fn dated(routed: Routed, version: Option<&str>) -> Routed {
+    match version {
+        None | Some(OLDER) => routed,
+        Some(NEWER) => routed.map(|mut answer| {
+            let trim = |value: &mut Value| {
+                if let Some(fields) = value.as_object_mut() {
+                    fields.remove("merge_commit_sha");
+                }
+            };
+            match &mut answer.body {
+                Some(Value::Array(items)) => items.iter_mut().for_each(trim),
+                Some(other) => trim(other),
+                None => {}
+            }
+            answer
+        }),
+        Some(other) => Err(Refusal::new(
+            400,
+            format!("API version \"{other}\" is not supported."),
+        )),
+    }
 }
 
 /// What a fault answers instead of the route, before anything takes effect.
@@ -209,6 +241,7 @@ fn refusal_of(failure: Option<&Failure>, now: i64) -> Option<(Refusal, Vec<(&'st
                 vec![("retry-after", retry_after.to_string())],
             ))
         }
+        Failure::Refuse { status, message } => Some((Refusal::new(*status, message.clone()), Vec::new())),
         Failure::Before { status } => Some((Refusal::new(*status, "Server Error"), Vec::new())),
         Failure::After { .. } | Failure::Slow { .. } | Failure::Empty | Failure::Truncated => None,
     }
@@ -276,7 +309,7 @@ fn respond(out: Out, date: &str, request_id: &str) -> Response<Body> {
         .header("x-github-media-type", "github.v3; format=json")
         .header("x-github-api-version-selected", "2022-11-28")
         .header("x-github-request-id", request_id)
-        .header("x-ratelimit-limit", LIMIT)
+        .header("x-ratelimit-limit", out.budget.limit)
         .header("x-ratelimit-remaining", out.budget.remaining())
         .header("x-ratelimit-used", out.budget.used)
         .header("x-ratelimit-resource", "core")

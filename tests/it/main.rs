@@ -10,7 +10,23 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod contract;
+mod execute;
+mod explain;
+mod github;
+mod layers;
+mod ledger;
 mod render;
 mod render_attack;
 mod render_fixtures;
 mod sandbox;
+mod sandbox_clients;
+mod sandbox_contract;
+mod sandbox_faults;
+mod sandbox_git;
+mod sandbox_pages;
+mod sandbox_walk;
+mod settings;
+mod store;
+mod stories;
+mod world;

@@ -13,8 +13,8 @@ use countersign::{
         source::{SourceFile, read_yaml},
     },
     render::{
-        RenderError, ReportFacts, change_diff, check, commit_message, footer, inbox_accepted, inbox_answer,
-        masked, merge_message, merge_title, outcome, proposal_yaml, report, summary, title,
+        RenderError, ReportFacts, change_diff, check, commit_message, inbox_accepted, inbox_answer, masked,
+        merge_message, merge_title, outcome, proposal_yaml, report, summary, title,
     },
 };
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn i26_a_low_note() {
       - conversation `conv-81`
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:63945e1e6b6795c527e58ecffdfd97e3034403dd8bb0a33f4895103a77b7848a`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -145,7 +145,7 @@ fn i26_a_medium_campaign() {
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:39fe7ff462e233a2406ebd3c3539b869c5d5f9ba546731f23153355843762cb3`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -241,7 +241,7 @@ fn i26_i29_a_high_payment() {
       - trace `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -321,7 +321,7 @@ fn i26_a_batch_of_twelve() {
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:d4b3a20e61b838816c1bd343b9048abbaecd77e8df506fe907c679eb0b406390`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -683,10 +683,13 @@ fn a_check_names_who_could_approve() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-24 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Objections | ok | none |
     "###);
@@ -717,10 +720,13 @@ fn i08_a_check_says_why_the_sponsor_does_not_count() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-24 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Objections | ok | none |
     "###);
@@ -747,10 +753,13 @@ fn a_check_says_when_everything_holds() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-24 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Approvals | ok | 2 of 2 (alice, bob) |
     | Objections | ok | none |
@@ -801,8 +810,11 @@ fn a_check_says_what_blocks_and_what_could_not_be_read() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-25 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     "###);
     seen.reviews = Seen::unknown("500");
@@ -822,6 +834,7 @@ fn a_check_says_what_blocks_and_what_could_not_be_read() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-25 09:00 UTC |
+    | Earliest time | ok | has come |
     "###);
 }
 
@@ -875,7 +888,6 @@ fn finished(case: &mut Case, life: Life, outcome: Outcome, steps: Vec<StepResult
 #[test]
 fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     let policy = policy();
-    let says = Digest::of(b"says");
     let mut case = open_case(&policy, payment(&policy));
     finished(
         &mut case,
@@ -883,8 +895,7 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
         Outcome::Executed,
         vec![step("1", Outcome::Executed, Some(201), None)],
     );
-    let text = outcome(&case, &policy, says).unwrap();
-    assert_eq!(text.lines().last(), Some(footer(says).as_str()));
+    let text = outcome(&case, &policy).unwrap();
     insta::assert_snapshot!(text, @r###"
     ### Done: it ran
 
@@ -899,8 +910,6 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     It can be undone by hand in the target system, within 30 days.
 
     Merged as `03030303`
-
-    state 8753d1703f15
     "###);
     let mut case = open_case(&policy, batch(&policy));
     finished(
@@ -917,7 +926,7 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
             ),
         ],
     );
-    insta::assert_snapshot!(outcome(&case, &policy, says).unwrap(), @r###"
+    insta::assert_snapshot!(outcome(&case, &policy).unwrap(), @r###"
     ### Done in part
 
     12 x Pay a supplier: 7,800.00 EUR in all
@@ -934,8 +943,6 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     Key that the target system was given: `cs-01M817QNM0-1`
 
     Merged as `03030303`
-
-    state 8753d1703f15
     "###);
 }
 
@@ -960,7 +967,7 @@ fn every_end_has_its_words() {
     ] {
         case.life = life;
         case.voided = Some(VoidReason::ForeignHead);
-        let text = outcome(&case, &policy, Digest::of(b"s")).unwrap();
+        let text = outcome(&case, &policy).unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         all.push(format!(
             "{}\n    {}",
@@ -996,7 +1003,7 @@ fn every_end_has_its_words() {
     "###);
     case.life = Life::Bypassed;
     case.refused = Some("the gate was waiting: 0 of 2 approvals".into());
-    insta::assert_snapshot!(outcome(&case, &policy, Digest::of(b"s")).unwrap(), @r###"
+    insta::assert_snapshot!(outcome(&case, &policy).unwrap(), @r###"
     ### Merged around the gate: it did not run
 
     Pay acme-ltd 12,500.00 EUR, `INV-2041`
@@ -1004,8 +1011,6 @@ fn every_end_has_its_words() {
     It was merged without the approvals it needs. It will not run, and this was recorded as an incident.
 
     Why: the gate was waiting: 0 of 2 approvals
-
-    state 043a718774c5
     "###);
 }
 
@@ -1025,7 +1030,7 @@ fn i26_comments_and_checks_stay_within_github_s_limits() {
         })
         .collect();
     finished(&mut case, Life::Partial, Outcome::Partial, steps);
-    let text = outcome(&case, &policy, Digest::of(b"s")).unwrap();
+    let text = outcome(&case, &policy).unwrap();
     assert!(text.chars().count() < 65_536, "{}", text.chars().count());
     assert!(text.contains("| `499` | **refused** |") && text.contains("And 450 more items"));
     let errors: Vec<FieldError> = (0..200).map(|_| FieldError::new(&note, &note)).collect();

@@ -4,9 +4,12 @@ use serde_json::Value;
 use unicode_security::MixedScript as _;
 
 use super::{Level, Problem};
-use crate::domain::{canonical::escape_pointer, proposal::Proposal};
+use crate::domain::{
+    canonical::escape_pointer,
+    proposal::{Body, Proposal},
+};
 
-/// The most findings reported for one proposal.
+/// The most findings of one level reported for one proposal.
 const MOST: usize = 20;
 
 /// A character that changes what people see without being seen. INVARIANT i26.
@@ -75,36 +78,62 @@ pub const fn hazard(c: char) -> Option<Hazard> {
 
 /// Finds deceiving characters (deny) and words of mixed scripts (warn) in everything the agent wrote.
 pub fn check(proposal: &Proposal) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut found = Found::default();
     for item in &proposal.binding.items {
-        walk(
-            &item.parameters,
-            &mut format!("/items/{}/parameters", item.id),
-            &mut problems,
-        );
+        let at = format!("/items/{}/parameters", item.id);
+        walk(&item.parameters, &mut at.clone(), &mut found);
     }
-    look(&proposal.justification, "/justification", &mut problems);
+    look(&proposal.justification, "/justification", &mut found);
     if let Some(plan) = &proposal.rollback_plan {
-        look(plan, "/rollback_plan", &mut problems);
+        look(plan, "/rollback_plan", &mut found);
+    }
+    for (index, exception) in proposal.exceptions.iter().enumerate() {
+        look(
+            &exception.reason,
+            &format!("/exceptions/{index}/reason"),
+            &mut found,
+        );
     }
     for (name, value) in &proposal.claimed {
-        walk(
-            value,
-            &mut format!("/claimed/{}", escape_pointer(name)),
-            &mut problems,
-        );
+        let mut at = format!("/claimed/{}", escape_pointer(name));
+        look(name, &at, &mut found);
+        walk(value, &mut at, &mut found);
     }
-    problems
+    let told = &proposal.provenance;
+    let reference = |body: &Option<Body>| body.as_ref().and_then(|body| body.reference.clone());
+    let (prompt, output) = (reference(&told.prompt), reference(&told.output));
+    for (name, text) in [
+        ("traceparent", &told.traceparent),
+        ("gen_ai.agent.id", &told.agent_id),
+        ("gen_ai.request.model", &told.request_model),
+        ("gen_ai.conversation.id", &told.conversation_id),
+        ("gen_ai.tool.call.id", &told.tool_call_id),
+        ("prompt/ref", &prompt),
+        ("output/ref", &output),
+    ] {
+        if let Some(text) = text {
+            look(text, &format!("/provenance/{name}"), &mut found);
+        }
+    }
+    found.denied.extend(found.warned);
+    found.denied
 }
 
-fn walk(value: &Value, at: &mut String, problems: &mut Vec<Problem>) {
+/// What was found so far; each level has room of its own, so that many warnings can't crowd out what denies.
+#[derive(Debug, Default)]
+struct Found {
+    denied: Vec<Problem>,
+    warned: Vec<Problem>,
+}
+
+fn walk(value: &Value, at: &mut String, found: &mut Found) {
     match value {
-        Value::String(text) => look(text, at, problems),
+        Value::String(text) => look(text, at, found),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 let length = at.len();
                 at.push_str(&format!("/{i}"));
-                walk(item, at, problems);
+                walk(item, at, found);
                 at.truncate(length);
             }
         }
@@ -113,8 +142,8 @@ fn walk(value: &Value, at: &mut String, problems: &mut Vec<Problem>) {
                 let length = at.len();
                 at.push('/');
                 at.push_str(&escape_pointer(key));
-                look(key, at, problems);
-                walk(item, at, problems);
+                look(key, at, found);
+                walk(item, at, found);
                 at.truncate(length);
             }
         }
@@ -122,25 +151,30 @@ fn walk(value: &Value, at: &mut String, problems: &mut Vec<Problem>) {
     }
 }
 
-fn look(text: &str, at: &str, problems: &mut Vec<Problem>) {
-    if problems.len() >= MOST || text.is_ascii() && text.bytes().all(|b| b >= 0x20 && b != 0x7f) {
+fn look(text: &str, at: &str, found: &mut Found) {
+    if text.is_ascii() && text.bytes().all(|b| b >= 0x20 && b != 0x7f) {
         return;
     }
     let at: String = at.chars().flat_map(safe).collect();
-    if let Some((c, hazard)) = text.chars().find_map(|c| hazard(c).map(|hazard| (c, hazard))) {
-        problems.push(Problem {
+    if found.denied.len() < MOST
+        && let Some((c, hazard)) = text.chars().find_map(|c| hazard(c).map(|hazard| (c, hazard)))
+    {
+        found.denied.push(Problem {
             level: Level::Deny,
             at: at.clone(),
             found: format!("{} (U+{:04X})", hazard.name(), u32::from(c)),
             remedy: "send the text without it".into(),
         });
     }
+    if found.warned.len() >= MOST {
+        return;
+    }
     let mixed = text
         .split(|c: char| !c.is_alphanumeric())
         .find(|word| !word.is_ascii() && !word.is_single_script());
     if let Some(word) = mixed {
         let shown: String = word.chars().take(40).flat_map(safe).collect();
-        problems.push(Problem {
+        found.warned.push(Problem {
             level: Level::Warn,
             at,
             found: format!("`{shown}` mixes scripts; one of its letters may pose as another"),
@@ -162,9 +196,10 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<Problem> {
-        let mut found = Vec::new();
+        let mut found = Found::default();
         look(text, "/x", &mut found);
-        found
+        found.denied.extend(found.warned);
+        found.denied
     }
 
     #[test]

@@ -110,18 +110,13 @@ enum RawKey {
 struct NoFields {}
 
 /// The names of the agents in a file, whatever else is wrong with it.
-pub(super) fn names(root: &Node) -> BTreeSet<&str> {
-    let list = root.get("agents").map(Node::entries).unwrap_or_default();
-    list.iter().map(|(key, _)| key.text()).collect()
+pub(super) fn names(list: &Node) -> BTreeSet<&str> {
+    list.entries().iter().map(|(key, _)| key.text()).collect()
 }
 
 /// Reads `agents.yaml`; agents with errors are left out.
-pub(super) fn read(root: &Node, people: &People, actions: &BTreeSet<&str>, errors: &mut Errors) -> Agents {
-    errors.shape(root, &["agents"], &[]);
+pub(super) fn read(list: &Node, people: &People, actions: &BTreeSet<&str>, errors: &mut Errors) -> Agents {
     let mut agents = Agents::default();
-    let Some(list) = root.get("agents") else {
-        return agents;
-    };
     errors.mapping(list, "a mapping from each agent's name to the agent");
     let mut keys: BTreeMap<[u8; 32], AgentName> = BTreeMap::new();
     let mut logins: BTreeMap<String, AgentName> = BTreeMap::new();
@@ -140,7 +135,7 @@ pub(super) fn read(root: &Node, people: &People, actions: &BTreeSet<&str>, error
                 continue;
             }
         };
-        if people.get(&raw.sponsor).is_none() {
+        if !people.mentions(raw.sponsor.as_str()) {
             let mark = node.mark_at("/sponsor");
             errors.unknown(mark, "person", raw.sponsor.as_str(), people.names());
         }

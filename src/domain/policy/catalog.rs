@@ -20,9 +20,6 @@ use crate::domain::{
     source::{Fault, Node},
 };
 
-/// The checks that an action may name.
-pub const KNOWN_CHECKS: &[&str] = &["text"];
-
 /// What the catalog refers to in other files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
@@ -66,20 +63,15 @@ struct RawRaci {
 }
 
 /// The names of the actions in a file, whatever else is wrong with it.
-pub(super) fn names(root: &Node) -> BTreeSet<&str> {
-    let list = root.get("actions").map(Node::entries).unwrap_or_default();
-    list.iter().map(|(key, _)| key.text()).collect()
+pub(super) fn names(list: &Node) -> BTreeSet<&str> {
+    list.entries().iter().map(|(key, _)| key.text()).collect()
 }
 
 /// Reads `catalog.yaml`; actions with errors are left out.
-pub(super) fn read(root: &Node, around: Around<'_>, errors: &mut Errors) -> BTreeMap<ActionName, Action> {
-    errors.shape(root, &["actions"], &[]);
+pub(super) fn read(list: &Node, around: Around<'_>, errors: &mut Errors) -> BTreeMap<ActionName, Action> {
     let mut actions = BTreeMap::new();
-    let Some(list) = root.get("actions") else {
-        return actions;
-    };
     errors.mapping(list, "a mapping from each action's name to the action");
-    let names = names(root);
+    let names = names(list);
     for (key, node) in list.entries() {
         let name: ActionName = match key.text().parse() {
             Ok(name) => name,
@@ -224,7 +216,7 @@ fn read_raci(raw: &RawRaci, node: &Node, around: Around<'_>, errors: &mut Errors
         let person = name.parse().ok().filter(|name| around.people.get(name).is_some());
         let team = name.parse().ok().filter(|name| around.people.has_team(name));
         let found = person.map(Party::Person).or(team.map(Party::Team));
-        if found.is_none() {
+        if found.is_none() && !around.people.mentions(name) {
             let known = around.people.teams().chain(around.people.names());
             errors.unknown(node.mark_at(&at), "team or person", name, known);
         }

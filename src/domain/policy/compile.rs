@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::{
     Policy, agents,
-    catalog::{self, Around, KNOWN_CHECKS},
+    catalog::{self, Around},
     error::{Errors, PolicyError, Rule},
     owners, people, tiers,
 };
 use crate::domain::{
+    checks,
     ids::Digest,
-    source::{SourceFile, nearest, read_tree},
+    source::{Node, SourceFile, nearest, read_tree},
 };
 
 const CATALOG: &str = "catalog.yaml";
@@ -36,8 +37,8 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
             })
             .ok()
     };
-    let catalog = tree(CATALOG);
     let tiers = tree(TIERS);
+    let catalog = tree(CATALOG);
     let people = tree(PEOPLE);
     let agents = tree(AGENTS);
     let owners = files.iter().find(|file| file.path == OWNERS);
@@ -47,13 +48,20 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         read(&mut errors);
         found.extend(errors.into_list());
     };
-    // What others refer to comes first; when it can't be read, what refers to it can't be judged.
+    let mut rules = None;
+    if let Some(tiers) = tiers {
+        take(TIERS, &mut |errors| rules = tiers::read(&tiers, errors));
+    }
+    // What others refer to comes first; without it, what refers to it can't be judged.
+    let mut list = |name: &str, tree: Option<Node>, field: &str| {
+        let tree = tree?;
+        take(name, &mut |errors| errors.shape(&tree, &[field], &[]));
+        tree.get(field).cloned()
+    };
+    let people = list(PEOPLE, people, "people");
+    let agents = list(AGENTS, agents, "agents");
+    let catalog = list(CATALOG, catalog, "actions");
     let (Some(people), Some(agents), Some(catalog)) = (people, agents, catalog) else {
-        if let Some(tiers) = tiers {
-            take(TIERS, &mut |errors| {
-                let _ = tiers::read(&tiers, errors);
-            });
-        }
         return Err(sorted(found));
     };
     let mut everyone = people::People::default();
@@ -64,19 +72,16 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         programs = agents::read(&agents, &everyone, &actions_named, errors);
     });
     let agents_named = agents::names(&agents);
+    let checks: Vec<&str> = checks::known().collect();
     let around = Around {
         people: &everyone,
         agents: &agents_named,
-        checks: KNOWN_CHECKS,
+        checks: &checks,
     };
     let mut actions = BTreeMap::new();
     take(CATALOG, &mut |errors| {
         actions = catalog::read(&catalog, around, errors)
     });
-    let mut rules = None;
-    if let Some(tiers) = tiers {
-        take(TIERS, &mut |errors| rules = tiers::read(&tiers, errors));
-    }
     let mut owned = None;
     if let Some(file) = owners {
         take(OWNERS, &mut |errors| {
@@ -116,7 +121,7 @@ fn names(files: &[SourceFile]) -> Vec<PolicyError> {
             let message = "the file was given twice";
             found.push(PolicyError::new(Rule::Duplicate, path, None, message));
         }
-        let is_test = path.starts_with("tests/") && path.ends_with(".yaml");
+        let is_test = path.starts_with("tests/");
         if !REQUIRED.contains(&path) && path != "README.md" && !is_test {
             let help = nearest(path, REQUIRED.iter().copied())
                 .map(|near| format!("did you mean `{near}`?"))

@@ -59,14 +59,12 @@ pub(super) fn check(
 
 /// Whether every mention of a parameter goes straight through the filter `mask`.
 fn is_masked(text: &str, param: &ParamPath) -> bool {
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let name = param.to_string();
     let mut mentions = text.split(&name).skip(1).peekable();
-    mentions.peek().is_some()
-        && mentions.all(|after| {
-            after
-                .trim_start()
-                .strip_prefix('|')
-                .and_then(|filter| filter.trim_start().strip_prefix("mask"))
-                .is_some_and(|rest| rest.trim_start().starts_with("}}") || rest.trim_start().starts_with('|'))
-        })
+    let masked = |after: &str| {
+        let rest = after.strip_prefix("|mask");
+        rest.is_some_and(|rest| rest.starts_with("}}") || rest.starts_with('|'))
+    };
+    !text.contains("params[") && mentions.peek().is_some() && mentions.all(masked)
 }

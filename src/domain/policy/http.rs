@@ -153,6 +153,7 @@ pub struct HttpExecute {
     body: Option<BodyTemplate>,
     timeout: Span,
     idempotency_header: String,
+    repeatable: bool,
     allow_private: bool,
 }
 
@@ -177,6 +178,11 @@ impl HttpExecute {
     pub fn idempotency_header(&self) -> &str {
         &self.idempotency_header
     }
+    /// Whether the target is promised to act once for one key: the catalog states the header itself. Only then is a
+    /// call repeated after an answer that leaves open whether it took effect (INVARIANT i21).
+    pub fn repeatable(&self) -> bool {
+        self.repeatable
+    }
     /// Whether a private address may be called (INVARIANT i23).
     pub fn allow_private(&self) -> bool {
         self.allow_private
@@ -200,6 +206,7 @@ impl Execute {
             faults.push(Fault::new(http.mark_at("/method"), message));
         }
         let timeout = limited(http, raw.timeout, 30, 300, &mut faults);
+        let repeatable = raw.idempotency_header.is_some();
         let header = raw.idempotency_header.unwrap_or_else(|| "Idempotency-Key".into());
         if let Err(message) = check_header(&header) {
             faults.push(Fault::new(http.mark_at("/idempotency_header"), message));
@@ -213,6 +220,7 @@ impl Execute {
                 body,
                 timeout,
                 idempotency_header: header,
+                repeatable,
                 allow_private: raw.allow_private,
             })),
             Some(_) | None => Err(faults),

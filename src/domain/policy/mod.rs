@@ -32,7 +32,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
-pub use catalog::KNOWN_CHECKS;
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};

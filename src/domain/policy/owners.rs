@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     ids::{Login, PersonName, TeamName},
-    source::{Mark, Place, SourceError, is_visible},
+    source::{Fault, Mark, Place, SourceError, is_visible},
 };
 
 /// The size from which GitHub does not load the file: 3 MB.
@@ -251,7 +251,7 @@ pub(super) fn read(text: &str, people: &People, errors: &mut Errors) -> Owners {
         let mut set = Vec::new();
         for (text, mark) in &line.owners {
             match owners.resolve(text, *mark, people) {
-                Ok(owner) => set.push(owner),
+                Ok(owner) => set.extend(owner),
                 Err((rule, fault)) => errors.fault(rule, fault),
             }
         }
@@ -265,28 +265,25 @@ pub(super) fn read(text: &str, people: &People, errors: &mut Errors) -> Owners {
 }
 
 impl Owners {
-    fn resolve(
-        &mut self,
-        text: &str,
-        mark: Mark,
-        people: &People,
-    ) -> Result<Owner, (Rule, crate::domain::source::Fault)> {
+    /// The owner a word names; nothing when the person has an error of their own.
+    fn resolve(&mut self, text: &str, mark: Mark, people: &People) -> Result<Option<Owner>, (Rule, Fault)> {
         let name = text.strip_prefix('@').unwrap_or(text);
         let mark = Some(mark);
         let Some((organization, team)) = name.split_once('/') else {
-            let person = people.of_login(name);
-            return person
-                .map(|person| Owner::Person(person.name().clone()))
-                .ok_or_else(|| {
+            return match people.of_login(name) {
+                Some(person) => Ok(Some(Owner::Person(person.name().clone()))),
+                None if people.mentions(name) => Ok(None),
+                None => {
                     let fault = unknown(mark, "login", name, people.logins());
-                    (Rule::UnknownName, fault)
-                });
+                    Err((Rule::UnknownName, fault))
+                }
+            };
         };
         match &self.organization {
             Some(first) if !first.eq_ignore_ascii_case(organization) => {
                 let message =
                     format!("the team is of `{organization}`, others are of `{first}`; use one organization");
-                return Err((Rule::Owners, crate::domain::source::Fault::new(mark, message)));
+                return Err((Rule::Owners, Fault::new(mark, message)));
             }
             Some(_) => {}
             None => self.organization = Some(organization.into()),
@@ -294,7 +291,7 @@ impl Owners {
         team.parse::<TeamName>()
             .ok()
             .filter(|team| people.has_team(team))
-            .map(Owner::Team)
+            .map(|team| Some(Owner::Team(team)))
             .ok_or_else(|| (Rule::UnknownName, unknown(mark, "team", team, people.teams())))
     }
 }

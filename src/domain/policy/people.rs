@@ -68,6 +68,8 @@ pub(super) struct People {
     by_account: BTreeMap<AccountId, PersonName>,
     by_login: BTreeMap<String, PersonName>,
     teams: BTreeSet<TeamName>,
+    /// Names whose entry has an error of its own; what refers to them has none.
+    unread: BTreeSet<String>,
 }
 
 impl People {
@@ -83,6 +85,11 @@ impl People {
     }
     pub(super) fn all(&self) -> impl Iterator<Item = &Person> {
         self.by_name.values()
+    }
+    /// Whether a name or login stands in the file, even if its entry can't be read.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.unread.contains(&name.to_ascii_lowercase())
+            || self.by_name.keys().any(|known| known.as_str() == name)
     }
     pub(super) fn has_team(&self, team: &TeamName) -> bool {
         self.teams.contains(team)
@@ -109,24 +116,24 @@ struct RawPerson {
 }
 
 /// Reads `people.yaml`; people with errors are left out.
-pub(super) fn read(root: &Node, errors: &mut Errors) -> People {
-    errors.shape(root, &["people"], &[]);
+pub(super) fn read(list: &Node, errors: &mut Errors) -> People {
     let mut people = People::default();
-    let Some(list) = root.get("people") else {
-        return people;
-    };
     errors.mapping(list, "a mapping from each person's name to the person");
     for (key, node) in list.entries() {
         let name: PersonName = match key.text().parse() {
             Ok(name) => name,
             Err(error) => {
                 errors.add(Rule::Syntax, key.mark(), error.to_string());
+                people.mention(key.text(), node);
                 continue;
             }
         };
         match node.decode::<RawPerson>() {
             Ok(raw) => people.add(name, raw, node, errors),
-            Err(fault) => errors.fault(Rule::Syntax, fault),
+            Err(fault) => {
+                errors.fault(Rule::Syntax, fault);
+                people.mention(key.text(), node);
+            }
         }
     }
     for (key, _) in list.entries() {
@@ -139,6 +146,18 @@ pub(super) fn read(root: &Node, errors: &mut Errors) -> People {
 }
 
 impl People {
+    /// Keeps what an entry that can't be read would have defined, so that one mistake is one error.
+    fn mention(&mut self, name: &str, node: &Node) {
+        let text = |node: &Node| String::deserialize(node).ok();
+        let accounts = node.get("accounts").map(Node::items).unwrap_or_default();
+        let logins = accounts.iter().filter_map(|account| text(account.get("login")?));
+        self.unread.extend(logins.map(|login| login.to_ascii_lowercase()));
+        self.unread.insert(name.to_ascii_lowercase());
+        let teams = node.get("teams").map(Node::items).unwrap_or_default();
+        self.teams
+            .extend(teams.iter().filter_map(|team| text(team)?.parse().ok()));
+    }
+
     fn add(&mut self, name: PersonName, raw: RawPerson, node: &Node, errors: &mut Errors) {
         if raw.accounts.is_empty() {
             let message = format!("`{name}` has no account and could never approve; add one");
@@ -156,6 +175,14 @@ impl People {
                 let mark = node.mark_at(&format!("/accounts/{index}/login"));
                 let message = format!("the login `{}` {}", account.login, taken(other));
                 errors.add(Rule::Duplicate, mark, message);
+            }
+            if login.ends_with("[bot]") {
+                let mark = node.mark_at(&format!("/accounts/{index}/login"));
+                let message = format!(
+                    "`{}` is a bot, and a bot never approves; name a person's account",
+                    account.login
+                );
+                errors.add(Rule::Syntax, mark, message);
             }
             self.by_account.insert(account.id, name.clone());
             self.by_login.insert(login, name.clone());

@@ -6,7 +6,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationEr
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::param::ParamPath;
+use super::{error::unknown, param::ParamPath};
 use crate::domain::{
     canonical::{NotCanonical, digest_of, escape_pointer, refuse_inexact},
     ids::Digest,
@@ -72,6 +72,14 @@ const PLAIN: &[&str] = &[
     "contentMediaType",
 ];
 
+/// The types a parameter may have.
+const TYPES: &[&str] = &[
+    "object", "array", "string", "integer", "boolean", "null", "number",
+];
+/// How many schemas a schema may stand for once its references are followed, and how deep.
+const MAX_EXPANDED: usize = 10_000;
+const MAX_DEEP: usize = 32;
+
 /// A parameter that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ParamError {
@@ -133,6 +141,10 @@ impl ParamSchema {
             digest,
             validator: Arc::new(validator),
         };
+        if !schema.is_bounded(&schema.schema, MAX_DEEP, &mut 0) {
+            let message = "the schema refers to itself or grows too large; write it out to a fixed depth";
+            return Err(vec![Fault::new(node.mark(), message)]);
+        }
         let faults = schema.wrong_defaults(node);
         if faults.is_empty() {
             Ok(schema)
@@ -162,19 +174,32 @@ impl ParamSchema {
     /// The dotted path of every parameter.
     pub(super) fn paths(&self) -> Vec<String> {
         let mut found = Vec::new();
-        self.collect(&self.schema, "", 8, &mut found);
+        self.collect(&self.schema, "", &mut found);
         found
     }
 
-    fn collect(&self, schema: &Value, prefix: &str, depth: usize, found: &mut Vec<String>) {
-        let Some(schema) = self.resolve(schema).filter(|_| depth > 0) else {
+    fn collect(&self, schema: &Value, prefix: &str, found: &mut Vec<String>) {
+        let Some(schema) = self.resolve(schema) else {
             return;
         };
         for (name, schema) in properties(schema) {
             let path = format!("{prefix}{name}");
-            self.collect(schema, &format!("{path}."), depth - 1, found);
+            self.collect(schema, &format!("{path}."), found);
             found.push(path);
         }
+    }
+
+    /// Whether following every reference ends, so that defaults and paths are few.
+    fn is_bounded(&self, schema: &Value, deep: usize, count: &mut usize) -> bool {
+        *count += 1;
+        let Some(schema) = self.resolve(schema).filter(|_| deep > 0 && *count < MAX_EXPANDED) else {
+            return false;
+        };
+        let inner = schema.as_object().map(children).unwrap_or_default();
+        let inner = inner.into_iter().filter(|(_, at)| !at.starts_with("/$defs/"));
+        inner
+            .into_iter()
+            .all(|(schema, _)| self.is_bounded(schema, deep - 1, count))
     }
 
     fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Value> {
@@ -238,12 +263,15 @@ impl ParamSchema {
                 message: error.to_string(),
             });
         }
+        let inexact = found.first().map(|error| error.pointer.clone());
         found.extend(
             self.validator
                 .iter_errors(params)
                 .take(100)
-                .flat_map(|error| self.explain(&error)),
+                .flat_map(|error| self.explain(&error))
+                .filter(|error| inexact.as_ref() != Some(&error.pointer)),
         );
+        found.sort_by(|a, b| a.pointer.cmp(&b.pointer));
         found
     }
 
@@ -277,7 +305,10 @@ impl ParamSchema {
                 let pointer = format!("{pointer}/{}", escape_pointer(name));
                 vec![at(pointer, format!("the parameter `{name}` is missing"))]
             }
-            _ => vec![at(pointer.into(), error.masked_with("the value").to_string())],
+            _ => vec![at(
+                pointer.into(),
+                error.masked_with("the value").to_string().replace('"', "`"),
+            )],
         }
     }
 
@@ -331,7 +362,12 @@ fn compile(schema: &Value) -> Result<Validator, (String, String)> {
         .should_validate_formats(true)
         .build(schema)
         .map_err(|error| {
-            let message = format!("not a JSON Schema: {error}");
+            let message = match error.kind() {
+                ValidationErrorKind::Format { format } if format == "regex" => {
+                    "not a pattern; groups that look around and references back are not supported".into()
+                }
+                _ => format!("not a JSON Schema: {error}"),
+            };
             (error.instance_path().as_str().to_owned(), message)
         })
 }
@@ -354,6 +390,9 @@ fn check(root: &Node, schema: &Value, at: &str, faults: &mut Vec<Fault>) {
                 keyword,
                 format!("`{text}` is not in this schema; refer to `#/$defs/...`"),
             ),
+            "$ref" if text.strip_prefix('#').is_none_or(|at| root.at(at).is_none()) => {
+                no(keyword, format!("`{text}` is not in this schema; define it under `$defs`"));
+            }
             "$id" | "$anchor" => no(keyword, format!("`{keyword}` is not supported here; refer by `#/$defs/...`")),
             "$schema" if text != DIALECT => {
                 no(keyword, format!("`{text}` is not the dialect used here, `{DIALECT}`"));
@@ -365,11 +404,22 @@ fn check(root: &Node, schema: &Value, at: &str, faults: &mut Vec<Fault>) {
             _ => {}
         }
     }
+    let kinds = fields.get("type").into_iter().flat_map(|kind| match kind {
+        Value::Array(list) => list.iter().collect(),
+        one => vec![one],
+    });
+    for kind in kinds
+        .filter_map(Value::as_str)
+        .filter(|kind| !TYPES.contains(kind))
+    {
+        let mark = root.mark_at(&format!("{at}/type"));
+        faults.push(unknown(mark, "type", kind, TYPES.iter().copied()));
+    }
     for keyword in fields.keys().filter(|keyword| !keyword.starts_with("x-")) {
         let known = || [ONE, MANY, NAMED, PLAIN].into_iter().flatten().copied();
         if !known().any(|name| name == keyword) {
             let mark = root.key_mark_at(at, keyword);
-            faults.push(super::error::unknown(mark, "schema keyword", keyword, known()));
+            faults.push(unknown(mark, "schema keyword", keyword, known()));
         }
     }
     for (schema, path) in children(fields) {

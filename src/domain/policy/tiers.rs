@@ -464,7 +464,7 @@ fn read_gate(tier: Tier, node: &Node, errors: &mut Errors) -> Option<GateRule> {
         errors.add(Rule::Gates, node.mark_at("/approvals"), message);
     }
     if approvals < least {
-        let message = format!("{tier} needs at least {least} approvals, found `{approvals}`");
+        let message = format!("{tier} needs at least {least}, found `{approvals}`");
         errors.add(Rule::Gates, node.mark_at("/approvals"), message);
     }
     if expires_after.millis() == 0 {

@@ -176,7 +176,7 @@ fn what_does_not_fit_is_named_in_words_of_the_file() {
         ),
         (
             "name: x\ncount: many\nkind: plain\n",
-            "a.yaml:2:8: expected a whole number, found `many`",
+            "a.yaml:2:8: expected a whole number, found the text `many`",
         ),
         (
             "name: x\ncount: 300\nkind: plain\n",
@@ -204,7 +204,7 @@ fn what_does_not_fit_is_named_in_words_of_the_file() {
         ),
         (
             "name: x\ncount: 3\nkind: plain\nlist: a\n",
-            "a.yaml:4:7: expected a list, found `a`",
+            "a.yaml:4:7: expected a list, found the text `a`",
         ),
         (
             "name: x\ncount: 3\nkind: plain\nlist: [a, {b: 1}]\n",
@@ -230,6 +230,9 @@ fn places_count_characters_and_bytes_count_bytes() {
     let key = node.get("é").unwrap().key_mark("b").unwrap();
     assert_eq!(key.place(), Place { line: 1, column: 11 });
     assert_eq!(node.mark_at("/é/none/deeper"), node.mark_at("/é"));
+    let file = SourceFile::new("a.yaml", "\u{feff}a: wrong\n");
+    let (start, length) = read_tree(&file).unwrap().mark_at("/a").unwrap().bytes();
+    assert_eq!(file.text.get(start..start + length), Some("wrong"));
 }
 
 #[test]

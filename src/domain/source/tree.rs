@@ -1,139 +1,15 @@
 //! A file as a tree whose every node knows its place, and the way from a tree into types.
 
-use std::{
-    collections::HashSet,
-    fmt::{self, Display},
-};
+use std::collections::HashSet;
 
-use serde::de::{self, DeserializeOwned, Expected, Unexpected, Visitor, value::StrDeserializer};
-use serde::{Serialize, Serializer};
+use serde::{
+    Serialize, Serializer,
+    de::{self, DeserializeOwned, Unexpected, Visitor, value::StrDeserializer},
+};
 use serde_json::{Number, Value};
 
-use super::{Mark, nearest};
+use super::{Fault, Mark};
 use crate::domain::canonical::escape_pointer;
-
-/// What is wrong at one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    mark: Option<Mark>,
-    message: String,
-    help: Option<String>,
-}
-
-impl Fault {
-    /// A fault at a mark.
-    pub fn new(mark: Option<Mark>, message: impl Into<String>) -> Self {
-        Self {
-            mark,
-            message: message.into(),
-            help: None,
-        }
-    }
-    /// The same fault with its next step.
-    #[must_use]
-    pub fn with_help(mut self, help: Option<String>) -> Self {
-        self.help = help;
-        self
-    }
-    /// The same fault with this mark, unless it has one.
-    #[must_use]
-    pub fn or_at(mut self, mark: Option<Mark>) -> Self {
-        self.mark = self.mark.or(mark);
-        self
-    }
-    /// Mark, message and next step.
-    pub fn into_parts(self) -> (Option<Mark>, String, Option<String>) {
-        (self.mark, self.message, self.help)
-    }
-}
-
-impl Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-impl std::error::Error for Fault {}
-
-impl de::Error for Fault {
-    fn custom<T: Display>(message: T) -> Self {
-        Self::new(None, message.to_string())
-    }
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(
-            None,
-            format!("expected {}, found {}", wanted(expected), shown(found)),
-        )
-    }
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::invalid_type(found, expected)
-    }
-    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::new(
-            None,
-            format!("expected {}, found {length} values", wanted(expected)),
-        )
-    }
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(None, format!("unknown field `{}`", field.escape_debug())).with_help(Some(did_you_mean(
-            field,
-            "the fields here are",
-            expected,
-        )))
-    }
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(None, format!("unknown value `{}`", variant.escape_debug())).with_help(Some(did_you_mean(
-            variant,
-            "the values here are",
-            expected,
-        )))
-    }
-    fn missing_field(field: &'static str) -> Self {
-        Self::new(None, format!("the field `{field}` is missing"))
-    }
-    fn duplicate_field(field: &'static str) -> Self {
-        Self::new(None, format!("the field `{field}` appears twice; keep one"))
-    }
-}
-
-fn did_you_mean(name: &str, all: &str, names: &[&str]) -> String {
-    match nearest(name, names.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("{all} `{}`", names.join("`, `")),
-    }
-}
-
-fn shown(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Bool(value) => format!("`{value}`"),
-        Unexpected::Unsigned(value) => format!("`{value}`"),
-        Unexpected::Signed(value) => format!("`{value}`"),
-        Unexpected::Float(value) => format!("`{value}`"),
-        Unexpected::Str(value) => {
-            let short: String = value.chars().take(80).flat_map(char::escape_debug).collect();
-            format!("`{short}`")
-        }
-        Unexpected::Unit | Unexpected::Option => "nothing".into(),
-        Unexpected::Seq => "a list".into(),
-        Unexpected::Map => "a mapping".into(),
-        other => other.to_string(),
-    }
-}
-
-/// What was expected, in words of the file rather than of the program.
-fn wanted(expected: &dyn Expected) -> String {
-    let text = expected.to_string();
-    match text.as_str() {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number".into(),
-        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer".into(),
-        "a string" | "string" => "text".into(),
-        "a boolean" => "`true` or `false`".into(),
-        "a sequence" => "a list".into(),
-        "a map" => "a mapping".into(),
-        other if other.starts_with("struct ") => "a mapping".into(),
-        other if other.starts_with("enum ") || other == "string or map" => "one of the known values".into(),
-        _ => text,
-    }
-}
 
 /// A key of a mapping and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,7 +150,7 @@ impl Node {
     }
     /// Reads the value into a type; the fault names the place of what does not fit.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        T::deserialize(self)
+        T::deserialize(self).map_err(|fault| fault.or_at(self.mark))
     }
 
     fn child(&self, token: &str) -> Option<&Self> {
@@ -430,7 +306,11 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
     type Error = Fault;
 
     fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.0.next().map(|node| seed.deserialize(node)).transpose()
+        let Some(node) = self.0.next() else {
+            return Ok(None);
+        };
+        let item = seed.deserialize(node);
+        item.map(Some).map_err(|fault| fault.or_at(node.mark))
     }
 }
 
@@ -453,8 +333,10 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
             .map_err(|fault| fault.or_at(key.mark))
     }
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let node = self.value.take();
-        seed.deserialize(node.ok_or_else(|| Fault::new(None, "a key without a value"))?)
+        match self.value.take() {
+            Some(node) => seed.deserialize(node).map_err(|fault| fault.or_at(node.mark)),
+            None => Err(Fault::new(None, "a value was asked for before its key")),
+        }
     }
 }
 

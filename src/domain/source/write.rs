@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Key, Kind, Node, SourceFile, read_tree, read_value};
+use super::{Key, Kind, Node, SourceFile, read_tree, read_value, serialise};
 
 /// Why a value can't be written as YAML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,7 @@ pub fn write_yaml<T: Serialize>(value: &T) -> Result<String, WriteError> {
         texts: Vec::new(),
     };
     let plain = quoted.replace(&node);
-    let text = serde_yaml::to_string(&plain).map_err(|error| WriteError(error.to_string()))?;
+    let text = serialise(&plain).map_err(WriteError)?;
     let text = quoted.restore(&text);
     match read_value(&SourceFile::new("written.yaml", &*text)) {
         Ok(read) if read == node.to_value() => Ok(text),

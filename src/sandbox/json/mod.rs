@@ -24,3 +24,11 @@ pub(crate) fn merged(mut a: Value, b: Value) -> Value {
     }
     a
 }
+
+/// The value at a path of field names (`commit/author/date`), or null.
+pub(crate) fn field<'a>(value: &'a Value, path: &str) -> &'a Value {
+    static NULL: Value = Value::Null;
+    path.split('/')
+        .try_fold(value, |value, key| value.get(key))
+        .unwrap_or(&NULL)
+}

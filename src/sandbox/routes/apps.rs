@@ -88,10 +88,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                     .collect(),
             );
             if let (true, Some(last)) = (mine.len() > shown.len(), shown.last()) {
-                answer.link = Some(format!(
-                    "<{}?per_page={per_page}&cursor={}>; rel=\"next\"",
-                    call.url, last.id
-                ));
+                answer.link = Some(format!("<{}>; rel=\"next\"", call.with("cursor", last.id)));
             }
             Ok(answer)
         }
@@ -177,7 +174,8 @@ fn access_token(state: &mut State, call: &Call, app: u64, id: u64) -> Routed {
         .get(&app)
         .map(|app| app.permissions.clone())
         .unwrap_or_default();
-    let permissions = match call.body.get("permissions").and_then(Value::as_object) {
+    let wanted = call.body.get("permissions").and_then(Value::as_object);
+    let permissions = match wanted.filter(|wanted| !wanted.is_empty()) {
         None => allowed,
         Some(wanted) => {
             let mut narrowed = BTreeMap::new();

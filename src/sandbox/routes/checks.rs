@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::{Call, Caller};
 use super::super::git;
-use super::super::json::node;
+use super::super::json::{field, node};
 use super::super::state::{Access, CheckRun, Repo, State, Status};
 use super::{At, number};
 
@@ -193,17 +193,17 @@ fn apply(run: &mut CheckRun, call: &Call, now: Timestamp) -> Result<(), Refusal>
             "No subschema in \"anyOf\" matched: \"conclusion\" wasn't supplied.",
         ));
     }
-    if let Some(actions) = call.body["actions"].as_array() {
+    if let Some(actions) = field(&call.body, "actions").as_array() {
         check_actions(actions)?;
         run.actions.clone_from(actions);
     }
     if let Some(output) = call.body.get("output").filter(|output| output.is_object()) {
         check_output(output)?;
-        let text = |name: &str| output[name].as_str().map(str::to_owned);
+        let text = |name: &str| field(output, name).as_str().map(str::to_owned);
         run.title = text("title").or_else(|| run.title.take());
         run.summary = text("summary").or_else(|| run.summary.take());
         run.text = text("text").or_else(|| run.text.take());
-        if let Some(annotations) = output["annotations"].as_array() {
+        if let Some(annotations) = field(output, "annotations").as_array() {
             run.annotations.extend(annotations.iter().cloned());
         }
     }
@@ -211,17 +211,17 @@ fn apply(run: &mut CheckRun, call: &Call, now: Timestamp) -> Result<(), Refusal>
 }
 
 fn check_output(output: &Value) -> Result<(), Refusal> {
-    for field in ["summary", "text"] {
-        if output[field]
+    for name in ["summary", "text"] {
+        if field(output, name)
             .as_str()
             .is_some_and(|text| text.chars().count() > LONGEST)
         {
             return Err(invalid(&format!(
-                "Only {LONGEST} characters are allowed; {field} is longer."
+                "Only {LONGEST} characters are allowed; {name} is longer."
             )));
         }
     }
-    if output["annotations"]
+    if field(output, "annotations")
         .as_array()
         .is_some_and(|annotations| annotations.len() > 50)
     {
@@ -229,15 +229,15 @@ fn check_output(output: &Value) -> Result<(), Refusal> {
             "For 'properties/annotations', no more than 50 items are allowed.",
         ));
     }
-    if output["title"].as_str().is_none() && output["summary"].as_str().is_some() {
+    if field(output, "title").as_str().is_none() && field(output, "summary").as_str().is_some() {
         return Err(invalid("\"title\" wasn't supplied."));
     }
     Ok(())
 }
 
 fn check_actions(actions: &[Value]) -> Result<(), Refusal> {
-    let long = |action: &Value, field: &str, most: usize| {
-        action[field]
+    let long = |action: &Value, name: &str, most: usize| {
+        field(action, name)
             .as_str()
             .is_none_or(|text| text.chars().count() > most)
     };
@@ -276,6 +276,32 @@ impl State {
         self.emit_to(app, "check_run", id, actor, payload)
     }
 
+    /// Someone pressed one of the buttons that the check run offers.
+    pub(crate) fn requested_action(
+        &mut self,
+        id: u64,
+        run: u64,
+        identifier: &str,
+        actor: u64,
+    ) -> Result<(), Refusal> {
+        let repo = self.repo(id)?;
+        let run = repo.check_runs.get(&run).ok_or_else(Refusal::not_found)?;
+        let offered = run
+            .actions
+            .iter()
+            .any(|action| field(action, "identifier").as_str() == Some(identifier));
+        if !offered {
+            return Err(Refusal::not_found());
+        }
+        let app = run.app;
+        let payload = json!({
+            "action": "requested_action",
+            "check_run": self.check_run_event_json(repo, run),
+            "requested_action": { "identifier": identifier },
+        });
+        self.emit_to(app, "check_run", id, actor, payload)
+    }
+
     /// Someone pressed "re-run all checks" on an app's suite.
     pub(crate) fn rerequest_suite(&mut self, id: u64, run: u64, actor: u64) -> Result<(), Refusal> {
         let repo = self.repo(id)?;
@@ -306,10 +332,10 @@ impl State {
             Some(json!({
                 "id": run.head_sha,
                 "tree_id": commit.tree_id().to_string(),
-                "message": full["commit"]["message"],
-                "timestamp": full["commit"]["author"]["date"],
-                "author": { "name": full["commit"]["author"]["name"], "email": full["commit"]["author"]["email"] },
-                "committer": { "name": full["commit"]["committer"]["name"], "email": full["commit"]["committer"]["email"] },
+                "message": field(&full, "commit/message"),
+                "timestamp": field(&full, "commit/author/date"),
+                "author": { "name": field(&full, "commit/author/name"), "email": field(&full, "commit/author/email") },
+                "committer": { "name": field(&full, "commit/committer/name"), "email": field(&full, "commit/committer/email") },
             }))
         });
         json!({
@@ -322,10 +348,10 @@ impl State {
             "url": url,
             "before": null,
             "after": run.head_sha,
-            "pull_requests": shown["pull_requests"],
-            "app": shown["app"],
-            "created_at": shown["started_at"],
-            "updated_at": shown["started_at"],
+            "pull_requests": field(&shown, "pull_requests"),
+            "app": field(&shown, "app"),
+            "created_at": field(&shown, "started_at"),
+            "updated_at": field(&shown, "started_at"),
             "head_commit": commit,
             "latest_check_runs_count": 1,
             "check_runs_url": format!("{url}/check-runs"),

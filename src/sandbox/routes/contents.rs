@@ -8,7 +8,7 @@ use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
 use super::super::git;
 use super::super::guard::Change;
-use super::super::json::merged;
+use super::super::json::{field, merged};
 use super::super::state::{Access, Repo, State};
 use super::At;
 
@@ -156,8 +156,8 @@ pub(super) fn put(state: &mut State, call: &Call, at: At<'_>, path: &str) -> Rou
     let full = state.commit_json(repo, &commit);
     let body = json!({
         "content": entry(state, repo, &branch, path, "file", blob, bytes.len()),
-        "commit": merged(full["commit"].clone(), json!({
-            "sha": sha, "node_id": full["node_id"], "html_url": full["html_url"], "parents": full["parents"],
+        "commit": merged(field(&full, "commit").clone(), json!({
+            "sha": sha, "node_id": field(&full, "node_id"), "html_url": field(&full, "html_url"), "parents": field(&full, "parents"),
         })),
     });
     Ok(Answer::with(if existing.is_some() { 200 } else { 201 }, body))

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
 use super::super::git;
+use super::super::json::field;
 use super::super::state::{Access, ActivityKind, Merged, State};
 use super::At;
 
@@ -164,7 +165,7 @@ pub(super) fn update_branch(state: &mut State, call: &Call, at: At<'_>, n: u64) 
         )
         .check(false)?;
     state.move_ref(id, actor, &reference, Some(&sha), None)?;
-    let url = state.pull_json(state.repo(id)?, state.pull(id, n)?)["url"].clone();
+    let url = field(&state.pull_json(state.repo(id)?, state.pull(id, n)?), "url").clone();
     Ok(Answer::with(
         202,
         json!({ "message": "Updating pull request branch.", "url": url }),

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Refusal, Routed};
 use super::call::Call;
-use super::limits::{Budget, LIMIT};
+use super::limits::Budget;
 use super::state::State;
 
 /// Answers one request; `budget` is the caller's rate limit after it.
@@ -42,9 +42,37 @@ pub(crate) fn route(state: &mut State, call: &Call, budget: Budget) -> Routed {
         ("GET", ["users", login, "installation"]) => apps::installation_of_account(state, call, login),
         ("GET", ["orgs", org, "installation"]) => apps::installation_of_account(state, call, org),
         (method, ["orgs", org, rest @ ..]) => orgs::org(state, call, method, org, rest),
+        (_, ["organizations" | "repositories", ..]) => by_id(state, call, budget, &segments),
         (method, ["repos", owner, name, rest @ ..]) => repository(state, call, method, owner, name, rest),
         _ => Err(Refusal::not_found()),
     }
+}
+
+/// The addresses by id that answers hold and clients follow: the same as by name.
+fn by_id(state: &mut State, call: &Call, budget: Budget, segments: &[&str]) -> Routed {
+    let named = match segments {
+        ["organizations", org, "team", team, rest @ ..] => {
+            let org = state.account(number(org)?).ok_or_else(Refusal::not_found)?;
+            let team = state.teams.get(&number(team)?).filter(|team| team.org == org.id);
+            let slug = &team.ok_or_else(Refusal::not_found)?.slug;
+            [&["orgs", org.login.as_str(), "teams", slug], rest].concat()
+        }
+        ["repositories", id, rest @ ..] => {
+            let repo = state.repo(number(id)?)?;
+            let owner = state.account(repo.owner).ok_or_else(Refusal::not_found)?;
+            [&["repos", owner.login.as_str(), repo.name.as_str()], rest].concat()
+        }
+        _ => return Err(Refusal::not_found()),
+    };
+    let segments = named.into_iter().map(str::to_owned).collect();
+    route(
+        state,
+        &Call {
+            segments,
+            ..call.clone()
+        },
+        budget,
+    )
 }
 
 fn repository(
@@ -130,6 +158,6 @@ fn root(state: &State) -> serde_json::Value {
 }
 
 fn rate_limit(budget: Budget) -> serde_json::Value {
-    let rate = json!({ "limit": LIMIT, "used": budget.used, "remaining": budget.remaining(), "reset": budget.reset });
+    let rate = json!({ "limit": budget.limit, "used": budget.used, "remaining": budget.remaining(), "reset": budget.reset });
     json!({ "resources": { "core": rate, "search": rate, "graphql": rate }, "rate": rate })
 }

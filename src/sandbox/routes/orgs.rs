@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::{Call, Caller};
+use super::super::json::field;
 use super::super::state::{Access, Kind, Permission, Standing, State, Team};
 use super::number;
 
@@ -123,7 +124,7 @@ fn membership(state: &State, call: &Call, org: u64, login: &str) -> Routed {
     let user = state.account_named(login).ok_or_else(Refusal::not_found)?;
     let membership = state.orgs.get(&org).and_then(|org| org.members.get(&user.id));
     let membership = membership.ok_or_else(Refusal::not_found)?;
-    let url = state.org_simple_json(org)["url"].clone();
+    let url = field(&state.org_simple_json(org), "url").clone();
     Ok(Answer::ok(json!({
         "url": format!("{}/memberships/{}", url.as_str().unwrap_or_default(), user.login),
         "state": membership.standing.name(),

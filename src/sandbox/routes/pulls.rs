@@ -1,4 +1,5 @@
 //! Pull requests and who is asked to review them.
+use super::super::json::field;
 use git2::Oid;
 use serde_json::{Value, json};
 
@@ -151,7 +152,7 @@ fn create(state: &mut State, call: &Call, at: At<'_>) -> Routed {
         head_sha,
         base_ref: base,
         base_sha,
-        draft: call.body["draft"].as_bool().unwrap_or(false),
+        draft: field(&call.body, "draft").as_bool().unwrap_or(false),
         closed: None,
         merged: None,
         created_at: now,
@@ -340,7 +341,7 @@ fn requested(state: &State, call: &Call, at: At<'_>, n: u64) -> Routed {
     let repo = state.repo(at.reach(state, call, "pull_requests", Access::Read)?)?;
     let pull = state.pull_json(repo, state.pull(repo.id, n)?);
     Ok(Answer::ok(
-        json!({ "users": pull["requested_reviewers"], "teams": pull["requested_teams"] }),
+        json!({ "users": field(&pull, "requested_reviewers"), "teams": field(&pull, "requested_teams") }),
     ))
 }
 

@@ -6,7 +6,7 @@ use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
 use super::super::git;
 use super::super::guard::Change;
-use super::super::json::node;
+use super::super::json::{field, node};
 use super::super::state::{Access, State};
 use super::At;
 
@@ -34,8 +34,7 @@ fn matching(state: &State, call: &Call, at: At<'_>, prefix: &str) -> Routed {
     let repo = state.repo(at.reach(state, call, "contents", Access::Read)?)?;
     let prefix = format!("refs/{prefix}");
     let found = repo.refs.iter().filter(|(name, _)| name.starts_with(&prefix));
-    Ok(Answer::list(
-        call,
+    Ok(Answer::ok(
         found.map(|(name, sha)| state.ref_json(repo, name, sha)).collect(),
     ))
 }
@@ -88,7 +87,7 @@ fn update(state: &mut State, call: &Call, at: At<'_>, name: &str) -> Routed {
         .get(&name)
         .ok_or_else(|| Refusal::new(422, "Reference does not exist"))?;
     let forced = !git::is_ancestor(&state.open_git(repo)?, before, sha);
-    if forced && !call.body["force"].as_bool().unwrap_or(false) {
+    if forced && !field(&call.body, "force").as_bool().unwrap_or(false) {
         return Err(Refusal::new(422, "Update is not a fast forward"));
     }
     state
@@ -121,18 +120,18 @@ fn commit(state: &State, call: &Call, at: At<'_>, sha: &str) -> Routed {
     let git = state.open_git(repo)?;
     let commit = git.find_commit(Oid::from_str(sha).map_err(|_| Refusal::not_found())?)?;
     let full = state.commit_json(repo, &commit);
-    let parents: Vec<Value> = full["parents"].as_array().cloned().unwrap_or_default();
+    let parents: Vec<Value> = field(&full, "parents").as_array().cloned().unwrap_or_default();
     Ok(Answer::ok(json!({
         "sha": sha,
         "node_id": node("Commit", sha),
-        "url": full["commit"]["url"],
-        "html_url": full["html_url"],
-        "author": full["commit"]["author"],
-        "committer": full["commit"]["committer"],
-        "tree": full["commit"]["tree"],
-        "message": full["commit"]["message"],
+        "url": field(&full, "commit/url"),
+        "html_url": field(&full, "html_url"),
+        "author": field(&full, "commit/author"),
+        "committer": field(&full, "commit/committer"),
+        "tree": field(&full, "commit/tree"),
+        "message": field(&full, "commit/message"),
         "parents": parents,
-        "verification": full["commit"]["verification"],
+        "verification": field(&full, "commit/verification"),
     })))
 }
 

@@ -41,13 +41,26 @@ pub(super) fn activity(state: &State, call: &Call, at: At<'_>) -> Routed {
     if call.param("direction") != Some("asc") {
         found.reverse();
     }
-    Ok(Answer::list(
-        call,
-        found
+    if let Some(after) = call.number("after") {
+        found = found
             .into_iter()
+            .skip_while(|activity| activity.id != after)
+            .skip(1)
+            .collect();
+    }
+    let per_page = usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
+    let more = found.len() > per_page;
+    found.truncate(per_page);
+    let mut answer = Answer::ok(
+        found
+            .iter()
             .map(|activity| state.activity_json(activity))
             .collect(),
-    ))
+    );
+    if let (true, Some(last)) = (more, found.last()) {
+        answer.link = Some(format!("<{}>; rel=\"next\"", call.with("after", last.id)));
+    }
+    Ok(answer)
 }
 
 pub(super) fn permission(state: &State, call: &Call, at: At<'_>, login: &str) -> Routed {

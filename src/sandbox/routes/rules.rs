@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
-use super::super::json::merged;
+use super::super::json::{field, merged};
 use super::super::state::{Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State};
 use super::{At, number};
 
@@ -121,16 +121,16 @@ impl State {
                     .collect(),
             )
         };
-        if let Some(name) = body["name"].as_str() {
+        if let Some(name) = field(body, "name").as_str() {
             name.clone_into(&mut ruleset.name);
         }
-        if let Some(target) = body["target"].as_str() {
+        if let Some(target) = field(body, "target").as_str() {
             target.clone_into(&mut ruleset.target);
         }
-        if let Some(enforcement) = body["enforcement"].as_str() {
+        if let Some(enforcement) = field(body, "enforcement").as_str() {
             enforcement.clone_into(&mut ruleset.enforcement);
         }
-        if let Some(actors) = body["bypass_actors"].as_array() {
+        if let Some(actors) = field(body, "bypass_actors").as_array() {
             ruleset.bypass = actors
                 .iter()
                 .map(|actor| {
@@ -141,14 +141,14 @@ impl State {
                 })
                 .collect();
         }
-        let names = &body["conditions"]["ref_name"];
-        if let Some(include) = texts(&names["include"]) {
+        let names = &field(body, "conditions/ref_name");
+        if let Some(include) = texts(field(names, "include")) {
             ruleset.include = include;
         }
-        if let Some(exclude) = texts(&names["exclude"]) {
+        if let Some(exclude) = texts(field(names, "exclude")) {
             ruleset.exclude = exclude;
         }
-        if let Some(rules) = body["rules"].as_array() {
+        if let Some(rules) = field(body, "rules").as_array() {
             ruleset.rules.clone_from(rules);
         }
         ruleset.updated_at = now;
@@ -194,20 +194,22 @@ impl State {
         body: &Value,
         actor: u64,
     ) -> Result<(), Refusal> {
-        let flag = |name: &str| body[name].as_bool().unwrap_or(false);
-        let checks = &body["required_status_checks"];
-        let listed = checks["checks"]
+        let flag = |name: &str| field(body, name).as_bool().unwrap_or(false);
+        let checks = &field(body, "required_status_checks");
+        let listed = field(checks, "checks")
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(|check| {
-                let app_id = check["app_id"].as_i64().and_then(|id| u64::try_from(id).ok());
+                let app_id = field(check, "app_id")
+                    .as_i64()
+                    .and_then(|id| u64::try_from(id).ok());
                 Some(RequiredCheck {
-                    context: check["context"].as_str()?.to_owned(),
+                    context: field(check, "context").as_str()?.to_owned(),
                     app_id,
                 })
             });
-        let named = checks["contexts"]
+        let named = field(checks, "contexts")
             .as_array()
             .into_iter()
             .flatten()
@@ -217,18 +219,24 @@ impl State {
                     app_id: None,
                 })
             });
-        let reviews = &body["required_pull_request_reviews"];
+        let reviews = &field(body, "required_pull_request_reviews");
         let protection = Protection {
-            strict: checks["strict"].as_bool().unwrap_or(false),
+            strict: field(checks, "strict").as_bool().unwrap_or(false),
             checks: checks.is_object().then(|| listed.chain(named).collect()),
             enforce_admins: flag("enforce_admins"),
             reviews: reviews.is_object().then(|| RequiredReviews {
-                count: reviews["required_approving_review_count"].as_u64().unwrap_or(1),
-                dismiss_stale: reviews["dismiss_stale_reviews"].as_bool().unwrap_or(false),
-                code_owners: reviews["require_code_owner_reviews"].as_bool().unwrap_or(false),
-                last_push: reviews["require_last_push_approval"].as_bool().unwrap_or(false),
+                count: field(reviews, "required_approving_review_count")
+                    .as_u64()
+                    .unwrap_or(1),
+                dismiss_stale: field(reviews, "dismiss_stale_reviews").as_bool().unwrap_or(false),
+                code_owners: field(reviews, "require_code_owner_reviews")
+                    .as_bool()
+                    .unwrap_or(false),
+                last_push: field(reviews, "require_last_push_approval")
+                    .as_bool()
+                    .unwrap_or(false),
             }),
-            restrictions: self.restrictions(repo, &body["restrictions"])?,
+            restrictions: self.restrictions(repo, field(body, "restrictions"))?,
             linear_history: flag("required_linear_history"),
             allow_force_pushes: flag("allow_force_pushes"),
             allow_deletions: flag("allow_deletions"),
@@ -246,8 +254,8 @@ impl State {
             return Ok(None);
         }
         let owner = self.repo(repo)?.owner;
-        let names = |field: &str| -> Vec<&str> {
-            body[field]
+        let names = |name: &str| -> Vec<&str> {
+            field(body, name)
                 .as_array()
                 .into_iter()
                 .flatten()

@@ -51,7 +51,7 @@ pub(crate) struct State {
 pub(crate) const GHOST: u64 = 10137;
 
 impl State {
-    pub(crate) fn new(base: String, dir: PathBuf, clock: Clock) -> Self {
+    pub(crate) fn new(base: String, dir: PathBuf, clock: Clock, rate_limit: Option<u64>) -> Self {
         let ghost = Account {
             id: GHOST,
             login: "ghost".to_owned(),
@@ -76,7 +76,7 @@ impl State {
             outbox: Outbox::default(),
             faults: Vec::new(),
             record: Vec::new(),
-            budgets: Budgets::default(),
+            budgets: Budgets::new(rate_limit),
             next_id: 20_000,
         }
     }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::{
     ids::{AccountId, Digest},
-    policy::{DataClass, Impact, RollbackKind, Tier, policy_digest},
+    policy::{Tier, policy_digest},
 };
 
 #[test]
@@ -94,14 +94,6 @@ fn the_digest_covers_every_file_and_no_order() {
             .as_bytes()
         )
     );
-}
-
-#[test]
-fn what_matches_no_condition_is_high() {
-    let policy = policy(&starter());
-    let data = [DataClass::Internal].into();
-    let found = policy.classify(Impact::Low, &data, RollbackKind::None);
-    assert_eq!((found.tier, found.rule), (Tier::High, 8));
 }
 
 #[test]

@@ -1,0 +1,239 @@
+//! `countersign audit`: proves and reads a ledger from any clone of its repository.
+
+use std::{
+    error::Error,
+    io::{self, IsTerminal as _, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args as ClapArgs, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    domain::ids::{BranchName, Digest, ProposalId},
+    ledger::{Checkpoint, SignedCheckpoint, Signer, Step, for_one_reading, verify, walk},
+};
+
+mod log;
+mod report;
+mod trace;
+
+/// Something on the branch is not part of the record.
+const FINDINGS: u8 = 3;
+
+/// Prove and read a ledger.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prove a ledger from a clone and its genesis digest; exit 3 when something is found
+    Verify {
+        #[command(flatten)]
+        ledger: Where,
+        #[command(flatten)]
+        root: Root,
+        /// A checkpoint that was kept elsewhere: proves that nothing was cut off before it
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every entry in one line
+    Log {
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one proposal's life: every entry, person and digest
+    Trace {
+        /// The proposal's id
+        id: ProposalId,
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prove a ledger, then note how long it is, signed by the gate (a C2SP checkpoint)
+    Checkpoint {
+        #[command(flatten)]
+        ledger: Where,
+        #[command(flatten)]
+        root: Root,
+        /// The gate's private key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where to write it, instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+struct Where {
+    /// A clone or a bare repository that holds the ledger's branch
+    #[arg(value_name = "REPO", default_value = ".")]
+    repo: PathBuf,
+    /// The ledger's branch
+    #[arg(long, default_value = "ledger")]
+    branch: BranchName,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Root {
+    /// The genesis digest that `countersign init` printed
+    #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+    genesis: Digest,
+}
+
+/// Runs the command; 0 is fine, 1 a failure, 3 findings.
+pub fn run(args: Args) -> ExitCode {
+    for_one_reading();
+    match args.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            // Nothing is left to do when standard error is gone too.
+            let _ = writeln!(anstream::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let mut out = io::BufWriter::new(anstream::stdout());
+        let code = match self {
+            Self::Verify {
+                ledger,
+                root,
+                checkpoint,
+                json,
+            } => {
+                let checkpoint = checkpoint.map(|path| read_checkpoint(&path)).transpose()?;
+                let started = std::time::Instant::now();
+                let bar = bar();
+                let report = verify(
+                    &ledger.repo,
+                    &ledger.branch,
+                    root.genesis,
+                    checkpoint.as_ref(),
+                    |done, of| tell(&bar, done, of),
+                )?;
+                bar.finish_and_clear();
+                if json {
+                    report::write_json(&mut out, &report, started.elapsed())?;
+                } else {
+                    report::write_for_people(&mut out, &report, &ledger.branch, started.elapsed())?;
+                }
+                found(!report.sound())
+            }
+            Self::Log {
+                ledger,
+                genesis,
+                json,
+            } => found(log::write(&mut out, &ledger, genesis, json)?),
+            Self::Trace {
+                id,
+                ledger,
+                genesis,
+                json,
+            } => found(trace::write(&mut out, &ledger, genesis, id, json)?),
+            Self::Checkpoint {
+                ledger,
+                root,
+                key,
+                out: file,
+            } => {
+                let note = checkpoint(&ledger, root.genesis, &Signer::load(&key)?)?;
+                match file {
+                    Some(path) => std::fs::write(&path, note)
+                        .map_err(|error| format!("`{}` can't be written: {error}", path.display()))?,
+                    None => out.write_all(note.as_bytes())?,
+                }
+                ExitCode::SUCCESS
+            }
+        };
+        match out.flush() {
+            // Whoever read us has read enough, as `| head` does.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            Ok(()) | Err(_) => Ok(code),
+        }
+    }
+}
+
+fn found(something: bool) -> ExitCode {
+    if something {
+        ExitCode::from(FINDINGS)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn read_checkpoint(path: &std::path::Path) -> Result<SignedCheckpoint, Box<dyn Error>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("`{shown}` can't be read: {error}"))?;
+    let note = SignedCheckpoint::read(&text).map_err(|error| format!("`{shown}`: {error}"))?;
+    Ok(note)
+}
+
+/// The note of a ledger that is sound.
+fn checkpoint(ledger: &Where, genesis: Digest, key: &Signer) -> Result<String, Box<dyn Error>> {
+    let mut findings = 0_u64;
+    let bar = bar();
+    let each = |_: Option<&_>, step: Step<'_>| match step {
+        Step::Recorded(_) => {}
+        Step::Found(_) => findings += 1,
+    };
+    let walked = walk(&ledger.repo, &ledger.branch, Some(genesis), each, |done, of| {
+        tell(&bar, done, of);
+    })?;
+    bar.finish_and_clear();
+    let book = walked.book.filter(|_| findings == 0);
+    let book = book.ok_or("the ledger is not sound, so nothing is noted; run `countersign audit verify`")?;
+    let newest = crate::domain::ids::Seq(book.size().saturating_sub(1));
+    let is_gate = |gate: &crate::domain::keys::SigningIdentity| gate.id() == key.id();
+    if !book
+        .keys()
+        .with_role(crate::domain::entry::Role::Gate, newest)
+        .any(is_gate)
+    {
+        return Err("the key is not the gate's on this ledger; give the gate's private key".into());
+    }
+    Ok(Checkpoint::of(&book).sign(key))
+}
+
+/// A progress bar on terminals, nothing elsewhere.
+fn bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} commits, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn tell(bar: &ProgressBar, done: u64, of: u64) {
+    if done.is_multiple_of(256) || done == of {
+        bar.set_length(of);
+        bar.set_position(done);
+    }
+}

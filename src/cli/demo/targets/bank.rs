@@ -1,0 +1,278 @@
+//! The demo's bank: one account, a few suppliers, and what was paid to them.
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    once::{Asked, Effect, Once, Reply},
+    page::money,
+    wire::{Preview, System},
+};
+
+const CURRENCY: &str = "EUR";
+
+#[derive(Debug, Serialize)]
+struct Supplier {
+    id: &'static str,
+    name: &'static str,
+    city: &'static str,
+    iban: &'static str,
+    invoices: Vec<Invoice>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Invoice {
+    number: &'static str,
+    minor: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Payment {
+    id: String,
+    supplier: String,
+    minor: i64,
+    reference: String,
+    new: bool,
+}
+
+/// What a payment is asked for with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    supplier: String,
+    amount: Amount,
+    reference: String,
+    iban: Option<String>,
+    #[serde(rename = "end_to_end_id")]
+    _end_to_end_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Amount {
+    minor: i64,
+    currency: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Bank {
+    balance: i64,
+    suppliers: Vec<Supplier>,
+    payments: Vec<Payment>,
+    once: Once,
+}
+
+impl Bank {
+    pub(super) fn seeded() -> Self {
+        let invoice = |number, minor| Invoice { number, minor };
+        let suppliers = vec![
+            Supplier {
+                id: "acme-ltd",
+                name: "ACME Ltd",
+                city: "Hamburg",
+                iban: "DE89370400440532013000",
+                invoices: vec![invoice("2026-117", 1_250_000), invoice("2026-121", 318_050)],
+            },
+            Supplier {
+                id: "globex",
+                name: "Globex Logistics",
+                city: "Rotterdam",
+                iban: "NL91ABNA0417164300",
+                invoices: vec![invoice("R-4471", 86_400)],
+            },
+            Supplier {
+                id: "initech",
+                name: "Initech Software",
+                city: "Lyon",
+                iban: "FR1420041010050500013M02606",
+                invoices: Vec::new(),
+            },
+        ];
+        let paid = |id: &str, supplier: &str, minor, reference: &str| Payment {
+            id: id.into(),
+            supplier: supplier.into(),
+            minor,
+            reference: reference.into(),
+            new: false,
+        };
+        Self {
+            balance: 25_000_000,
+            suppliers,
+            payments: vec![
+                paid("P-0001", "acme-ltd", 940_000, "Invoice 2026-088"),
+                paid("P-0002", "globex", 129_900, "Invoice R-4402"),
+                paid("P-0003", "acme-ltd", 2_880_000, "Invoice 2026-102"),
+            ],
+            once: Once::default(),
+        }
+    }
+
+    fn supplier(&self, id: &str) -> Result<&Supplier, Reply> {
+        let found = self.suppliers.iter().find(|supplier| supplier.id == id);
+        found.ok_or_else(|| Reply::refuse(StatusCode::NOT_FOUND, "no such supplier"))
+    }
+
+    fn paid(&self, id: &str) -> (i64, usize) {
+        let theirs = self.payments.iter().filter(|payment| payment.supplier == id);
+        theirs.fold((0, 0), |(sum, count), payment| (sum + payment.minor, count + 1))
+    }
+
+    fn preview(&self, id: &str, minor: i64, currency: &str) -> Preview {
+        let supplier = self.supplier(id)?;
+        if currency != CURRENCY || minor <= 0 {
+            return Err(Reply::refuse(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the account is in EUR",
+            ));
+        }
+        let (paid, count) = self.paid(id);
+        let open: i64 = supplier.invoices.iter().map(|invoice| invoice.minor).sum();
+        let (amount, tail) = (money(minor, CURRENCY), tail(supplier.iban));
+        let state = |paid, count, open: i64| {
+            json!({
+                "supplier": supplier.name,
+                "paid_this_year": money(paid, CURRENCY),
+                "payments_this_year": count,
+                "open_invoices": money(open.max(0), CURRENCY),
+            })
+        };
+        let sample: Vec<Value> = supplier
+            .invoices
+            .iter()
+            .map(|invoice| json!({ "invoice": invoice.number, "open": money(invoice.minor, CURRENCY) }))
+            .collect();
+        let mut deltas = serde_json::Map::new();
+        deltas.insert(supplier.name.into(), format!("+{amount}").into());
+        deltas.insert("Our operating account".into(), format!("-{amount}").into());
+        let answer = json!({
+            "count": 1,
+            "audience": format!("{}, {}, account ending {tail}", supplier.name, supplier.city),
+            "before": state(paid, count, open),
+            "after": state(paid + minor, count + 1, open - minor),
+            "deltas": deltas,
+            "sample": sample,
+        });
+        Ok((answer, format!("{id}-{count}-{paid}")))
+    }
+
+    fn pay(&mut self, asked: &Asked) -> Reply {
+        let order: Order = match serde_json::from_value(asked.body.clone()) {
+            Ok(order) => order,
+            Err(error) => return Reply::refuse(StatusCode::BAD_REQUEST, error.to_string()),
+        };
+        let supplier = match self.supplier(&order.supplier) {
+            Ok(supplier) => (supplier.name, supplier.iban),
+            Err(reply) => return reply,
+        };
+        let Self {
+            balance,
+            payments,
+            once,
+            ..
+        } = self;
+        once.act(asked, || {
+            let minor = order.amount.minor;
+            let refuse = |why: &str| Err(Reply::refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
+            if order.amount.currency != CURRENCY || minor <= 0 {
+                return refuse("the account is in EUR");
+            }
+            if order.iban.as_deref().is_some_and(|iban| iban != supplier.1) {
+                return refuse("the account is not this supplier's");
+            }
+            if minor > *balance {
+                return refuse("the balance does not cover it");
+            }
+            *balance -= minor;
+            let id = format!("P-{:04}", payments.len() + 1);
+            let what = format!(
+                "{} paid to {}, {}",
+                money(minor, CURRENCY),
+                supplier.0,
+                order.reference
+            );
+            payments.push(Payment {
+                id: id.clone(),
+                supplier: order.supplier,
+                minor,
+                reference: order.reference,
+                new: true,
+            });
+            Ok((json!({ "payment": id, "status": "booked" }), what))
+        })
+    }
+}
+
+impl System for Bank {
+    fn read(&self, path: &[&str], query: &[(String, String)]) -> Preview {
+        let value = |name: &str| {
+            query
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str())
+        };
+        match path {
+            ["suppliers", id, "preview"] => {
+                let minor = value("minor").and_then(|minor| minor.parse().ok()).unwrap_or(0);
+                self.preview(id, minor, value("currency").unwrap_or_default())
+            }
+            _ => Err(Reply::refuse(StatusCode::NOT_FOUND, "no such page")),
+        }
+    }
+
+    fn act(&mut self, path: &[&str], asked: &Asked) -> Reply {
+        match path {
+            ["payments"] => self.pay(asked),
+            _ => Reply::refuse(StatusCode::NOT_FOUND, "no such page"),
+        }
+    }
+
+    fn state(&self) -> Value {
+        json!({
+            "balance": { "minor": self.balance, "currency": CURRENCY },
+            "suppliers": self.suppliers,
+            "payments": self.payments,
+            "effects": self.once.effects(),
+            "asked": self.once.asked(),
+        })
+    }
+
+    fn page(&self) -> Value {
+        let payments = self.payments.iter().rev().map(|payment| {
+            let name = self.supplier(&payment.supplier).map_or("", |supplier| supplier.name);
+            json!({ "new": payment.new, "cells": [payment.id, name, money(payment.minor, CURRENCY), payment.reference] })
+        });
+        let suppliers = self.suppliers.iter().map(|supplier| {
+            let (paid, count) = self.paid(supplier.id);
+            let account = format!("•••• {}", tail(supplier.iban));
+            json!({ "new": false, "cells": [supplier.name, supplier.city, account, count, money(paid, CURRENCY)] })
+        });
+        json!({
+            "title": "Bank",
+            "lead": "The demo's bank. It pays once for one idempotency key, however often it is asked.",
+            "figures": [
+                { "label": "Operating account", "value": money(self.balance, CURRENCY) },
+                { "label": "Payments made in this demo", "value": self.once.effects().len() },
+                { "label": "Times asked to pay", "value": self.once.asked() },
+            ],
+            "tables": [
+                { "title": "Payments", "columns": ["Payment", "Supplier", "Amount", "Reference"], "rows": payments.collect::<Vec<_>>(), "empty": "No payment yet." },
+                { "title": "Suppliers", "columns": ["Supplier", "City", "Account", "Payments", "Paid this year"], "rows": suppliers.collect::<Vec<_>>(), "empty": "No supplier." },
+            ],
+        })
+    }
+
+    fn effects(&self) -> Vec<Effect> {
+        self.once.effects().to_vec()
+    }
+    fn asked(&self) -> usize {
+        self.once.asked()
+    }
+}
+
+/// The last four characters.
+fn tail(text: &str) -> String {
+    text.chars()
+        .skip(text.chars().count().saturating_sub(4))
+        .collect()
+}

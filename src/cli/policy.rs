@@ -1,0 +1,102 @@
+//! `countersign policy`: what the rules say, without a server.
+
+mod explain;
+mod human;
+mod load;
+mod owners;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Subcommand;
+
+pub use explain::{Answered, Form, explain};
+
+/// What went wrong on the way to an answer.
+const FAILED: u8 = 1;
+/// The answer is no, or there is something to look at.
+const FINDINGS: u8 = 3;
+
+/// What `countersign policy` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Decide on cases: `{"case": .., "observation": ..}` a line on standard input, a decision a line on standard output
+    ///
+    /// The same function decides on pull requests, before execution and in audits. Lines keep their order; a line that
+    /// can't be read is answered with its error, and the exit code is 1 then.
+    Explain {
+        /// The folder that holds catalog.yaml, tiers.yaml, CODEOWNERS, people.yaml and agents.yaml
+        #[arg(long, value_name = "DIR", default_value = "policies")]
+        policies: PathBuf,
+        /// A tree for people: what holds, what is missing, and what would satisfy it
+        #[arg(long)]
+        human: bool,
+    },
+    /// Say who owns paths, and by which line of CODEOWNERS; the exit code is 3 when nobody owns one
+    Owners {
+        /// The CODEOWNERS file
+        #[arg(long, value_name = "CODEOWNERS", default_value = "policies/CODEOWNERS")]
+        file: PathBuf,
+        /// One JSON object a path
+        #[arg(long)]
+        json: bool,
+        /// The paths, as in `/payments/suppliers/42`
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+    },
+}
+
+/// Runs `countersign policy`. Exit codes: 0 fine, 1 failure, 2 usage, 3 findings.
+pub fn run(args: Args) -> ExitCode {
+    let done = match args.command {
+        Command::Explain { policies, human } => explain::run(&policies, human),
+        Command::Owners { file, json, paths } => owners::run(&file, json, &paths),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever read our output has read enough, as `head` does.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            let shown = failure
+                .reports()
+                .iter()
+                .try_for_each(|report| writeln!(anstream::stderr(), "{report:?}"));
+            // Nobody is left to tell when standard error is closed too.
+            drop(shown);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Failure {
+    /// Files that can't be used, each with its place.
+    Files(Vec<miette::Report>),
+    /// Standard output or input failed.
+    Output(io::Error),
+}
+
+impl Failure {
+    fn reports(self) -> Vec<miette::Report> {
+        match self {
+            Self::Files(reports) => reports,
+            Self::Output(error) => vec![miette::miette!("standard input or output failed: {error}")],
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

@@ -1,0 +1,95 @@
+//! A decision as a tree: what holds, what is missing, and what would satisfy it.
+
+use std::io::{self, Write};
+
+use crate::domain::{
+    case::Case,
+    checks::text::hazard,
+    gate::{Because, Decision, Rule, Standing},
+};
+
+/// Writes one decision.
+pub(super) fn tell(out: &mut impl Write, case: &Case, decision: &Decision) -> io::Result<()> {
+    let summary: String = case
+        .proposal
+        .summary
+        .chars()
+        .map(|c| {
+            if hazard(c).is_some() || c == '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    writeln!(
+        out,
+        "{} {}: {summary}, {} tier",
+        case.proposal.id,
+        decision.verdict(),
+        case.tier()
+    )?;
+    let rules = decision.because();
+    for (because, place) in rules.iter().zip(1..) {
+        let (branch, trunk) = if place == rules.len() {
+            ("└─", "  ")
+        } else {
+            ("├─", "│ ")
+        };
+        writeln!(out, "{branch} {} {}", standing(because.standing), line(because))?;
+        if because.standing > Standing::Holds && !because.could.is_empty() {
+            writeln!(out, "{trunk}   could: {}", because.could.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+const fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Noted => "noted  ",
+        Standing::Holds => "holds  ",
+        Standing::Missing => "missing",
+        Standing::Blocks => "blocks ",
+        Standing::Errored => "unknown",
+    }
+}
+
+fn line(because: &Because) -> String {
+    let mut line = about(because.rule).to_owned();
+    if let (Some(have), Some(need)) = (because.have, because.need) {
+        line.push_str(&format!(", {have} of {need}"));
+    }
+    if !because.who.is_empty() {
+        line.push_str(&format!(": {}", because.who.join(", ")));
+    }
+    line
+}
+
+/// What a rule is about, to be read after how it stands.
+const fn about(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Life => "the proposal has not ended",
+        Rule::Policy => "the policy in force is the one it was received under",
+        Rule::Assessment => "tier and checks are as recorded",
+        Rule::Action => "the catalog knows the action, and its agent may propose it",
+        Rule::Checks => "every check passed",
+        Rule::Expiry => "it can still be approved",
+        Rule::NotBefore => "its window has begun",
+        Rule::ExecuteWithin => "it runs soon after its merge",
+        Rule::Pull => "the pull request is the one that was opened, on its base branch",
+        Rule::Head => "the head is the proposal's commit",
+        Rule::Presentation => "title and text are as the bot wrote them",
+        Rule::Commits => "its commits are the bot's alone",
+        Rule::Preview => "the bot saw what is affected",
+        Rule::Protection => "the base branch's protection could be read",
+        Rule::Owners => "every resource has owners",
+        Rule::Approvals => "approvals by owners",
+        Rule::ChangesRequested => "nobody asks for changes",
+        Rule::StepUp => "the approvers' passkeys",
+        Rule::SeparationOfDuties => "an approval by a party to the proposal",
+        Rule::NotRecorded => "an approval not recorded when it was given, or not on this text",
+        Rule::NotAPerson => "an account that is no person of the policy",
+        Rule::NotAnOwner => "an approval by somebody who does not own it, or not any more",
+        Rule::TooOld => "an approval that is too old",
+    }
+}

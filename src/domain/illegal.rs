@@ -1,0 +1,78 @@
+//! Why something can't be recorded now.
+
+use serde::Serialize;
+
+use super::{
+    case::Life,
+    entry::{Kind, Role},
+    ids::{AgentName, BranchName, ProposalId, PullNumber},
+};
+
+/// Open proposals one agent may have at a time. INVARIANT i24.
+pub const MAX_PENDING: usize = 100;
+
+/// Why something can't be recorded now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Illegal {
+    /// A second beginning.
+    #[error("the ledger has begun already")]
+    SecondGenesis,
+    /// No such proposal.
+    #[error("{} is not on this ledger", .0.map_or_else(|| "an entry without a proposal".to_owned(), |id| format!("proposal {id}")))]
+    NoCase(Option<ProposalId>),
+    /// Not from where the proposal stands.
+    #[error("`{kind}` can't follow: proposal {proposal} is {life}")]
+    Life {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Where it stands.
+        life: Life,
+        /// What was to be recorded.
+        kind: Kind,
+    },
+    /// The id, nonce or idempotency key was used before.
+    #[error("`{what}` was used before, by proposal {by}")]
+    Used {
+        /// Which of them.
+        what: &'static str,
+        /// By which proposal.
+        by: ProposalId,
+    },
+    /// Too many open proposals of one agent.
+    #[error(
+        "agent `{agent}` has {MAX_PENDING} proposals waiting already; wait for some to end, or cancel some"
+    )]
+    Pending {
+        /// The agent.
+        agent: AgentName,
+    },
+    /// The pull request belongs to another proposal.
+    #[error("pull request {pull} belongs to proposal {by}")]
+    Pull {
+        /// The pull request.
+        pull: PullNumber,
+        /// Its proposal.
+        by: ProposalId,
+    },
+    /// Opened on another branch than the one the ledger protects.
+    #[error("`{0}` is not the base branch that the ledger began with")]
+    Base(BranchName),
+    /// The entry's digests are not the proposal's.
+    #[error("the {0} digest is not the proposal's")]
+    Digest(&'static str),
+    /// The lock is not the one the tier demands. INVARIANT i16.
+    #[error("the claim is not the one that the proposal's tier demands")]
+    Claim,
+    /// The instance is not the one that started.
+    #[error("the execution was started by another instance")]
+    Instance,
+    /// The role may not write this kind.
+    #[error("{role} may not write `{kind}`")]
+    Role {
+        /// The role.
+        role: Role,
+        /// The kind.
+        kind: Kind,
+    },
+}

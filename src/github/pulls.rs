@@ -1,0 +1,180 @@
+//! Pull requests beside the one that counts: the agents' inbox, answers, files at a commit. INVARIANT i25.
+
+use base64::Engine as _;
+use http::Method;
+use serde_json::json;
+
+use super::{
+    client::{GitHub, segment},
+    error::Error,
+    shown::unix,
+    wire,
+};
+use crate::domain::ids::{AccountId, BranchName, PullNumber, Sha};
+
+/// The largest file that is read, in bytes.
+const LARGEST_FILE: usize = 1024 * 1024;
+
+/// A pull request in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullBrief {
+    /// Its number.
+    pub number: PullNumber,
+    /// Who opened it; `None` for a deleted account.
+    pub author: Option<AccountId>,
+    /// Its branch; `None` when the name is not one the bot would write.
+    pub head_ref: Option<BranchName>,
+    /// Its head commit.
+    pub head: Sha,
+    /// The branch it goes into.
+    pub base_ref: Option<BranchName>,
+    /// Whether head and base are in this repository; a fork's branch may have any name.
+    pub same_repo: bool,
+    /// Whether it is open.
+    pub open: bool,
+    /// Its title.
+    pub title: String,
+}
+
+impl PullBrief {
+    pub(super) fn new(pull: &wire::Pull) -> Self {
+        let name = |side: &wire::Side| side.repo.as_ref().map(|repo| repo.full_name.clone());
+        let (head, base) = (name(&pull.head), name(&pull.base));
+        Self {
+            number: pull.number,
+            author: wire::id_of(pull.user.as_ref()),
+            head_ref: pull.head.name.parse().ok(),
+            head: pull.head.sha,
+            base_ref: pull.base.name.parse().ok(),
+            same_repo: head.is_some() && head == base,
+            open: pull.state == "open",
+            title: pull.title.clone(),
+        }
+    }
+}
+
+impl GitHub {
+    /// All open pull requests.
+    ///
+    /// # Errors
+    /// When the list can't be read to its end.
+    pub async fn open_pulls(&self) -> Result<Vec<PullBrief>, Error> {
+        let pulls: Vec<wire::Pull> = self.list(&self.in_repo("/pulls?state=open")).await?;
+        Ok(pulls.iter().map(PullBrief::new).collect())
+    }
+
+    /// One pull request.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none of this number.
+    pub async fn pull(&self, pull: PullNumber) -> Result<PullBrief, Error> {
+        self.pull_now(pull).await.map(|pull| PullBrief::new(&pull))
+    }
+
+    /// The bytes of a file at a commit; `None` when it is not there or no plain file.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above 1 MiB.
+    pub async fn file_at(&self, path: &str, at: Sha) -> Result<Option<Vec<u8>>, Error> {
+        let encoded: Vec<String> = path.split('/').map(segment).collect();
+        let url = self.in_repo(&format!("/contents/{}?ref={at}", encoded.join("/")));
+        let content: serde_json::Value = match self.get(&url).await {
+            Ok(content) => content,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if content.is_array() {
+            return Ok(None);
+        }
+        let odd = |because: String| Error::Malformed {
+            doing: format!("GET {url}"),
+            because,
+        };
+        let file: wire::Content = serde_json::from_value(content).map_err(|error| odd(error.to_string()))?;
+        if file.kind != "file" {
+            return Ok(None);
+        }
+        if file.size > LARGEST_FILE {
+            return Err(Error::TooLarge {
+                what: path.to_owned(),
+                limit: LARGEST_FILE,
+            });
+        }
+        if file.encoding != "base64" {
+            return Err(odd(format!("encoding `{}`", file.encoding.escape_debug())));
+        }
+        let text: String = file.content.split_ascii_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .map_err(|error| odd(error.to_string()))?;
+        if bytes.len() == file.size {
+            Ok(Some(bytes))
+        } else {
+            Err(odd("the file is not as long as it is said to be".to_owned()))
+        }
+    }
+
+    /// Comments on a pull request, once: a comment of ours with these very words is the comment.
+    ///
+    /// # Errors
+    /// When the comments can't be read, or none can be made.
+    pub async fn answer(&self, pull: PullNumber, text: &str) -> Result<(), Error> {
+        if self.has_said(pull, text).await? {
+            return Ok(());
+        }
+        match self.comment(pull, text).await {
+            Err(error) if error.is_uncertain() => {
+                if self.has_said(pull, text).await? {
+                    return Ok(());
+                }
+                self.comment(pull, text).await
+            }
+            done => done,
+        }
+    }
+
+    /// Says why, then closes.
+    ///
+    /// # Errors
+    /// As [`GitHub::answer`]; and when it can't be closed.
+    pub async fn close_with(&self, pull: PullNumber, text: &str) -> Result<(), Error> {
+        self.answer(pull, text).await?;
+        self.close(pull).await
+    }
+
+    pub(super) async fn close(&self, pull: PullNumber) -> Result<(), Error> {
+        if self.pull_now(pull).await?.state != "open" {
+            return Ok(());
+        }
+        self.edit(
+            &self.in_repo(&format!("/pulls/{pull}")),
+            &json!({ "state": "closed" }),
+        )
+        .await
+    }
+
+    /// A PATCH that may be made twice: after an uncertain failure it is made once more.
+    pub(super) async fn edit(&self, path: &str, body: &serde_json::Value) -> Result<(), Error> {
+        let done: Result<serde::de::IgnoredAny, Error> = self.write(Method::PATCH, path, body).await;
+        match done {
+            Err(error) if error.is_uncertain() => self
+                .write::<serde::de::IgnoredAny>(Method::PATCH, path, body)
+                .await
+                .map(drop),
+            done => done.map(drop),
+        }
+    }
+
+    pub(super) async fn comment(&self, pull: PullNumber, text: &str) -> Result<(), Error> {
+        let path = self.in_repo(&format!("/issues/{pull}/comments"));
+        let _: wire::Comment = self.write(Method::POST, &path, &json!({ "body": text })).await?;
+        Ok(())
+    }
+
+    async fn has_said(&self, pull: PullNumber, text: &str) -> Result<bool, Error> {
+        let comments = self.our_comments(pull).await?;
+        let text = unix(text);
+        let said = |comment: &wire::Comment| unix(&comment.body).trim_end() == text.trim_end();
+        Ok(comments.iter().any(said))
+    }
+}

@@ -1,0 +1,70 @@
+//! What a pull request shows, made comparable: digests of titles and bodies, and the mark under the outcome comment.
+
+use crate::domain::ids::Digest;
+
+/// What the outcome comment's last line begins with.
+const MARK: &str = "countersign outcome ";
+
+/// The digest of a title or a body: SHA-256 of its UTF-8 bytes with `\r\n` as `\n`; GitHub's pages send the former.
+pub fn shown_digest(text: &str) -> Digest {
+    Digest::of(unix(text).as_bytes())
+}
+
+/// A text with `\n` line ends.
+pub(super) fn unix(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+/// The visible fingerprint of an outcome: over what it says and the words it says it in, so that a foreign edit shows.
+fn fingerprint(says: Digest, words: &str) -> String {
+    let mut bytes = says.as_bytes().to_vec();
+    bytes.extend(unix(words).trim_end().as_bytes());
+    Digest::of(&bytes).short()
+}
+
+/// The outcome comment: the words, and a line that tells which outcome it is.
+pub(super) fn outcome(says: Digest, words: &str) -> String {
+    let words = unix(words);
+    let words = words.trim_end();
+    format!("{words}\n\n{MARK}`{}`", fingerprint(says, words))
+}
+
+/// Whether a comment carries the mark.
+pub(super) fn is_outcome(comment: &str) -> bool {
+    parts(comment).is_some()
+}
+
+/// Whether a comment is this outcome, word for word as it was written.
+pub(super) fn tells(comment: &str, says: Digest) -> bool {
+    parts(comment).is_some_and(|(words, mark)| mark == fingerprint(says, &words))
+}
+
+fn parts(comment: &str) -> Option<(String, String)> {
+    let comment = unix(comment);
+    let (words, last) = comment.trim_end().rsplit_once('\n')?;
+    let mark = last.strip_prefix(MARK)?.strip_prefix('`')?.strip_suffix('`')?;
+    Some((words.trim_end().to_owned(), mark.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_do_not_matter() {
+        assert_eq!(shown_digest("a\r\nb"), shown_digest("a\nb"));
+        assert_ne!(shown_digest("a b"), shown_digest("a\nb"));
+    }
+
+    #[test]
+    fn an_outcome_is_known_by_its_mark_and_an_edit_shows() {
+        let says = Digest::of(b"executed");
+        let comment = outcome(says, "Paid ACME Ltd.\r\n");
+        assert!(is_outcome(&comment));
+        assert!(tells(&comment, says));
+        assert!(tells(&comment.replace('\n', "\r\n"), says));
+        assert!(!tells(&comment, Digest::of(b"refused")));
+        assert!(!tells(&comment.replace("Paid", "Did not pay"), says));
+        assert!(!is_outcome("Paid ACME Ltd."));
+    }
+}

@@ -1,0 +1,63 @@
+//! The newest ledger head this process acknowledged, kept on disk so that a restored ledger is noticed. INVARIANT i18.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{Digest, Sha};
+
+/// A head of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    /// The commit.
+    pub(super) commit: Sha,
+    /// Entries recorded up to it.
+    pub(super) size: u64,
+    /// The digest of the newest of them.
+    pub(super) digest: Digest,
+}
+
+/// The file that keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    path: PathBuf,
+}
+
+impl Kept {
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        Self {
+            path: dir.join("ledger-head.json"),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The head kept before, if this directory ever had one.
+    pub(super) fn read(&self) -> io::Result<Option<Head>> {
+        match fs::read(&self.path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the head in one step that survives a crash.
+    pub(super) fn write(&self, head: Head) -> io::Result<()> {
+        let new = self.path.with_extension("json.new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&head).map_err(io::Error::other)?)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        match self.path.parent() {
+            Some(dir) => File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! The push loop: stage, sign, push; on a lost race fetch, fold, admit again and sign again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    thread,
+    time::Duration,
+};
+
+use git2::{ObjectType, Oid, Repository};
+
+use super::{
+    super::{
+        fold::{Checked, chain, check, oid, raw, sha, stream},
+        kept::{Head, Kept},
+        remote::{Move, Remote, RemoteError, said},
+        sign::Signer,
+    },
+    AppendError, Call, LedgerError, MAX_FINDINGS, Options, Shared,
+};
+use crate::domain::{
+    audit::{Finding, Recorded},
+    authentic::{
+        Committer, Lined, Link, MAX_GROUP, RawCommit, authenticate_first, payload, signed, write_message,
+    },
+    book::{Before, Book, Staged},
+    entry::{Draft, Role},
+    ids::{BranchName, Digest, Sha},
+};
+
+/// Races that are lost before the caller is told.
+const MAX_RACES: u32 = 20;
+/// Fewer commits than this are checked where they are; more go to every core.
+const FEW: usize = 256;
+/// Entries of a group fill a commit up to about this many bytes.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// The writer thread's own: the repository, the keys, and where the remote stands.
+pub(super) struct Pusher {
+    repo: Repository,
+    remote: Remote,
+    dir: PathBuf,
+    branch: BranchName,
+    kept: Kept,
+    signers: BTreeMap<Role, Arc<Signer>>,
+    committer: Committer,
+    shared: Arc<Shared>,
+    tree: Sha,
+    head: Oid,
+}
+
+/// Entries that share one commit.
+struct Planned {
+    role: Role,
+    grouped: bool,
+    bytes: usize,
+    subject: String,
+    entries: Vec<Lined>,
+}
+
+/// Whether a push took effect.
+enum Pushed {
+    Acknowledged,
+    LostRace,
+}
+
+impl Pusher {
+    /// Fetches, proves and folds the ledger.
+    pub(super) fn open(options: Options) -> Result<(Self, Duration), LedgerError> {
+        let local = |why: String| LedgerError::Local {
+            dir: options.dir.clone(),
+            why,
+        };
+        let repo = Repository::init_bare(&options.dir).map_err(|error| local(said(error)))?;
+        let remote = Remote::new(options.remote, options.token);
+        let branch = options.branch.as_str();
+        let heads = remote.fetch(&repo, &[branch])?;
+        let tip = *heads
+            .get(branch)
+            .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
+        let git = |error| local(said(error));
+        let ids = chain(&repo, tip, None).map_err(git)?.unwrap_or_default();
+        let kept = Kept::in_dir(&options.dir);
+        if let Some(known) = kept.read().map_err(|error| local(error.to_string()))?
+            && !ids.iter().any(|id| sha(*id) == known.commit)
+        {
+            return Err(rewritten(&kept, known.commit, tip));
+        }
+        let (first, rest) = ids
+            .split_first()
+            .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
+        let first = raw(&repo.odb().map_err(git)?, *first).map_err(git)?;
+        let begun = authenticate_first(&first).and_then(|authentic| Book::begin(authentic, options.genesis));
+        let (book, _) = begun.map_err(LedgerError::Genesis)?;
+        let link = Link::of(&first).map_err(|flaw| LedgerError::Genesis(Finding::at(first.id, flaw)))?;
+        for (role, signer) in &options.signers {
+            if !book
+                .keys()
+                .roles()
+                .any(|key| key.role == *role && key.key == signer.public())
+            {
+                return Err(LedgerError::Key { role: *role });
+            }
+        }
+        let shared = Shared {
+            book: RwLock::new(book),
+            head: Mutex::new(first.id),
+            findings: Mutex::new(Vec::new()),
+        };
+        let mut pusher = Self {
+            head: oid(first.id).map_err(git)?,
+            repo,
+            remote,
+            dir: options.dir.clone(),
+            branch: options.branch.clone(),
+            kept,
+            signers: options.signers.into_iter().collect(),
+            committer: options.committer,
+            shared: Arc::new(shared),
+            tree: link.tree,
+        };
+        pusher.fold(rest, tip)?;
+        Ok((pusher, options.group_within))
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Fetches and folds what others wrote.
+    pub(super) fn refresh(&mut self) -> Result<(), LedgerError> {
+        let tip = self.fetch()?;
+        self.follow(tip).map(|_| ())
+    }
+
+    /// Records the calls' drafts and answers each.
+    pub(super) fn append(&mut self, calls: Vec<Call>) {
+        let mut calls = calls;
+        let mut races = 0;
+        while !calls.is_empty() {
+            let (staged, plan) = self.stage(calls);
+            if staged.is_empty() {
+                return;
+            }
+            let pushed = self.write(&plan).and_then(|commits| self.push(&commits));
+            match pushed {
+                Ok((Pushed::Acknowledged, recorded)) => return acknowledge(staged, recorded),
+                Ok((Pushed::LostRace, _)) if races < MAX_RACES => {
+                    races += 1;
+                    let jitter: u64 = rand::random_range(0..20);
+                    thread::sleep(Duration::from_millis(jitter * u64::from(races)));
+                    calls = staged.into_iter().map(|(call, _)| call).collect();
+                }
+                Ok((Pushed::LostRace, _)) => return refuse(staged, &AppendError::Contended),
+                Err(error) => return refuse(staged, &error),
+            }
+        }
+    }
+
+    /// Tries the calls out on the book, all of a call or none, and takes everything back: what readers see never runs
+    /// ahead of the remote. A call that can't be recorded is answered here.
+    fn stage(&self, calls: Vec<Call>) -> (Vec<(Call, Vec<Digest>)>, Vec<Planned>) {
+        let mut book = self.shared.book.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Before> = Vec::new();
+        let mut staged = Vec::new();
+        let mut plan = Vec::new();
+        for call in calls {
+            let mut before = Vec::new();
+            match self.stage_call(&mut book, &call.drafts, &mut before) {
+                Ok(entries) => {
+                    all.append(&mut before);
+                    staged.push((
+                        call,
+                        entries.iter().map(|(_, entry)| entry.lined.digest).collect(),
+                    ));
+                    for (grouped, entry) in entries {
+                        place(&mut plan, grouped, entry);
+                    }
+                }
+                Err(error) => {
+                    before.into_iter().rev().for_each(|before| book.unstage(before));
+                    // A caller that stopped waiting needs no answer.
+                    let _ = call.answer.send(Err(error));
+                }
+            }
+        }
+        all.into_iter().rev().for_each(|before| book.unstage(before));
+        (staged, plan)
+    }
+
+    fn stage_call(
+        &self,
+        book: &mut Book,
+        drafts: &[Draft],
+        before: &mut Vec<Before>,
+    ) -> Result<Vec<(bool, Staged)>, AppendError> {
+        let mut entries = Vec::new();
+        for draft in drafts {
+            let signer = self
+                .signers
+                .get(&draft.role)
+                .ok_or(AppendError::NoKey(draft.role))?;
+            let (entry, back) = book.stage(draft.clone(), signer.id().clone())?;
+            before.push(back);
+            entries.push((draft.grouped, entry));
+        }
+        Ok(entries)
+    }
+
+    /// Signs and writes the commits.
+    fn write(&self, plan: &[Planned]) -> Result<Vec<RawCommit>, AppendError> {
+        let odb = self.repo.odb().map_err(|error| self.local(error))?;
+        let mut parent = sha(self.head);
+        let mut commits = Vec::with_capacity(plan.len());
+        for planned in plan {
+            let Some(last) = planned.entries.last() else {
+                continue;
+            };
+            let signer = self
+                .signers
+                .get(&planned.role)
+                .ok_or(AppendError::NoKey(planned.role))?;
+            let message = write_message(&planned.entries, &planned.subject);
+            let unsigned = payload(
+                self.tree,
+                Some(parent),
+                &self.committer,
+                last.entry.time,
+                &message,
+            );
+            let armor = signer.sign(unsigned.as_bytes())?;
+            let bytes = signed(&unsigned, &armor).unwrap_or_default();
+            let id = odb
+                .write(ObjectType::Commit, &bytes)
+                .map_err(|error| self.local(error))?;
+            parent = sha(id);
+            commits.push(RawCommit { id: parent, bytes });
+        }
+        Ok(commits)
+    }
+
+    /// Pushes commits and takes them into the book once the remote acknowledged them.
+    fn push(&mut self, commits: &[RawCommit]) -> Result<(Pushed, Vec<Recorded>), AppendError> {
+        let Some(last) = commits.last() else {
+            return Ok((Pushed::Acknowledged, Vec::new()));
+        };
+        let to = oid(last.id).map_err(|error| self.local(error))?;
+        let checked = self.read(|book| check(commits, book.keys()));
+        if let Some(finding) = checked.iter().find_map(|(_, entries)| entries.as_ref().err()) {
+            return Err(AppendError::Broken(finding.clone()));
+        }
+        let step = Move {
+            branch: self.branch.as_str(),
+            from: Some(self.head),
+            to: Some(to),
+        };
+        let Err(error) = self.remote.push(&self.repo, step) else {
+            let recorded = self.take(checked, to)?;
+            return Ok((Pushed::Acknowledged, recorded));
+        };
+        // A push can be refused, lose a race, or lose its answer: what the remote holds decides.
+        let tip = self.fetch().map_err(|again| match again {
+            LedgerError::Remote(_) => AppendError::Unsure(error.clone()),
+            other => AppendError::Ledger(other),
+        })?;
+        if tip == self.head {
+            return match error {
+                RemoteError::Moved { .. } => Ok((Pushed::LostRace, Vec::new())),
+                RemoteError::Refused { ref why, .. } if why.contains("lock") => {
+                    Ok((Pushed::LostRace, Vec::new()))
+                }
+                other => Err(AppendError::Remote(other)),
+            };
+        }
+        let (ids, recorded) = self.follow(tip)?;
+        let landed = ids.contains(&to);
+        if landed {
+            Ok((Pushed::Acknowledged, recorded))
+        } else {
+            Ok((Pushed::LostRace, Vec::new()))
+        }
+    }
+
+    fn fetch(&self) -> Result<Oid, LedgerError> {
+        let branch = self.branch.as_str();
+        let heads = self.remote.fetch(&self.repo, &[branch])?;
+        let tip = heads.get(branch).copied();
+        tip.ok_or_else(|| LedgerError::NoBranch(self.branch.clone()))
+    }
+
+    /// Folds what the remote holds beyond our head: its commits, and what they recorded.
+    fn follow(&mut self, tip: Oid) -> Result<(Vec<Oid>, Vec<Recorded>), LedgerError> {
+        let ids = chain(&self.repo, tip, Some(self.head)).map_err(|error| self.local(error))?;
+        let ids = ids.ok_or_else(|| rewritten(&self.kept, sha(self.head), tip))?;
+        let recorded = if ids.is_empty() {
+            Vec::new()
+        } else {
+            self.fold(&ids, tip)?
+        };
+        Ok((ids, recorded))
+    }
+
+    fn fold(&mut self, ids: &[Oid], tip: Oid) -> Result<Vec<Recorded>, LedgerError> {
+        if ids.len() <= FEW {
+            let odb = self.repo.odb().map_err(|error| self.local(error))?;
+            let commits = ids.iter().map(|id| raw(&odb, *id)).collect::<Result<Vec<_>, _>>();
+            let commits = commits.map_err(|error| self.local(error))?;
+            drop(odb);
+            let checked = self.read(|book| check(&commits, book.keys()));
+            return self.take(checked, tip);
+        }
+        let keys = self.read(|book| book.keys().clone());
+        let mut recorded = Vec::new();
+        let mut folding = Folding::new(&self.shared, self.tree, sha(self.head));
+        stream(self.repo.path(), ids, &keys, |checked| {
+            recorded.extend(folding.take(checked));
+        })
+        .map_err(|error| self.local(error))?;
+        self.arrive(tip)?;
+        Ok(recorded)
+    }
+
+    fn take(&mut self, checked: Vec<Checked>, tip: Oid) -> Result<Vec<Recorded>, LedgerError> {
+        let mut folding = Folding::new(&self.shared, self.tree, sha(self.head));
+        let recorded = checked.into_iter().flat_map(|one| folding.take(one)).collect();
+        self.arrive(tip)?;
+        Ok(recorded)
+    }
+
+    /// Keeps the new head where a restart finds it. INVARIANT i18.
+    fn arrive(&mut self, tip: Oid) -> Result<(), LedgerError> {
+        self.head = tip;
+        *self.shared.head.lock().unwrap_or_else(PoisonError::into_inner) = sha(tip);
+        let head = self.read(|book| Head {
+            commit: sha(tip),
+            size: book.size(),
+            digest: book.head(),
+        });
+        self.kept.write(head).map_err(|error| LedgerError::Local {
+            dir: self.dir.clone(),
+            why: error.to_string(),
+        })
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&Book) -> R) -> R {
+        look(&self.shared.book.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn local(&self, error: git2::Error) -> LedgerError {
+        LedgerError::Local {
+            dir: self.dir.clone(),
+            why: said(error),
+        }
+    }
+}
+
+/// Takes commits into the book one after the other; what is not part of the record becomes a finding.
+struct Folding<'a> {
+    shared: &'a Shared,
+    tree: Sha,
+    previous: Sha,
+}
+
+impl<'a> Folding<'a> {
+    fn new(shared: &'a Shared, tree: Sha, previous: Sha) -> Self {
+        Self {
+            shared,
+            tree,
+            previous,
+        }
+    }
+
+    fn take(&mut self, (link, entries): Checked) -> Vec<Recorded> {
+        let mut recorded = Vec::new();
+        let judged = super::super::fold::judge((link, entries), &mut self.previous, self.tree);
+        let found = match judged {
+            Err(finding) => vec![finding],
+            Ok(entries) => {
+                let mut book = self.shared.book.write().unwrap_or_else(PoisonError::into_inner);
+                let mut found = Vec::new();
+                for entry in entries {
+                    match book.apply(entry) {
+                        Ok(entry) => recorded.push(entry),
+                        Err(finding) => found.push(finding),
+                    }
+                }
+                found
+            }
+        };
+        if !found.is_empty() {
+            let mut findings = self
+                .shared
+                .findings
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let room = MAX_FINDINGS.saturating_sub(findings.len());
+            findings.extend(found.into_iter().take(room));
+        }
+        recorded
+    }
+}
+
+/// Puts an entry into the last commit when both may share one, or into a new one.
+fn place(plan: &mut Vec<Planned>, grouped: bool, entry: Staged) {
+    let role = entry.lined.entry.actor.role;
+    let bytes = entry.lined.line.len();
+    match plan.last_mut() {
+        Some(last)
+            if last.grouped
+                && grouped
+                && last.role == role
+                && last.entries.len() < MAX_GROUP
+                && last.bytes + bytes <= GROUP_BYTES =>
+        {
+            last.bytes += bytes;
+            last.entries.push(entry.lined);
+        }
+        _ => plan.push(Planned {
+            role,
+            grouped,
+            bytes,
+            subject: entry.subject,
+            entries: vec![entry.lined],
+        }),
+    }
+}
+
+fn rewritten(kept: &Kept, known: Sha, tip: Oid) -> LedgerError {
+    LedgerError::Rewritten {
+        kept: known,
+        remote: sha(tip),
+        file: kept.path().to_owned(),
+    }
+}
+
+fn acknowledge(staged: Vec<(Call, Vec<Digest>)>, recorded: Vec<Recorded>) {
+    let wanted: BTreeSet<Digest> = staged.iter().flat_map(|(_, digests)| digests).copied().collect();
+    let mut by_digest: BTreeMap<Digest, Recorded> = recorded
+        .into_iter()
+        .filter(|entry| wanted.contains(&entry.digest()))
+        .map(|entry| (entry.digest(), entry))
+        .collect();
+    for (call, digests) in staged {
+        let mine: Option<Vec<Recorded>> = digests.iter().map(|digest| by_digest.remove(digest)).collect();
+        // A caller that stopped waiting needs no answer.
+        let _ = call.answer.send(mine.ok_or(AppendError::Contended));
+    }
+}
+
+fn refuse(staged: Vec<(Call, Vec<Digest>)>, error: &AppendError) {
+    for (call, _) in staged {
+        let _ = call.answer.send(Err(error.clone()));
+    }
+}

@@ -1,0 +1,70 @@
+//! The webhook door: proved, read, taken in, answered. Everything else happens later. INVARIANT i24.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    problem::Problem,
+    turn::{Bot, Told},
+};
+use crate::{
+    domain::ids::DeliveryId,
+    github::{self, Hint},
+};
+
+/// `POST /webhooks/github`
+pub(super) async fn webhook(State(bot): State<Bot>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if github::verify(bot.webhook_secret(), &body, text("x-hub-signature-256")).is_err() {
+        metrics::counter!("countersign_webhooks_total", "result" => "refused").increment(1);
+        return Problem::unauthorised(
+            "x-hub-signature-256 does not hold for the body and the app's webhook secret",
+        )
+        .into_response();
+    }
+    let Some(event) = text("x-github-event") else {
+        return Problem::unreadable("the header x-github-event is missing").into_response();
+    };
+    let delivery: Option<DeliveryId> = text("x-github-delivery").and_then(|id| id.parse().ok());
+    let Some(delivery) = delivery else {
+        return Problem::unreadable("the header x-github-delivery is missing or malformed").into_response();
+    };
+    match github::parse(event, delivery, &body) {
+        Ok(hint) => {
+            metrics::counter!("countersign_webhooks_total", "result" => "accepted").increment(1);
+            bot.hint(hint);
+            StatusCode::ACCEPTED.into_response()
+        }
+        Err(error) => {
+            metrics::counter!("countersign_webhooks_total", "result" => "unreadable").increment(1);
+            Problem::unreadable(error.to_string()).into_response()
+        }
+    }
+}
+
+impl Bot {
+    /// Takes in what a webhook said: a reason to look again, never a verdict.
+    pub(super) fn hint(&self, hint: Hint) {
+        if !hint.repo().is_some_and(|repo| self.is_ours(repo)) {
+            return;
+        }
+        match hint {
+            Hint::Review { pull, event, .. } => {
+                self.queue().say(pull, [Told::Review(event)]);
+            }
+            Hint::Pull(event) => {
+                self.queue().say(event.pull, [Told::Pull(event)]);
+            }
+            Hint::CheckRerequested { .. } | Hint::Push { .. } | Hint::Protection { .. } => self.look_at_all(),
+            Hint::Nothing => {}
+        }
+    }
+
+    fn is_ours(&self, repo: &crate::domain::ids::RepoName) -> bool {
+        self.ledger().read(|book| book.genesis().repository == *repo)
+    }
+}

@@ -1,0 +1,64 @@
+//! The routes, and the bounds that hold for each.
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+
+use super::{api, intake, problem::Problem, turn::Bot};
+
+/// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
+pub const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
+/// The largest proposal an agent may send, in bytes.
+pub const PROPOSAL_LIMIT: usize = 1024 * 1024;
+
+/// Every route of the service.
+pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
+    let exposed = move || async move {
+        match metrics {
+            Some(metrics) => metrics.render().into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        }
+    };
+    Router::new()
+        .route(
+            "/webhooks/github",
+            post(intake::webhook).layer(DefaultBodyLimit::max(WEBHOOK_LIMIT)),
+        )
+        .route(
+            "/api/v1/proposals",
+            post(api::propose).layer(DefaultBodyLimit::max(PROPOSAL_LIMIT)),
+        )
+        .route("/api/v1/proposals/{id}", get(api::status))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(exposed))
+        .fallback(|| async {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "no-route",
+                "no such address",
+                "see the README for the routes",
+            )
+        })
+        .with_state(bot)
+}
+
+/// Ready means: the policy in force is the one on the base branch, and the ledger can be read.
+async fn ready(State(bot): State<Bot>) -> Response {
+    match bot.in_force().await {
+        Ok(policy) => Json(json!({
+            "ready": true,
+            "policy": policy.digest(),
+            "entries": bot.ledger().read(|book| book.size()),
+            "queue": bot.queue().depth(),
+        }))
+        .into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}

@@ -1,0 +1,118 @@
+//! From settings to a bot whose parts stand, and from a bot to a server that answers.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Bot, Clock, Parts};
+use crate::{
+    domain::{
+        authentic::Committer,
+        entry::Role,
+        ids::{BranchName, InstanceId},
+        policy::AgentKey,
+    },
+    execute::{self, Client},
+    github::{self, Config, GitHub},
+    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, SignError, Signer, Token},
+    settings::Settings,
+    store::{Store, StoreError},
+};
+
+/// The ledger's branch.
+pub const LEDGER_BRANCH: &str = "ledger";
+
+/// Why a bot can't stand.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// GitHub.
+    #[error("GitHub: {0}")]
+    GitHub(#[from] github::Error),
+    /// A signing key.
+    #[error("signing key: {0}")]
+    Sign(#[from] SignError),
+    /// The ledger.
+    #[error("ledger: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The mirror.
+    #[error("mirror: {0}")]
+    Mirror(#[from] MirrorError),
+    /// This machine's own state.
+    #[error("data directory: {0}")]
+    Store(#[from] StoreError),
+    /// The executor's client.
+    #[error("executor: {0}")]
+    Client(#[from] execute::ClientError),
+    /// The policy in force.
+    #[error("policy: {0}")]
+    Policy(String),
+    /// A name of our own making that does not parse.
+    #[error("{0}")]
+    Name(String),
+}
+
+/// Connects, fetches and folds the ledger, and puts the bot together; no work is begun.
+pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, AssembleError> {
+    let api = url::Url::parse(settings.api_url()).map_err(|error| AssembleError::Name(error.to_string()))?;
+    let github = GitHub::connect(Config {
+        api,
+        app_id: settings.app_id(),
+        private_key_pem: settings.app_key().clone(),
+        repo: settings.repo().clone(),
+    })?;
+    let me = github.me().await?.clone();
+    let name = |error: &dyn std::fmt::Display| AssembleError::Name(error.to_string());
+    let committer = Committer::new(me.login().as_str(), me.email()).map_err(|error| name(&error))?;
+    let data = settings.data_dir();
+    let store = Store::open(data)?;
+    let remote = format!("{}/{}.git", settings.git_url(), settings.repo());
+    let token: Token = {
+        let github = github.clone();
+        Arc::new(move || github.token_blocking().map_err(|error| error.to_string()))
+    };
+    let mut signers = vec![(Role::Gate, signer(settings.gate_key())?)];
+    if let Some(key) = settings.executor_key() {
+        signers.push((Role::Executor, signer(key)?));
+    }
+    let branch: BranchName = LEDGER_BRANCH.parse().map_err(|error| name(&error))?;
+    let mirror = Mirror::open(&data.join("mirror.git"), remote.clone(), Some(Arc::clone(&token)))?;
+    let ledger = Ledger::open(Options {
+        dir: data.join("ledger"),
+        remote,
+        token: Some(token),
+        branch,
+        genesis: settings.genesis(),
+        signers,
+        group_within: Duration::from_millis(u64::try_from(settings.group_within().millis()).unwrap_or(0)),
+        committer,
+    })
+    .await?;
+    let boot: u64 = rand::random();
+    let instance: InstanceId = format!("{}.{boot:016x}", store.machine())
+        .parse()
+        .map_err(|error| name(&error))?;
+    let bot = Bot::new(Parts {
+        ledger,
+        mirror,
+        github,
+        store,
+        client: Client::new()?,
+        instance,
+        clock,
+        settings,
+    });
+    let policy = bot
+        .in_force()
+        .await
+        .map_err(|error| AssembleError::Policy(error.to_string()))?;
+    for agent in policy.agents() {
+        if *agent.key() == AgentKey::Hmac && bot.agent_secret(agent.name()).is_none() {
+            tracing::warn!(agent = %agent.name(), "has no secret in the settings; it can't come in by HTTP");
+        }
+    }
+    Ok(bot)
+}
+
+fn signer(key: &SecretString) -> Result<Arc<Signer>, SignError> {
+    Signer::read(key.expose_secret().as_bytes(), Path::new("the signing key")).map(Arc::new)
+}

@@ -1,0 +1,207 @@
+//! From a merge to an effect: proved, observed and decided again, claimed on the ledger, run once, settled.
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        case::{Case, Life},
+        entry::{Draft, Event, Finished, Observed, Refusal, Role, Unknown, VoidReason, Voided, When},
+        gate::{Rule, Standing, decide},
+        ids::ProposalId,
+        policy::Policy,
+        warrant::{Claimed, Warrant, plan},
+    },
+    execute::{self, Ending, Ran, Tools, Unfit},
+};
+
+impl Bot {
+    /// Executes a merged proposal, or records why it never will. INVARIANT i14, i15, i16.
+    pub(super) async fn execute(&self, id: ProposalId, policy: &Policy) -> Result<(), NotNow> {
+        let Some(case) = self.case(id).filter(|case| case.life == Life::Merged) else {
+            return self.display(id, policy).await;
+        };
+        let (Some(opened), Some(merged)) = (&case.opened, &case.merged) else {
+            return Ok(());
+        };
+        let seeing = self.see_case(&case, policy, opened.pull).await?;
+        let decision = decide(&case, seeing.observation(), policy);
+        let against: Vec<_> = decision.against().cloned().collect();
+        if against.iter().any(|one| one.standing == Standing::Errored) {
+            return Err(NotNow::because(
+                "something can't be read right before the act; it is looked at again",
+            ));
+        }
+        let now = self.now();
+        let about = |event| Draft::about(&case, Role::Executor, event, now);
+        let observed = about(Event::Observed(Observed {
+            when: When::Start,
+            observation: Box::new(seeing.observation().clone()),
+            gate: decision.verdict(),
+            because: decision.because().to_vec(),
+        }));
+        let refusal = |reason: String| Refusal {
+            sha: Some(merged.sha),
+            by: merged.by,
+            reason,
+            because: against.clone(),
+        };
+        let Some(open) = decision.open() else {
+            if against
+                .iter()
+                .all(|one| one.standing == Standing::Missing && one.rule == Rule::NotBefore)
+            {
+                return self.display(id, policy).await;
+            }
+            let rules: Vec<&str> = against.iter().map(|one| one.rule.as_str()).collect();
+            let reason = format!("not open any more right before the act: {}", rules.join(", "));
+            let event = if against.iter().any(|one| one.rule == Rule::Policy) {
+                Event::PolicyChanged(refusal(reason))
+            } else {
+                Event::RefusedAfterMerge(refusal(reason))
+            };
+            self.append(vec![observed, about(event)]).await?;
+            return self.display(id, policy).await;
+        };
+        let merge = self
+            .mirror()
+            .merge(
+                merged.sha,
+                &opened.base_ref,
+                &case.proposal.directory(),
+                merged.at,
+                merged.by,
+            )
+            .await?;
+        let planned = Warrant::merged(open, merge)
+            .map_err(|violation| violation.to_string())
+            .and_then(|warrant| plan(warrant, policy).map_err(|error| error.to_string()));
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(reason) => {
+                self.append(vec![observed, about(Event::RefusedAfterMerge(refusal(reason)))])
+                    .await?;
+                return self.display(id, policy).await;
+            }
+        };
+        let started = plan.started(self.instance().clone(), now);
+        let recorded = self.record(vec![observed, started]).await?;
+        let started = recorded
+            .last()
+            .ok_or_else(|| NotNow::because("the ledger did not say what it recorded"))?;
+        let claimed = plan.claim(started, self.instance()).map_err(NotNow::internal)?;
+        metrics::counter!("countersign_started_total").increment(1);
+        if let Err(error) = self.display(id, policy).await {
+            tracing::warn!(proposal = %id, %error, "started; the pull request does not show it yet");
+        }
+        let ran = self.act(&case, policy, claimed).await?;
+        let event = self.ending(&case, ran)?;
+        self.append_surely(vec![Draft::about(&case, Role::Executor, event, self.now())])
+            .await?;
+        self.display(id, policy).await
+    }
+
+    /// Runs a claimed plan with this machine's key of the proposal's sealed values.
+    pub(super) async fn act(&self, case: &Case, policy: &Policy, claimed: Claimed) -> Result<Ran, NotNow> {
+        let key = self.store().keys().get(case.proposal.id)?;
+        let clock = self.clock();
+        let tools = Tools {
+            client: self.client(),
+            policy,
+            key: key.as_ref(),
+            clock: &*clock,
+            frozen: &|| false,
+        };
+        Ok(execute::run(claimed, &tools).await)
+    }
+
+    /// Keeps the target's answers where they can be erased, and says how it ended.
+    pub(super) fn ending(&self, case: &Case, ran: Ran) -> Result<Event, NotNow> {
+        let instance = self.instance().clone();
+        let (ending, steps, answers) = ran.into_parts();
+        for answer in &answers {
+            let kept =
+                self.store()
+                    .results()
+                    .keep(case.proposal.id, answer.item(), answer.salt(), answer.body());
+            if let Err(error) = kept {
+                tracing::error!(proposal = %case.proposal.id, %error, "the target's answer could not be kept");
+            }
+        }
+        Ok(match ending {
+            Ending::Settled(outcome) => Event::Finished(Finished {
+                instance,
+                outcome,
+                steps,
+            }),
+            Ending::Unknown { reason } => Event::Unknown(Unknown {
+                instance,
+                reason,
+                steps,
+            }),
+        })
+    }
+
+    /// Whether the executor would be able to act now; asked before every merge. INVARIANT i15.
+    pub(super) async fn preflight(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
+        let key = self.store().keys().get(case.proposal.id)?;
+        let clock = self.clock();
+        let tools = Tools {
+            client: self.client(),
+            policy,
+            key: key.as_ref(),
+            clock: &*clock,
+            frozen: &|| false,
+        };
+        match execute::preflight(&case.proposal, &tools).await {
+            Ok(()) => Ok(true),
+            Err(Unfit::Changed { .. }) => {
+                let voided = Voided {
+                    because: VoidReason::Changed,
+                    head: None,
+                };
+                let draft = Draft::about(case, Role::Executor, Event::Voided(voided), self.now());
+                self.append(vec![draft]).await?;
+                self.queue_of(case);
+                Ok(false)
+            }
+            Err(Unfit::TooEarly(_)) => Ok(true),
+            Err(error) => Err(NotNow::internal(error)),
+        }
+    }
+
+    fn queue_of(&self, case: &Case) {
+        if let Some(opened) = &case.opened {
+            self.queue().say(opened.pull, []);
+        }
+    }
+
+    /// Settles what an earlier process of this machine had begun and never ended: nobody can tell. INVARIANT i21.
+    pub(super) async fn recover(&self) -> Result<(), NotNow> {
+        let mine = self.instance();
+        let begun: Vec<Case> = self.ledger().read(|book| {
+            book.cases()
+                .filter(|(_, case)| case.life == Life::Started)
+                .map(|(_, case)| case.clone())
+                .collect()
+        });
+        let now = self.now();
+        for case in begun {
+            let Some(started) = &case.started else { continue };
+            if started.instance == *mine
+                || (!self.is_of_this_machine(&started.instance) && now < started.deadline)
+            {
+                continue;
+            }
+            let reason = "the executor stopped after it had started and before it recorded an end".to_owned();
+            let event = Event::Unknown(Unknown {
+                instance: started.instance.clone(),
+                reason,
+                steps: Vec::new(),
+            });
+            self.append(vec![Draft::about(&case, Role::Executor, event, now)])
+                .await?;
+            let policy = self.policy_known().await?;
+            self.display(case.proposal.id, &policy).await?;
+        }
+        Ok(())
+    }
+}

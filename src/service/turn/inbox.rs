@@ -1,0 +1,105 @@
+//! An agent's own pull request is only an inbox: read at one commit, answered, replaced by the bot's. INVARIANT i25.
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        entry::Via,
+        ids::{ProposalId, PullNumber},
+        proposal::Attestation,
+        receive::FieldError,
+        request::Request,
+        source::{SourceFile, read_yaml},
+    },
+    github::PullBrief,
+    render,
+    service::turn::View,
+};
+
+/// The file that an agent's pull request carries.
+const FILE: &str = "proposal.yaml";
+
+impl Bot {
+    /// Looks at a pull request that is not the bot's.
+    pub(super) async fn inbox(&self, number: PullNumber) -> Result<(), NotNow> {
+        let pull = self.github().pull(number).await?;
+        if !pull.open {
+            return Ok(());
+        }
+        if self.is_shadow(&pull) {
+            self.github()
+                .close_with(number, &render::shadow(pull.head)?)
+                .await?;
+            return Ok(());
+        }
+        let policy = self.in_force().await?;
+        let Some(agent) = pull.author.and_then(|author| policy.agent_of(author)) else {
+            return Ok(());
+        };
+        let Some(bytes) = self.github().file_at(FILE, pull.head).await? else {
+            return Ok(());
+        };
+        let read = std::str::from_utf8(&bytes)
+            .map_err(|error| FieldError::new("", format!("not UTF-8 at byte {}", error.valid_up_to())))
+            .and_then(|text| {
+                read_yaml::<Request>(&SourceFile::new(FILE, text))
+                    .map_err(|error| FieldError::new("", error.to_string()))
+            });
+        let request = match read {
+            Ok(request) => request,
+            Err(error) => {
+                return Ok(self
+                    .github()
+                    .answer(number, &render::inbox_answer(&[error])?)
+                    .await?);
+            }
+        };
+        let via = Via::Pull {
+            number,
+            head: pull.head,
+        };
+        match self
+            .receive(request, agent.name(), Attestation::Account, via)
+            .await
+        {
+            Ok(receipt) => self.answer_accepted(number, receipt.id, agent.name()).await,
+            Err(problem) if problem.status() < 500 => {
+                let whole = [FieldError::new("", problem.detail())];
+                let errors = if problem.errors().is_empty() {
+                    &whole[..]
+                } else {
+                    problem.errors()
+                };
+                Ok(self
+                    .github()
+                    .answer(number, &render::inbox_answer(errors)?)
+                    .await?)
+            }
+            Err(problem) => Err(NotNow::Other(problem.detail().to_owned())),
+        }
+    }
+
+    /// A pull request of others on a proposal's head would show approvals that mean nothing. INVARIANT i25.
+    fn is_shadow(&self, pull: &PullBrief) -> bool {
+        self.ledger().read(|book| {
+            let mut opened = book.cases().filter_map(|(_, case)| case.opened.as_ref());
+            opened.any(|opened| opened.head == pull.head && opened.pull != pull.number)
+        })
+    }
+
+    async fn answer_accepted(
+        &self,
+        number: PullNumber,
+        id: ProposalId,
+        agent: &crate::domain::ids::AgentName,
+    ) -> Result<(), NotNow> {
+        let status = self
+            .status(id, &View::Agent(agent))
+            .map_err(|problem| NotNow::Other(problem.detail().into()))?;
+        let text = match status.pull_request {
+            Some(pull) => render::inbox_accepted(id, pull)?,
+            None if status.ended => render::inbox_ran(id, status.state)?,
+            None => return Err(NotNow::because("the proposal's own pull request is not open yet")),
+        };
+        Ok(self.github().close_with(number, &text).await?)
+    }
+}

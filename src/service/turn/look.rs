@@ -1,0 +1,368 @@
+//! One look at a pull request: see, record, decide, publish. Looking again changes nothing more.
+
+use std::collections::BTreeMap;
+
+use super::{Bot, NotNow, Told};
+use crate::{
+    domain::{
+        case::{Case, Life},
+        entry::{Denied, Draft, Event, Incident, Merged, Observed, Refusal, Role, VoidReason, Voided, When},
+        gate::{Decision, Rule, Standing, Verdict, decide},
+        ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
+        observation::{Pull, PullState},
+        policy::{Person, Policy},
+        publish::{Effect, reconcile, wanted},
+        warrant::Warrant,
+    },
+    github::{Applied, MergeText, Seeing, Texts},
+    ledger::MergeReadError,
+    render,
+};
+
+impl Bot {
+    /// Looks at one pull request, with the reviews that its webhooks told of.
+    pub(super) async fn look(&self, pull: PullNumber, told: &[Told]) -> Result<(), NotNow> {
+        let Some(id) = self.ledger().read(|book| book.by_pull(pull)) else {
+            return self.inbox(pull).await;
+        };
+        let policy = self.policy_known().await?;
+        let Some(case) = self.case(id) else {
+            return self.look_at_ended(id, pull, &policy).await;
+        };
+        if case.life > Life::Merged {
+            return self.display(id, &policy).await;
+        }
+        let seeing = self.see_case(&case, &policy, pull).await?;
+        self.record_reviews(&case, &policy, &seeing, told).await?;
+        let Some(case) = self.case(id) else { return Ok(()) };
+        let pull = seeing.pull();
+        if case.life == Life::Open {
+            match &pull.state {
+                PullState::Merged { by, sha, .. } => {
+                    self.merged(&case, &policy, &seeing, pull, *by, *sha).await?
+                }
+                PullState::Closed => {
+                    let account = told.iter().rev().find_map(Told::closer);
+                    self.end(&case, Event::Denied(Denied { account }), account, &policy)
+                        .await?;
+                }
+                PullState::Open => {
+                    if let Some(because) = self.void(&case, pull) {
+                        let mover = told.iter().rev().find_map(Told::mover);
+                        self.void_case(&case, pull, because, mover, &policy).await?;
+                    }
+                }
+            }
+        }
+        let Some(case) = self.case(id) else {
+            return self.display(id, &policy).await;
+        };
+        if case.life == Life::Merged && self.executes() {
+            return self.execute(id, &policy).await;
+        }
+        self.publish(&case, &policy, &seeing).await
+    }
+
+    /// What is not as the bot left it, and makes the proposal void. INVARIANT i05.
+    fn void(&self, case: &Case, pull: &Pull) -> Option<VoidReason> {
+        let opened = case.opened.as_ref()?;
+        if pull.head != opened.head {
+            Some(VoidReason::ForeignHead)
+        } else if pull.base_ref != opened.base_ref {
+            Some(VoidReason::ForeignBase)
+        } else {
+            None
+        }
+    }
+
+    async fn void_case(
+        &self,
+        case: &Case,
+        pull: &Pull,
+        because: VoidReason,
+        mover: Option<AccountId>,
+        policy: &Policy,
+    ) -> Result<(), NotNow> {
+        let opened = case.opened.as_ref();
+        let what = match because {
+            VoidReason::ForeignHead => "somebody else pushed to a proposal's branch",
+            VoidReason::ForeignBase => "somebody moved a proposal to another base branch",
+            VoidReason::Changed => "what was observed changed before the merge",
+            VoidReason::Gone => "a proposal's pull request is gone",
+        };
+        let now = self.now();
+        let incident = Incident {
+            what: what.to_owned(),
+            account: mover,
+        };
+        let person = mover
+            .and_then(|account| policy.person_of(account))
+            .map(|person| person.name().clone());
+        let about = |event| Draft {
+            person: person.clone(),
+            ..Draft::about(case, Role::Gate, event, now)
+        };
+        let voided = Voided {
+            because,
+            head: (Some(pull.head) != opened.map(|opened| opened.head)).then_some(pull.head),
+        };
+        self.append(vec![
+            about(Event::Incident(incident)),
+            about(Event::Voided(voided)),
+        ])
+        .await
+    }
+
+    /// A merge was seen: through the gate, or around it. INVARIANT i14.
+    async fn merged(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        seeing: &Seeing,
+        pull: &Pull,
+        by: Option<AccountId>,
+        sha: Option<Sha>,
+    ) -> Result<(), NotNow> {
+        let PullState::Merged { at, .. } = pull.state else {
+            return Ok(());
+        };
+        let decision = decide(case, seeing.observation(), policy);
+        let against: Vec<_> = decision.against().cloned().collect();
+        let only = |rules: &[Rule]| against.iter().all(|one| rules.contains(&one.rule));
+        let now = self.now();
+        let person = by
+            .and_then(|account| policy.person_of(account))
+            .map(|person| person.name().clone());
+        let about = |event| Draft {
+            person: person.clone(),
+            ..Draft::about(case, Role::Gate, event, now)
+        };
+        let observed = about(Event::Observed(Observed {
+            when: When::Merge,
+            observation: Box::new(seeing.observation().clone()),
+            gate: decision.verdict(),
+            because: decision.because().to_vec(),
+        }));
+        let base = self.ledger().read(|book| book.genesis().base.clone());
+        let head = case.opened.as_ref().map(|opened| opened.head);
+        let sha = match (sha, head) {
+            (Some(sha), _) => sha,
+            (None, Some(head)) => self
+                .mirror()
+                .merge_of(&base, head)
+                .await?
+                .ok_or_else(|| NotNow::because("the merge is not on the base branch yet"))?,
+            (None, None) => return Ok(()),
+        };
+        let bypassed = |reason: String| {
+            tracing::error!(proposal = %case.proposal.id, %reason, "merged around the gate");
+            metrics::counter!("countersign_bypassed_total").increment(1);
+            about(Event::Bypassed(Refusal {
+                sha: Some(sha),
+                by,
+                reason,
+                because: against.clone(),
+            }))
+        };
+        if against.iter().any(|one| one.standing == Standing::Errored) {
+            return Err(NotNow::because(
+                "something about the merge can't be read; it is looked at again",
+            ));
+        }
+        let late = only(&[Rule::ExecuteWithin, Rule::NotBefore, Rule::Policy]);
+        if !late {
+            let rules: Vec<String> = against.iter().map(|one| one.rule.as_str().to_owned()).collect();
+            let reason = format!(
+                "merged while the gate was {}: {}",
+                decision.verdict(),
+                rules.join(", ")
+            );
+            return self.append(vec![observed, bypassed(reason)]).await;
+        }
+        let read = self
+            .mirror()
+            .merge(sha, &base, &case.proposal.directory(), at, by)
+            .await;
+        let merge = match read {
+            Ok(merge) => merge,
+            Err(error) if !matches!(error, MergeReadError::Mirror(_)) => {
+                return self.append(vec![observed, bypassed(error.to_string())]).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let parents = merge.parents.clone();
+        let merged = about(Event::Merged(Merged { sha, parents, at, by }));
+        if let Some(open) = decision.open() {
+            match Warrant::merged(open, merge) {
+                Ok(_) => self.append(vec![observed, merged]).await,
+                Err(violation) => self.append(vec![observed, bypassed(violation.to_string())]).await,
+            }
+        } else if against.iter().any(|one| one.rule == Rule::Policy) {
+            let reason = "the policy in force is not the one it was approved under".to_owned();
+            let refusal = Refusal {
+                sha: Some(sha),
+                by,
+                reason,
+                because: against.clone(),
+            };
+            self.append(vec![observed, merged, about(Event::PolicyChanged(refusal))])
+                .await
+        } else {
+            self.append(vec![observed, merged]).await
+        }
+    }
+
+    /// A merge of a proposal that had ended otherwise is a bypass too; it never executes.
+    async fn look_at_ended(&self, id: ProposalId, pull: PullNumber, policy: &Policy) -> Result<(), NotNow> {
+        let Some(closed) = self.ledger().read(|book| book.closed(id).cloned()) else {
+            return Ok(());
+        };
+        let unexecuted = matches!(
+            closed.life,
+            Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded
+        );
+        let seeing = self.see(id, Vec::new(), policy, pull).await?;
+        if unexecuted && let PullState::Merged { by, sha, .. } = seeing.pull().state {
+            let person = by
+                .and_then(|account| policy.person_of(account))
+                .map(|person| person.name().clone());
+            let reason = format!("merged after it was {}", closed.life);
+            let event = Event::Bypassed(Refusal {
+                sha,
+                by,
+                reason,
+                because: Vec::new(),
+            });
+            let draft = Draft {
+                role: Role::Gate,
+                person,
+                agent: None,
+                time: self.now(),
+                proposal: Some(id),
+                digests: crate::domain::entry::Digests {
+                    action: Some(closed.action),
+                    ..Default::default()
+                },
+                event,
+                grouped: false,
+            };
+            self.append(vec![draft]).await?;
+        }
+        self.display(id, policy).await
+    }
+
+    /// Makes the pull request show where a proposal stands, recording nothing.
+    pub(super) async fn display(&self, id: ProposalId, policy: &Policy) -> Result<(), NotNow> {
+        let Some(case) = self
+            .ledger()
+            .read(|book| book.case(id).or_else(|| book.recent(id)).cloned())
+        else {
+            return Ok(());
+        };
+        let Some(pull) = case.opened.as_ref().map(|opened| opened.pull) else {
+            return Ok(());
+        };
+        let seeing = self.see_case(&case, policy, pull).await?;
+        let decision = decide(&case, seeing.observation(), policy);
+        self.show(&case, policy, &seeing, decision).await
+    }
+
+    async fn end(
+        &self,
+        case: &Case,
+        event: Event,
+        account: Option<AccountId>,
+        policy: &Policy,
+    ) -> Result<(), NotNow> {
+        let person = account
+            .and_then(|account| policy.person_of(account))
+            .map(|person| person.name().clone());
+        self.append(vec![Draft {
+            person,
+            ..Draft::about(case, Role::Gate, event, self.now())
+        }])
+        .await
+    }
+
+    /// Decides, records a changed verdict, and makes the pull request show it.
+    async fn publish(&self, case: &Case, policy: &Policy, seeing: &Seeing) -> Result<(), NotNow> {
+        let decision = decide(case, seeing.observation(), policy);
+        if case.verdict != Some(decision.verdict()) {
+            let observed = Observed {
+                when: When::Verdict,
+                observation: Box::new(seeing.observation().clone()),
+                gate: decision.verdict(),
+                because: decision.because().to_vec(),
+            };
+            self.append(vec![Draft::about(
+                case,
+                Role::Gate,
+                Event::Observed(observed),
+                self.now(),
+            )])
+            .await?;
+        }
+        self.show(case, policy, seeing, decision).await
+    }
+
+    async fn show(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        seeing: &Seeing,
+        decision: Decision,
+    ) -> Result<(), NotNow> {
+        let Some(want) = wanted(case, &decision, policy) else {
+            return Ok(());
+        };
+        let effects = reconcile(&want, &seeing.published(&want));
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let shown = self.presentation(&case.proposal, &case.assessment, policy)?;
+        let check = render::check(case, &decision, policy)?;
+        let texts = Texts {
+            title: shown.title,
+            body: shown.report,
+            check_title: check.title,
+            check_summary: check.summary,
+            outcome: match want.outcome {
+                Some(_) => render::outcome(case, policy)?,
+                None => String::new(),
+            },
+            merge: Some(MergeText {
+                title: render::merge_title(case, &decision),
+                message: render::merge_message(case, &decision),
+            }),
+        };
+        let logins = logins(policy);
+        for effect in effects {
+            if let Effect::Merge(head) = effect {
+                if decision.verdict() != Verdict::Open || !self.preflight(case, policy).await? {
+                    continue;
+                }
+                tracing::info!(proposal = %case.proposal.id, head = %head.short(), "merging through the open gate");
+            }
+            match self.github().apply(want.pull, &effect, &texts, &logins).await? {
+                Applied::Done => {}
+                Applied::Merged { .. } | Applied::HeadMoved => {
+                    self.queue().say(want.pull, []);
+                }
+                Applied::LeftOut(owners) => {
+                    let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+                    tracing::warn!(proposal = %case.proposal.id, ?owners, "GitHub would not ask these for a review");
+                }
+                Applied::NotMergeable { because } => {
+                    tracing::warn!(proposal = %case.proposal.id, %because, "the gate is open; GitHub does not merge");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The login under which each person is asked.
+fn logins(policy: &Policy) -> BTreeMap<PersonName, Login> {
+    let login = |person: &Person| Some((person.name().clone(), person.accounts().first()?.login().clone()));
+    policy.people().filter_map(login).collect()
+}

@@ -1,0 +1,204 @@
+//! Low tier: claimed on disk, run at once, recorded in the next group. INVARIANT i16.
+
+use std::sync::Arc;
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        case::Case,
+        entry::{Digests, Draft, Event, Role, Unknown},
+        gate::decide,
+        ids::{ProposalId, Seq, Timestamp},
+        observation::{Observation, Seen},
+        policy::Policy,
+        warrant::{Warrant, plan},
+    },
+    ledger::AppendError,
+    service::problem::Problem,
+    store::{ClaimError, Ended, Row},
+};
+
+impl Bot {
+    /// Runs a low-tier proposal now and has it recorded; `received` is what the ledger will hold of it.
+    pub(super) async fn run_low(&self, received: Draft, policy: &Policy) -> Result<(), Problem> {
+        self.ledger()
+            .read(|book| book.admits(&received))
+            .map_err(|illegal| Problem::conflict(illegal.to_string()))?;
+        let Event::Received(body) = &received.event else {
+            return Err(Problem::unavailable("not a received proposal"));
+        };
+        if !self.executes() {
+            return Err(Problem::unavailable(
+                "this process does not execute; low-tier actions run where one does",
+            ));
+        }
+        let proposal = Arc::new(body.proposal.as_ref().clone());
+        let case = Case::received(
+            Arc::clone(&proposal),
+            body.assessment.clone(),
+            policy.digest(),
+            Seq(0),
+        );
+        let now = self.now();
+        let nothing = || "low tier has no pull request".to_owned();
+        let seen = Observation {
+            at: now,
+            me: self
+                .github()
+                .me()
+                .await
+                .map_err(|error| Problem::unavailable(error.to_string()))?
+                .account(),
+            policy: self.policy_on_base().await,
+            pull: Seen::unknown(nothing()),
+            commits: Seen::unknown(nothing()),
+            pushers: Seen::unknown(nothing()),
+            reviews: Seen::unknown(nothing()),
+            permissions: std::collections::BTreeMap::new(),
+            memberships: std::collections::BTreeMap::new(),
+            protection: Seen::unknown(nothing()),
+        };
+        let decision = decide(&case, &seen, policy);
+        let because = decision.because().to_vec();
+        let Some(open) = decision.open() else {
+            let rules: Vec<&str> = because
+                .iter()
+                .filter(|one| one.standing > crate::domain::gate::Standing::Holds)
+                .map(|one| one.rule.as_str())
+                .collect();
+            return Err(Problem::conflict(format!(
+                "the gate is not open: {}",
+                rules.join(", ")
+            )));
+        };
+        let shut = |error: String| Problem::unavailable(error);
+        let warrant =
+            Warrant::unreviewed(open, Arc::clone(&proposal)).map_err(|error| shut(error.to_string()))?;
+        let planned = plan(warrant, policy).map_err(|error| shut(error.to_string()))?;
+        let started = planned.started(self.instance().clone(), now);
+        let claim = self
+            .store()
+            .outbox()
+            .claim(body, &started)
+            .map_err(|error| match error {
+                ClaimError::Already(_) => Problem::conflict(error.to_string()),
+                other => shut(other.to_string()),
+            })?;
+        let claimed = planned
+            .claim_low(claim.row(), self.instance(), now)
+            .map_err(|error| shut(error.to_string()))?;
+        let ran = self
+            .act(&case, policy, claimed)
+            .await
+            .map_err(|error| shut(error.to_string()))?;
+        let ended = match self.ending(&case, ran).map_err(|error| shut(error.to_string()))? {
+            Event::Unknown(unknown) => Ended::Unknown(unknown),
+            Event::Finished(finished) => Ended::Finished(finished),
+            _ => return Err(shut("the execution ended in no known way".to_owned())),
+        };
+        self.store()
+            .outbox()
+            .finish(claim.name(), &ended)
+            .map_err(|error| shut(error.to_string()))?;
+        let bot = self.clone();
+        self.recording().spawn(async move {
+            if let Err(error) = bot.record_rows().await {
+                tracing::warn!(%error, "ran, not recorded yet; the sweep tries again");
+            }
+        });
+        Ok(())
+    }
+
+    /// The outbox's row of a proposal that the ledger may not hold yet.
+    pub(super) fn row(&self, id: ProposalId) -> Option<Row> {
+        self.store()
+            .outbox()
+            .rows()
+            .ok()?
+            .into_iter()
+            .find(|row| row.received().proposal.id == id)
+    }
+
+    /// Records every row that has an end, and lets it go once the remote ledger has it.
+    async fn record_rows(&self) -> Result<(), NotNow> {
+        for row in self.store().outbox().rows()? {
+            let Some(ended) = row.ended() else { continue };
+            let id = row.received().proposal.id;
+            let known = self
+                .ledger()
+                .read(|book| book.case(id).is_some() || book.closed(id).is_some());
+            if !known {
+                match self.append(drafts(&row, ended, self.now())).await {
+                    Ok(()) => {}
+                    // Another task of this process was faster.
+                    Err(NotNow::Ledger(AppendError::Refused(_)))
+                        if self.ledger().read(|book| book.closed(id).is_some()) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.store().outbox().recorded(row.name())?;
+        }
+        Ok(())
+    }
+
+    /// What an earlier process had claimed: without an end nobody can tell; with one it is recorded. INVARIANT i21.
+    pub(super) async fn recover_low(&self) -> Result<(), NotNow> {
+        for row in self.store().outbox().rows()? {
+            let instance = &row.started().instance;
+            if row.ended().is_none() && instance != self.instance() {
+                let reason =
+                    "the executor stopped after it had claimed and before it noted an end".to_owned();
+                let unknown = Unknown {
+                    instance: instance.clone(),
+                    reason,
+                    steps: Vec::new(),
+                };
+                self.store()
+                    .outbox()
+                    .finish(row.name(), &Ended::Unknown(unknown))
+                    .map_err(NotNow::internal)?;
+            }
+        }
+        self.record_rows().await
+    }
+}
+
+/// The three entries of a low-tier proposal: received, started, and how it ended.
+fn drafts(row: &Row, ended: &Ended, now: Timestamp) -> Vec<Draft> {
+    let received = row.received();
+    let proposal = &received.proposal;
+    let draft = |role, time, digests, event| Draft {
+        role,
+        person: None,
+        agent: (role == Role::Gate).then(|| proposal.binding.agent.clone()),
+        time,
+        proposal: Some(proposal.id),
+        digests,
+        event,
+        grouped: true,
+    };
+    let of_action = Digests {
+        action: Some(proposal.action_digest()),
+        policy: row.digests().policy,
+        ..Digests::default()
+    };
+    let end = match ended {
+        Ended::Finished(finished) => Event::Finished(finished.clone()),
+        Ended::Unknown(unknown) => Event::Unknown(unknown.clone()),
+    };
+    vec![
+        draft(
+            Role::Gate,
+            proposal.created_at,
+            of_action.clone(),
+            Event::Received(received.clone()),
+        ),
+        draft(
+            Role::Executor,
+            row.at(),
+            row.digests().clone(),
+            Event::Started(row.started().clone()),
+        ),
+        draft(Role::Executor, now, of_action, end),
+    ]
+}

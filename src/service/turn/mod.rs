@@ -1,0 +1,403 @@
+//! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
+
+mod assemble;
+mod execute;
+mod inbox;
+mod look;
+mod low;
+mod open;
+mod receive;
+mod record;
+mod status;
+mod told;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+pub use assemble::{AssembleError, LEDGER_BRANCH, assemble};
+pub use receive::{Approvers, Preview, Receipt};
+pub use status::{Status, View};
+pub use told::Told;
+
+use super::{problem::Problem, queue::Queue};
+use crate::{
+    domain::{
+        audit::Recorded,
+        book::{Illegal, StageError},
+        case::Case,
+        due::due,
+        entry::Draft,
+        ids::{AgentName, Digest, InstanceId, ProposalId, PullNumber, Timestamp},
+        observation::Seen,
+        policy::{Policy, Tier, compile, policy_digest},
+    },
+    github::GitHub,
+    ledger::{AppendError, Ledger, Mirror},
+    settings::Settings,
+    store::Store,
+};
+
+/// Gives the time; tests bring their own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a bot is made of.
+pub struct Parts {
+    /// The signed ledger.
+    pub ledger: Ledger,
+    /// The Git mirror.
+    pub mirror: Mirror,
+    /// GitHub.
+    pub github: GitHub,
+    /// This machine's own state.
+    pub store: Store,
+    /// The executor's HTTP client.
+    pub client: crate::execute::Client,
+    /// This process.
+    pub instance: InstanceId,
+    /// The time.
+    pub clock: Clock,
+    /// What the operator decided.
+    pub settings: Arc<Settings>,
+}
+
+/// The running bot; cheap to clone.
+#[derive(Clone)]
+pub struct Bot {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    policy: RwLock<Option<Arc<Policy>>>,
+    changes: watch::Sender<u64>,
+    queue: Queue<PullNumber, Told>,
+    tasks: super::tasks::Tasks,
+    recording: super::tasks::Tasks,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Bot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bot")
+            .field("instance", &self.inner.parts.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something could not be done now; it is tried again, and no gate opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NotNow {
+    /// GitHub.
+    #[error("GitHub: {0}")]
+    GitHub(#[from] crate::github::Error),
+    /// Git.
+    #[error("git: {0}")]
+    Git(#[from] crate::ledger::MirrorError),
+    /// A merge in Git.
+    #[error("git: {0}")]
+    Merge(#[from] crate::ledger::MergeReadError),
+    /// The ledger.
+    #[error("ledger: {0}")]
+    Ledger(#[from] AppendError),
+    /// Reading the ledger.
+    #[error("ledger: {0}")]
+    LedgerRead(#[from] crate::ledger::LedgerError),
+    /// Rendering.
+    #[error("rendering: {0}")]
+    Render(#[from] crate::render::RenderError),
+    /// This machine's own state.
+    #[error("store: {0}")]
+    Store(#[from] crate::store::StoreError),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl NotNow {
+    fn because(why: &str) -> Self {
+        Self::Other(why.to_owned())
+    }
+    fn internal(error: impl std::fmt::Display) -> Self {
+        Self::Other(error.to_string())
+    }
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Ledger(AppendError::Refused(StageError::Illegal(illegal))) => match illegal {
+                Illegal::Pending { .. } => Problem::too_many(illegal.to_string()),
+                _ => Problem::conflict(illegal.to_string()),
+            },
+            other => Problem::unavailable(other.to_string()),
+        }
+    }
+}
+
+impl Bot {
+    /// Puts the parts together; nothing runs yet.
+    pub fn new(parts: Parts) -> Self {
+        let (changes, _) = watch::channel(0);
+        let inner = Inner {
+            parts,
+            policy: RwLock::new(None),
+            changes,
+            queue: Queue::default(),
+            tasks: super::tasks::Tasks::default(),
+            recording: super::tasks::Tasks::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.inner.parts.ledger
+    }
+    pub(super) fn mirror(&self) -> &Mirror {
+        &self.inner.parts.mirror
+    }
+    pub(super) fn github(&self) -> &GitHub {
+        &self.inner.parts.github
+    }
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.parts.store
+    }
+    fn client(&self) -> &crate::execute::Client {
+        &self.inner.parts.client
+    }
+    /// Whether this process carries out what was approved.
+    fn executes(&self) -> bool {
+        self.inner.parts.settings.executor_key().is_some()
+    }
+    fn instance(&self) -> &InstanceId {
+        &self.inner.parts.instance
+    }
+    fn clock(&self) -> Clock {
+        Arc::clone(&self.inner.parts.clock)
+    }
+    pub(super) fn webhook_secret(&self) -> &SecretString {
+        self.inner.parts.settings.webhook_secret()
+    }
+    pub(super) fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
+        self.inner.parts.settings.agent_secret(agent)
+    }
+    /// How many entries the ledger holds.
+    pub fn ledger_size(&self) -> u64 {
+        self.ledger().read(|book| book.size())
+    }
+    /// Finishes what the ledger's writer has begun, and lets go of it.
+    pub async fn close(&self) {
+        self.ledger().close().await;
+    }
+    /// Pull requests to look at.
+    pub fn queue(&self) -> &Queue<PullNumber, Told> {
+        &self.inner.queue
+    }
+    /// Work that goes on beside the queue.
+    pub fn tasks(&self) -> &super::tasks::Tasks {
+        &self.inner.tasks
+    }
+    /// Low-tier executions that are being recorded.
+    pub fn recording(&self) -> &super::tasks::Tasks {
+        &self.inner.recording
+    }
+    /// Rings after every append of this process.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    /// max(local clock, GitHub's `Date`, last entry). INVARIANT i30.
+    pub(super) fn now(&self) -> Timestamp {
+        let local = (self.inner.parts.clock)();
+        let entry = self.ledger().read(|book| book.time());
+        local.max(entry).max(self.github().clock().unwrap_or(local))
+    }
+
+    fn case(&self, id: ProposalId) -> Option<Case> {
+        self.ledger().read(|book| book.case(id).cloned())
+    }
+
+    fn is_of_this_machine(&self, instance: &InstanceId) -> bool {
+        let machine = |instance: &InstanceId| {
+            instance
+                .as_str()
+                .split_once('.')
+                .map(|(machine, _)| machine.to_owned())
+        };
+        machine(instance) == machine(self.instance())
+    }
+
+    async fn append(&self, drafts: Vec<Draft>) -> Result<(), NotNow> {
+        self.record(drafts).await.map(|_| ())
+    }
+
+    async fn record(&self, drafts: Vec<Draft>) -> Result<Vec<Recorded>, NotNow> {
+        let recorded = self.ledger().append(drafts).await?;
+        for one in &recorded {
+            metrics::counter!("countersign_entries_total", "kind" => one.entry().kind().as_str())
+                .increment(1);
+        }
+        self.inner
+            .changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+        Ok(recorded)
+    }
+
+    /// Appends what must not be lost: tries again while the remote can't be reached.
+    async fn append_surely(&self, drafts: Vec<Draft>) -> Result<(), NotNow> {
+        let mut wait = std::time::Duration::from_millis(200);
+        loop {
+            match self.append(drafts.clone()).await {
+                Err(NotNow::Ledger(error))
+                    if !matches!(error, AppendError::Refused(_) | AppendError::NoKey(_))
+                        && !self.queue().is_closed() =>
+                {
+                    tracing::error!(%error, "an execution's end is not recorded yet; trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(std::time::Duration::from_secs(30));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The digest of `policies/` on the protected base now.
+    async fn policy_on_base(&self) -> Seen<Digest> {
+        let base = self.ledger().read(|book| book.genesis().base.clone());
+        match self.mirror().policy_files(&base).await {
+            Ok((_, files)) => {
+                let digest = policy_digest(&files);
+                if self.known().is_none_or(|known| known.digest() != digest)
+                    && digest == self.ledger().read(|book| book.policy())
+                {
+                    match compile(&files) {
+                        Ok(policy) => self.keep(policy),
+                        Err(errors) => return Seen::unknown(format!("{} errors in policies/", errors.len())),
+                    }
+                }
+                Seen::Known(digest)
+            }
+            Err(error) => Seen::unknown(error.to_string()),
+        }
+    }
+
+    fn known(&self) -> Option<Arc<Policy>> {
+        self.inner
+            .policy
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn keep(&self, policy: Policy) {
+        *self.inner.policy.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(policy));
+    }
+
+    /// The policy in force, whatever the base branch holds now.
+    async fn policy_known(&self) -> Result<Arc<Policy>, NotNow> {
+        let active = self.ledger().read(|book| book.policy());
+        if let Some(known) = self.known().filter(|known| known.digest() == active) {
+            return Ok(known);
+        }
+        let base = self.ledger().read(|book| book.genesis().base.clone());
+        let files = self.mirror().policy_of_digest(&base, active).await?;
+        let files =
+            files.ok_or_else(|| NotNow::because("the policy in force is nowhere on the base branch"))?;
+        let policy = compile(&files)
+            .map_err(|errors| NotNow::Other(format!("{} errors in policies/", errors.len())))?;
+        self.keep(policy);
+        self.known()
+            .ok_or_else(|| NotNow::because("the policy in force is not known"))
+    }
+
+    /// The policy in force, when the base branch holds it too; otherwise nothing opens. INVARIANT i02.
+    pub(super) async fn in_force(&self) -> Result<Arc<Policy>, NotInForce> {
+        let active = self.ledger().read(|book| book.policy());
+        match self.policy_on_base().await {
+            Seen::Known(base) if base == active => self
+                .known()
+                .filter(|known| known.digest() == active)
+                .ok_or(NotInForce::Unknown("it does not compile".into())),
+            Seen::Known(_) => Err(NotInForce::Changed),
+            Seen::Unknown { because } => Err(NotInForce::Unknown(because)),
+        }
+    }
+}
+
+/// Why nothing opens now. INVARIANT i02.
+#[derive(Debug, thiserror::Error)]
+pub enum NotInForce {
+    /// The base branch holds another policy.
+    #[error("`policies/` on the base branch is not the policy in force; nothing opens until it is")]
+    Changed,
+    /// It can't be read.
+    #[error("the policy in force can't be read: {0}")]
+    Unknown(String),
+}
+
+impl From<NotInForce> for Problem {
+    fn from(error: NotInForce) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+impl From<NotInForce> for NotNow {
+    fn from(error: NotInForce) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl Bot {
+    /// One turn for one pull request.
+    pub(super) async fn turn(&self, pull: PullNumber, told: &[Told]) -> Result<(), NotNow> {
+        self.look(pull, told).await
+    }
+
+    /// Puts every open pull request of a proposal on the queue.
+    pub(super) fn look_at_all(&self) {
+        let pulls: Vec<PullNumber> = self.ledger().read(|book| {
+            book.cases()
+                .filter_map(|(_, case)| case.opened.as_ref())
+                .map(|opened| opened.pull)
+                .collect()
+        });
+        for pull in pulls {
+            self.queue().say(pull, []);
+        }
+    }
+
+    /// What a sweep does before it looks at every pull request.
+    pub(super) async fn catch_up(&self) -> Result<(), NotNow> {
+        self.ledger().refresh().await?;
+        self.recover_low().await?;
+        self.recover().await?;
+        let policy = self.policy_known().await?;
+        let cases: Vec<Case> = self
+            .ledger()
+            .read(|book| book.cases().map(|(_, case)| case.clone()).collect());
+        for case in cases {
+            let drafts = due(&case, &policy, self.now());
+            if !drafts.is_empty() {
+                self.append(drafts).await?;
+                self.display(case.proposal.id, &policy).await?;
+            }
+            if case.opened.is_none() && case.tier() > Tier::Low {
+                self.open(case.proposal.id).await?;
+            }
+        }
+        for pull in self.github().open_pulls().await? {
+            let known = self.ledger().read(|book| book.by_pull(pull.number));
+            let ended = known.is_some_and(|id| self.ledger().read(|book| book.closed(id).is_some()));
+            if known.is_none() || ended {
+                self.queue().say(pull.number, []);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! A request becomes a proposal: checked, observed, sealed, recorded.
+
+use rand::RngExt as _;
+use serde::Serialize;
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        assess::{Assessment, assess},
+        checks::Level,
+        entry::{Digests, Draft, Event, Received, Role, Via},
+        ids::{AgentName, ItemId, ProposalId, Timestamp},
+        policy::{Policy, Tier},
+        proposal::{AgentProof, Attestation, Observed, Proposal},
+        receive::{Arrival, FieldError, Fitting, fit, prove},
+        request::Request,
+        sealed::DataKey,
+    },
+    execute::{self, ObserveError},
+    render,
+    service::problem::Problem,
+    store::Row,
+};
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The proposal.
+    pub id: ProposalId,
+    /// Whether an earlier request of the same idempotency key had made it already.
+    pub repeated: bool,
+}
+
+/// What would become of a request; nothing is recorded.
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    /// One line for people.
+    pub summary: String,
+    /// Tier, reasons and check results.
+    pub assessment: Assessment,
+    /// Approvals it would take.
+    pub approvals_needed: u8,
+    /// Teams and people that could give them, by resource.
+    pub approvers: Vec<Approvers>,
+    /// When it could no longer be approved.
+    pub expires_at: Timestamp,
+    /// Whether a check keeps the gate shut.
+    pub blocked: bool,
+}
+
+/// Who could approve for a resource.
+#[derive(Debug, Serialize)]
+pub struct Approvers {
+    /// The resource.
+    pub resource: String,
+    /// Its owners.
+    pub owners: Vec<String>,
+}
+
+/// A proposal that is not recorded yet.
+struct Made {
+    proposal: Proposal,
+    assessment: Assessment,
+    key: DataKey,
+}
+
+impl Bot {
+    /// Receives a request: low tier runs at once, others become a pull request. Doing it twice with one idempotency
+    /// key gives the same proposal.
+    pub async fn receive(
+        &self,
+        request: Request,
+        agent: &AgentName,
+        seen: Attestation,
+        via: Via,
+    ) -> Result<Receipt, Problem> {
+        let policy = self.in_force().await?;
+        if let Some(id) = self.repeated(&request, agent) {
+            return self.same_request(id, &request);
+        }
+        let made = self.make(request, agent, seen, &policy).await?;
+        let Made {
+            proposal,
+            assessment,
+            key,
+        } = made;
+        let id = proposal.id;
+        if !proposal.sealed.is_empty() {
+            self.store()
+                .keys()
+                .keep(id, &key)
+                .map_err(|error| Problem::unavailable(error.to_string()))?;
+        }
+        let draft = Draft {
+            role: Role::Gate,
+            person: None,
+            agent: Some(agent.clone()),
+            time: proposal.created_at,
+            proposal: Some(id),
+            digests: Digests {
+                action: Some(proposal.action_digest()),
+                policy: Some(policy.digest()),
+                ..Digests::default()
+            },
+            grouped: assessment.tier == Tier::Low,
+            event: Event::Received(Received {
+                proposal: Box::new(proposal),
+                assessment,
+                via,
+            }),
+        };
+        if draft.grouped {
+            self.run_low(draft, &policy).await?;
+        } else {
+            self.append(vec![draft]).await.map_err(NotNow::into_problem)?;
+            if let Err(error) = self.open(id).await {
+                tracing::warn!(proposal = %id, %error, "received, not opened yet; the sweep tries again");
+            }
+        }
+        Ok(Receipt { id, repeated: false })
+    }
+
+    /// Says what would become of a request, and records nothing.
+    pub async fn preview(
+        &self,
+        request: Request,
+        agent: &AgentName,
+        seen: Attestation,
+    ) -> Result<Preview, Problem> {
+        let policy = self.in_force().await?;
+        let Made {
+            proposal, assessment, ..
+        } = self.make(request, agent, seen, &policy).await?;
+        let approvers = policy
+            .action(&proposal.binding.operation)
+            .map_or_else(Vec::new, |action| {
+                let paths = proposal
+                    .binding
+                    .items
+                    .iter()
+                    .filter_map(|item| action.resource().path(&item.parameters).ok());
+                let owners = |resource: String| {
+                    let sets = policy.owners().requirements(&resource);
+                    let owners = sets
+                        .sets()
+                        .iter()
+                        .flat_map(|set| set.owners())
+                        .map(ToString::to_string)
+                        .collect();
+                    Approvers { resource, owners }
+                };
+                paths.map(owners).collect()
+            });
+        Ok(Preview {
+            summary: proposal.summary.clone(),
+            approvals_needed: policy.gate(assessment.tier).approvals(),
+            approvers,
+            expires_at: proposal.expires_at,
+            blocked: assessment.checks.iter().any(|check| check.level > Level::Warn),
+            assessment,
+        })
+    }
+
+    fn repeated(&self, request: &Request, agent: &AgentName) -> Option<ProposalId> {
+        let nonce = || request.nonce.as_str().parse().ok();
+        let key = request.idempotency_key.clone().or_else(nonce)?;
+        let recorded = self.ledger().read(|book| book.request(agent, &key));
+        recorded.or_else(|| {
+            let of_agent = |row: &Row| {
+                let proposal = &row.received().proposal;
+                proposal.binding.agent == *agent && proposal.idempotency_key == key
+            };
+            let rows = self.store().outbox().rows().ok()?;
+            rows.iter()
+                .find(|row| of_agent(row))
+                .map(|row| row.received().proposal.id)
+        })
+    }
+
+    /// The same idempotency key must mean the same request.
+    fn same_request(&self, id: ProposalId, request: &Request) -> Result<Receipt, Problem> {
+        let known = self.ledger().read(|book| {
+            let open = book.case(id).map(|case| case.proposal.binding.operation.clone());
+            open.or_else(|| book.closed(id).map(|closed| closed.operation.clone()))
+        });
+        match known {
+            Some(operation) if operation != request.operation => Err(Problem::conflict(format!(
+                "the idempotency key was used for `{operation}` by proposal {id}; send another key for another request"
+            ))),
+            Some(_) | None => Ok(Receipt { id, repeated: true }),
+        }
+    }
+
+    /// Checks a request and makes its proposal, recording nothing.
+    async fn make(
+        &self,
+        request: Request,
+        agent: &AgentName,
+        seen: Attestation,
+        policy: &Policy,
+    ) -> Result<Made, Problem> {
+        let now = self.now();
+        let known = policy
+            .agent(agent)
+            .ok_or_else(|| Problem::unauthorised("the agent is not in agents.yaml"))?;
+        if self.ledger().read(|book| book.nonce_used(agent, &request.nonce)) {
+            let error = FieldError::new("/nonce", "was used before by this agent; send a new one");
+            return Err(Problem::fields(vec![error]));
+        }
+        let proof = prove(&request, known, seen).map_err(|error| Problem::fields(vec![error]))?;
+        let fitting = fit(request, known, policy, now).map_err(Problem::fields)?;
+        self.arrive(fitting, proof, policy, now).await
+    }
+
+    async fn arrive(
+        &self,
+        fitting: Fitting<'_>,
+        proof: AgentProof,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Made, Problem> {
+        let id = ProposalId::from_parts(now, rand::rng().random());
+        let action = fitting.action();
+        let mut observed = Vec::new();
+        for item in fitting.items() {
+            let facts = execute::observe(self.client(), action, id, item)
+                .await
+                .map_err(|error| unobserved(&item.id, &error))?;
+            observed.extend(facts.map(|facts| Observed {
+                item: item.id.clone(),
+                at: now,
+                facts,
+            }));
+        }
+        let masked: Vec<_> = fitting
+            .items()
+            .iter()
+            .map(|item| render::masked(action, &item.parameters))
+            .collect();
+        let summary = render::summary_of_items(action, &masked)
+            .map_err(|error| Problem::fields(vec![FieldError::new("/parameters", error.to_string())]))?;
+        let key = DataKey::new(rand::rng().random());
+        let salts = (0..fitting.sealed_values())
+            .map(|_| (rand::rng().random(), rand::rng().random()))
+            .collect();
+        let arrival = Arrival {
+            id,
+            proof,
+            summary,
+            observed,
+            key: key.clone(),
+            salts,
+        };
+        let proposal = fitting
+            .arrive(arrival)
+            .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
+        let assessment = assess(&proposal, policy);
+        if assessment.tier > Tier::Low {
+            // What can't be shown whole is refused before anything is recorded. INVARIANT i26.
+            self.presentation(&proposal, &assessment, policy)
+                .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
+        }
+        Ok(Made {
+            proposal,
+            assessment,
+            key,
+        })
+    }
+}
+
+/// A target that does not know what is asked for is the agent's mistake; anything else may pass.
+fn unobserved(item: &ItemId, error: &ObserveError) -> Problem {
+    match error {
+        ObserveError::Status {
+            status: 400 | 404 | 410 | 422,
+            ..
+        } => {
+            let message = format!("item `{item}`: {error}; check that what the parameters name is there");
+            Problem::fields(vec![FieldError::new("/parameters", message)])
+        }
+        _ => Problem::unavailable(format!("item `{item}`: {error}")),
+    }
+}

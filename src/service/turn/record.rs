@@ -1,0 +1,199 @@
+//! Reviews become entries when they are heard of, with the head and text they were made on. INVARIANT i06.
+
+use super::{Bot, NotNow, Told};
+use crate::{
+    domain::{
+        case::{Case, RecordedReview},
+        entry::{Assurance, Draft, Event, Found, Reviewed, Role},
+        gate::{Rule, decide, teams},
+        ids::{Digest, ProposalId, PullNumber, Sha, TeamName, Timestamp},
+        observation::{LiveReview, Pull, ReviewState},
+        policy::{Person, Policy},
+        proposal::branch_of,
+    },
+    github::{Ask, ReviewEvent, Seeing},
+};
+
+impl Bot {
+    /// One consistent observation of a case's pull request.
+    pub(super) async fn see_case(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        pull: PullNumber,
+    ) -> Result<Seeing, NotNow> {
+        self.see(
+            case.proposal.id,
+            teams(case, policy).into_iter().collect(),
+            policy,
+            pull,
+        )
+        .await
+    }
+
+    /// One consistent observation of a proposal's pull request.
+    pub(super) async fn see(
+        &self,
+        id: ProposalId,
+        teams: Vec<TeamName>,
+        policy: &Policy,
+        pull: PullNumber,
+    ) -> Result<Seeing, NotNow> {
+        let branch = branch_of(id).parse().map_err(NotNow::internal)?;
+        let accounts = policy
+            .people()
+            .flat_map(|person| person.accounts())
+            .map(|account| account.id())
+            .collect();
+        let ask = Ask {
+            branch,
+            base: self.ledger().read(|book| book.genesis().base.clone()),
+            organization: policy.owners().organization().map(str::to_owned),
+            teams,
+            accounts: Some(accounts),
+            now: self.now(),
+        };
+        let seeing = self.github().observe(pull, &ask).await?;
+        Ok(seeing.with_policy(self.policy_on_base().await))
+    }
+
+    /// Records what webhooks told of, then what a look found that no webhook told of.
+    pub(super) async fn record_reviews(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        seeing: &Seeing,
+        told: &[Told],
+    ) -> Result<(), NotNow> {
+        let mut case = case.clone();
+        let pull = seeing.pull();
+        let mut drafts = Vec::new();
+        for event in told.iter().filter_map(Told::review) {
+            drafts.extend(self.review_draft(&mut case, policy, seeing, Heard::told(event)));
+        }
+        let live = seeing
+            .observation()
+            .reviews
+            .known()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let unheard: Vec<&LiveReview> = live
+            .iter()
+            .filter(|review| !case.reviews.iter().any(|known| same(known, review)))
+            .collect();
+        if let (Some(opened), false) = (&case.opened, unheard.is_empty()) {
+            let head_changed_at = self.github().head_changed_at(&opened.branch).await?;
+            for review in unheard {
+                let heard = Heard::found(review, pull, head_changed_at);
+                drafts.extend(self.review_draft(&mut case, policy, seeing, heard));
+            }
+        }
+        if drafts.is_empty() {
+            Ok(())
+        } else {
+            self.append(drafts).await
+        }
+    }
+
+    fn review_draft(&self, case: &mut Case, policy: &Policy, seeing: &Seeing, heard: Heard) -> Option<Draft> {
+        let known = case
+            .reviews
+            .iter()
+            .rev()
+            .find(|known| known.review.review == heard.review.review);
+        if known.is_some_and(|known| known.review.decision == heard.review.decision) {
+            return None;
+        }
+        let now = self.now();
+        let person = heard.review.account.and_then(|account| policy.person_of(account));
+        let mut draft = Draft {
+            person: person.map(|person| person.name().clone()),
+            ..Draft::about(case, Role::Gate, Event::Reviewed(heard.review.clone()), now)
+        };
+        draft.digests.presentation = Some(heard.presentation);
+        let recorded = RecordedReview {
+            at: now,
+            digests: draft.digests.clone(),
+            review: heard.review.clone(),
+        };
+        case.reviews.push(recorded);
+        let mut review = heard.review;
+        if let (ReviewState::Approved, Some(person)) = (review.decision, person) {
+            let decision = decide(case, seeing.observation(), policy);
+            let counted = decision.because().iter().find(|one| {
+                one.rule == Rule::Approvals && one.who.iter().any(|who| who == person.name().as_str())
+            });
+            if let Some(counted) = counted {
+                review.requirement = Some(requirement(case, policy, person));
+                review.progress = counted.have.zip(counted.need);
+            }
+        }
+        draft.event = Event::Reviewed(review);
+        Some(draft)
+    }
+}
+
+/// A review and the text it was made on.
+struct Heard {
+    review: Reviewed,
+    presentation: Digest,
+}
+
+impl Heard {
+    fn told(event: &ReviewEvent) -> Self {
+        let found = Found::Event {
+            delivery: event.delivery.clone(),
+        };
+        Self {
+            review: Reviewed {
+                review: event.review,
+                account: event.account,
+                login: event.login.clone(),
+                decision: event.state,
+                head: event.head,
+                base: event.base,
+                commit: event.commit,
+                submitted_at: event.submitted_at,
+                found,
+                requirement: None,
+                progress: None,
+                assurance: Assurance::GateAttested,
+            },
+            presentation: event.body,
+        }
+    }
+
+    fn found(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp) -> Self {
+        let commit: Option<Sha> = live.commit;
+        Self {
+            review: Reviewed {
+                review: live.id,
+                account: live.account,
+                login: live.login.clone(),
+                decision: live.state,
+                head: pull.head,
+                base: pull.base,
+                commit,
+                submitted_at: live.submitted_at,
+                found: Found::Sweep { head_changed_at },
+                requirement: None,
+                progress: None,
+                assurance: Assurance::GateAttested,
+            },
+            presentation: pull.body,
+        }
+    }
+}
+
+/// Whether a live review is recorded as it is now; a comment needs no record to stay without effect.
+fn same(known: &RecordedReview, live: &LiveReview) -> bool {
+    known.review.review == live.id
+        && (known.review.decision == live.state || known.review.decision == ReviewState::Edited)
+}
+
+/// What an approver stands for: the owning team they belong to, or their own name.
+fn requirement(case: &Case, policy: &Policy, person: &Person) -> String {
+    let owning = teams(case, policy);
+    let team = person.teams().iter().find(|team| owning.contains(team));
+    team.map_or_else(|| person.name().to_string(), ToString::to_string)
+}

@@ -1,0 +1,148 @@
+//! What a proposing agent may see of its proposal.
+
+use serde::Serialize;
+
+use super::Bot;
+use crate::{
+    domain::{
+        case::Life,
+        entry::StepResult,
+        gate::Verdict,
+        ids::{ActionName, AgentName, Digest, ProposalId, PullNumber, Timestamp},
+        policy::Tier,
+    },
+    service::problem::Problem,
+    store::{Ended, Row},
+};
+
+/// Where a proposal stands, and the ledger's length when that was said.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The proposal.
+    pub id: ProposalId,
+    /// Where it stands.
+    pub state: Life,
+    /// Whether nothing more can come of it.
+    pub ended: bool,
+    /// Its action.
+    pub operation: ActionName,
+    /// Its tier.
+    pub tier: Tier,
+    /// One line for people.
+    pub summary: String,
+    /// What was authorised.
+    pub action_digest: Digest,
+    /// The gate's last recorded verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Verdict>,
+    /// Its pull request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullNumber>,
+    /// Where people review it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// When it can no longer be approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How each item ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
+    /// One line on why it ended without running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whose eyes it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum View<'a> {
+    /// The agent that proposed it, and no other. INVARIANT i24.
+    Agent(&'a AgentName),
+}
+
+impl Bot {
+    /// Where a proposal stands.
+    pub fn status(&self, id: ProposalId, view: &View<'_>) -> Result<Status, Problem> {
+        let View::Agent(agent) = view;
+        let nobody = || Problem::not_found(format!("agent `{agent}` has no proposal {id}; check the id"));
+        let known = self
+            .ledger()
+            .read(|book| book.case(id).is_some() || book.closed(id).is_some());
+        if !known {
+            let row = self
+                .row(id)
+                .filter(|row| row.received().proposal.binding.agent == **agent);
+            return row.as_ref().map(of_row).ok_or_else(nobody);
+        }
+        let page = |pull: PullNumber| self.github().page(pull);
+        self.ledger().read(|book| {
+            if let Some(case) = book.case(id).or_else(|| book.recent(id)) {
+                if case.proposal.binding.agent != **agent {
+                    return Err(nobody());
+                }
+                let pull = case.opened.as_ref().map(|opened| opened.pull);
+                return Ok(Status {
+                    id,
+                    state: case.life,
+                    ended: case.life.ended(),
+                    operation: case.proposal.binding.operation.clone(),
+                    tier: case.tier(),
+                    summary: case.proposal.summary.clone(),
+                    action_digest: case.proposal.action_digest(),
+                    gate: case.verdict,
+                    pull_request: pull,
+                    url: pull.map(page),
+                    expires_at: (!case.life.ended()).then_some(case.proposal.expires_at),
+                    steps: case
+                        .finished
+                        .as_ref()
+                        .map_or_else(Vec::new, |finished| finished.steps.clone()),
+                    reason: case.refused.clone(),
+                });
+            }
+            let closed = book
+                .closed(id)
+                .filter(|closed| closed.agent == **agent)
+                .ok_or_else(nobody)?;
+            Ok(Status {
+                id,
+                state: closed.life,
+                ended: true,
+                operation: closed.operation.clone(),
+                tier: closed.tier,
+                summary: closed.summary.clone(),
+                action_digest: closed.action,
+                gate: None,
+                pull_request: closed.pull,
+                url: closed.pull.map(page),
+                expires_at: None,
+                steps: Vec::new(),
+                reason: closed.refused.clone(),
+            })
+        })
+    }
+}
+
+/// A low-tier proposal that the ledger does not hold yet.
+fn of_row(row: &Row) -> Status {
+    let proposal = &row.received().proposal;
+    let (state, steps, reason) = match row.ended() {
+        None => (Life::Started, Vec::new(), None),
+        Some(Ended::Finished(finished)) => (Life::of(finished.outcome), finished.steps.clone(), None),
+        Some(Ended::Unknown(unknown)) => (Life::Unknown, unknown.steps.clone(), Some(unknown.reason.clone())),
+    };
+    Status {
+        id: proposal.id,
+        state,
+        ended: state.ended(),
+        operation: proposal.binding.operation.clone(),
+        tier: row.received().assessment.tier,
+        summary: proposal.summary.clone(),
+        action_digest: proposal.action_digest(),
+        gate: Some(Verdict::Open),
+        pull_request: None,
+        url: None,
+        expires_at: None,
+        steps,
+        reason,
+    }
+}

@@ -1,0 +1,39 @@
+//! What webhooks said about a pull request: hints, and reviews to be recorded as they were heard.
+
+use crate::{
+    domain::ids::AccountId,
+    github::{PullAction, PullEvent, ReviewEvent},
+};
+
+/// One thing that a webhook said.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// Somebody reviewed.
+    Review(Box<ReviewEvent>),
+    /// The pull request changed.
+    Pull(PullEvent),
+}
+
+impl Told {
+    pub(super) fn review(&self) -> Option<&ReviewEvent> {
+        match self {
+            Self::Review(event) => Some(event),
+            Self::Pull(_) => None,
+        }
+    }
+    /// Who closed it, as far as this says.
+    pub(super) fn closer(&self) -> Option<AccountId> {
+        self.sender_of(PullAction::Closed)
+    }
+    /// Who moved its head or base, as far as this says.
+    pub(super) fn mover(&self) -> Option<AccountId> {
+        self.sender_of(PullAction::Synchronize)
+            .or_else(|| self.sender_of(PullAction::Edited))
+    }
+    fn sender_of(&self, action: PullAction) -> Option<AccountId> {
+        match self {
+            Self::Pull(event) if event.action == action => event.sender,
+            Self::Pull(_) | Self::Review(_) => None,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The settings file. It names secrets by their files and never holds one.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use url::Url;
+
+use super::SettingsError;
+use crate::domain::{
+    ids::{AgentName, Digest, RepoName, Span},
+    source::{SourceFile, read_yaml},
+};
+
+/// What the file states. Paths are relative to the file's directory.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) api_url: Option<Url>,
+    pub(super) git_url: Option<Url>,
+    pub(super) repo: Option<RepoName>,
+    pub(super) app_id: Option<u64>,
+    pub(super) app_key_file: Option<PathBuf>,
+    pub(super) webhook_secret_file: Option<PathBuf>,
+    pub(super) genesis: Option<Digest>,
+    pub(super) gate_key_file: Option<PathBuf>,
+    pub(super) executor_key_file: Option<PathBuf>,
+    /// The secrets of agents that sign with one: a file for each name.
+    #[serde(default)]
+    pub(super) agents: BTreeMap<AgentName, PathBuf>,
+    pub(super) group_within: Option<Span>,
+    pub(super) sweep_every: Option<Span>,
+    pub(super) executor: Option<bool>,
+}
+
+/// Reads the file; an error names its line and column.
+pub(super) fn read(path: &Path) -> Result<Written, SettingsError> {
+    let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+        path: path.to_owned(),
+        what: "the settings file",
+        source,
+    })?;
+    let mut written: Written = read_yaml(&SourceFile::new(path.display().to_string(), text))?;
+    let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+    let files = [
+        &mut written.data_dir,
+        &mut written.app_key_file,
+        &mut written.webhook_secret_file,
+        &mut written.gate_key_file,
+        &mut written.executor_key_file,
+    ];
+    let agents = written.agents.values_mut();
+    for file in files.into_iter().flatten().chain(agents) {
+        *file = directory.join(&*file);
+    }
+    Ok(written)
+}

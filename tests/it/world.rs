@@ -1,0 +1,638 @@
+//! The test language: a sandboxed GitHub, a running bot, two target systems, agents and people.
+//!
+//! Everything goes through the front door: signed webhooks, signed requests, real Git. [`World::finish`] is strict: it
+//! fails on an effect, a comment, an incident or a ledger finding that the test did not expect.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use base64::Engine as _;
+use countersign::{
+    cli::demo::{
+        policies::{Facts, policies},
+        targets::Targets,
+    },
+    domain::{
+        authentic::Committer,
+        door::{AGENT, NONCE, SIGNATURE, Signed, TIMESTAMP},
+        entry::{Genesis, Role},
+        ids::{Digest, Nonce, Timestamp},
+        policy::{compile, policy_digest},
+        request::Request,
+        source::SourceFile,
+    },
+    ledger::{Init, Signer, init},
+    sandbox::{AppCredentials, AppSpec, MergeMethod, Options, Person, Running, Sandbox},
+    service::{Bot, Clock, assemble, router},
+    settings::{Args, Settings},
+};
+use ed25519_dalek::SigningKey;
+use serde_json::{Value, json};
+
+pub(crate) const REPO: &str = "acme/approvals";
+const LOGINS: &[&str] = &["alice", "bob", "carol", "carol-oncall", "dave", "erin"];
+const AGENTS: &[&str] = &["support-agent", "campaign-agent", "payments-agent"];
+
+/// What may be changed before the world begins.
+#[derive(Default)]
+pub(crate) struct Setup {
+    /// Edits of policy files: path, from, to.
+    pub(crate) edits: Vec<(&'static str, &'static str, &'static str)>,
+    /// Whether the agents' accounts exist, for pull requests of their own.
+    pub(crate) agent_accounts: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) github: Running,
+    pub(crate) targets: Targets,
+    pub(crate) bot: Bot,
+    pub(crate) address: SocketAddr,
+    pub(crate) genesis: Digest,
+    pub(crate) data: tempfile::TempDir,
+    pub(crate) app: AppCredentials,
+    keys: BTreeMap<&'static str, SigningKey>,
+    http: reqwest::Client,
+    settings: Arc<Settings>,
+    server: tokio::task::JoinHandle<()>,
+    skew: Arc<std::sync::atomic::AtomicI64>,
+}
+
+/// Runs a story in a world of its own and ends it strictly.
+pub(crate) async fn story(tell: impl AsyncFnOnce(&mut World)) {
+    story_with(Setup::default(), tell).await;
+}
+
+pub(crate) async fn story_with(setup: Setup, tell: impl AsyncFnOnce(&mut World)) {
+    let mut world = World::begin(setup).await;
+    tell(&mut world).await;
+    world.finish().await;
+}
+
+fn fixed_key(name: &str) -> SigningKey {
+    SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes())
+}
+
+fn openssh(key: &SigningKey) -> String {
+    let public = ssh_key::public::Ed25519PublicKey(key.verifying_key().to_bytes());
+    ssh_key::PublicKey::new(public.into(), "").to_openssh().unwrap()
+}
+
+impl World {
+    pub(crate) async fn begin(setup: Setup) -> Self {
+        let github = Sandbox::start(Options::default()).unwrap();
+        github.add_org("acme").unwrap();
+        for login in LOGINS {
+            github.add_user(login).unwrap();
+            github.add_org_member("acme", login).unwrap();
+        }
+        github.add_user("root").unwrap();
+        github.add_org_admin("acme", "root").unwrap();
+        github.add_user("mallory").unwrap();
+        for (team, members) in [
+            ("finance", &["alice", "carol", "carol-oncall"][..]),
+            ("treasury", &["bob"]),
+            ("marketing", &["dave", "erin"]),
+        ] {
+            github.add_team("acme", team, None).unwrap();
+            for member in members {
+                github.add_member("acme", team, member).unwrap();
+            }
+        }
+        let mut accounts: Vec<(String, u64)> = LOGINS
+            .iter()
+            .map(|login| ((*login).to_owned(), github.user_id(login).unwrap()))
+            .collect();
+        for (i, agent) in AGENTS.iter().enumerate() {
+            let login = format!("{agent}[bot]");
+            let id = if setup.agent_accounts {
+                github.add_user(&login).unwrap();
+                github.user_id(&login).unwrap()
+            } else {
+                900_000 + i as u64
+            };
+            accounts.push((login, id));
+        }
+        let targets = Targets::start().await.unwrap();
+        let keys: BTreeMap<&'static str, SigningKey> =
+            AGENTS.iter().map(|name| (*name, fixed_key(name))).collect();
+        let public: Vec<(String, String)> = keys
+            .iter()
+            .map(|(name, key)| ((*name).to_owned(), openssh(key)))
+            .collect();
+        let facts = Facts {
+            bank_url: targets.bank().url(),
+            crm_url: targets.crm().url(),
+            accounts: &accounts,
+            keys: &public,
+        };
+        let mut files = policies(&facts).unwrap();
+        for (path, from, to) in &setup.edits {
+            let file = files.iter_mut().find(|file| file.path == *path).unwrap();
+            assert!(file.text.contains(from), "{path} has no `{from}`");
+            file.text = file.text.replace(from, to);
+        }
+        if let Err(errors) = compile(&files) {
+            panic!("{errors:#?}");
+        }
+        let held: Vec<(String, String)> = files
+            .iter()
+            .map(|file| (format!("policies/{}", file.path), file.text.clone()))
+            .collect();
+        let held: Vec<(&str, &str)> = held
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .collect();
+        github.add_repo(REPO, &held).unwrap();
+        for team in ["finance", "treasury", "marketing"] {
+            github
+                .set_team_permission(REPO, team, countersign::sandbox::Permission::Write)
+                .unwrap();
+        }
+        github
+            .set_permission(REPO, "mallory", countersign::sandbox::Permission::Write)
+            .unwrap();
+        if setup.agent_accounts {
+            for agent in AGENTS {
+                let login = format!("{agent}[bot]");
+                github
+                    .set_permission(REPO, &login, countersign::sandbox::Permission::Write)
+                    .unwrap();
+            }
+        }
+        let app = github
+            .create_app(AppSpec {
+                slug: "countersign".into(),
+                owner: "acme".into(),
+                permissions: [
+                    ("contents", "write"),
+                    ("pull_requests", "write"),
+                    ("checks", "write"),
+                    ("issues", "write"),
+                    ("members", "read"),
+                    ("metadata", "read"),
+                    ("administration", "read"),
+                ]
+                .map(|(name, level)| (name.to_owned(), level.to_owned()))
+                .to_vec(),
+                events: Vec::new(),
+                webhook_url: None,
+            })
+            .unwrap();
+        github.install(app.id, "acme", &[REPO]).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let (settings, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        github
+            .protect(
+                REPO,
+                "main",
+                &json!({
+                    "required_status_checks": {
+                        "strict": false,
+                        "checks": [{ "context": "countersign", "app_id": app.id }],
+                    },
+                    "enforce_admins": false,
+                    "required_pull_request_reviews": null,
+                    "restrictions": null,
+                }),
+            )
+            .unwrap();
+        let skew = Arc::new(std::sync::atomic::AtomicI64::new(0));
+        let settings = Arc::new(settings);
+        let bot = assemble(Arc::clone(&settings), Self::clock(&skew)).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Self::serve(bot.clone(), listener);
+        github
+            .set_webhook_url(app.id, &format!("http://{address}/webhooks/github"))
+            .unwrap();
+        let mut world = Self {
+            github,
+            targets,
+            bot,
+            address,
+            genesis,
+            data,
+            app,
+            keys,
+            http: reqwest::Client::new(),
+            settings,
+            server,
+            skew,
+        };
+        world.settle().await;
+        world
+    }
+
+    async fn init(
+        github: &Running,
+        app: &AppCredentials,
+        data: &Path,
+        files: &[SourceFile],
+    ) -> (Settings, Digest) {
+        let secrets = data.join("secrets");
+        std::fs::create_dir_all(&secrets).unwrap();
+        let (gate, executor) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        gate.save(&secrets.join("gate")).unwrap();
+        executor.save(&secrets.join("executor")).unwrap();
+        for (name, text) in [
+            ("app.pem", &app.private_key_pem),
+            ("webhook", &app.webhook_secret),
+        ] {
+            let path = secrets.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::os::unix::fs::PermissionsExt::set_mode(
+                &mut std::fs::metadata(&path).unwrap().permissions(),
+                0o600,
+            );
+            let mut permissions = std::fs::metadata(&path).unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+            std::fs::set_permissions(&path, permissions).unwrap();
+        }
+        let genesis = Genesis {
+            repository: REPO.parse().unwrap(),
+            base: "main".parse().unwrap(),
+            ledger: "ledger".parse().unwrap(),
+            policy: policy_digest(files),
+            keys: vec![gate.role_key(Role::Gate), executor.role_key(Role::Executor)],
+            nonce: Digest::of(app.webhook_secret.as_bytes()),
+        };
+        let remote = github.git_dir(REPO).unwrap();
+        let dir = data.join("init.git");
+        let begun = tokio::task::spawn_blocking(move || {
+            let committer =
+                Committer::new("countersign[bot]", "countersign@users.noreply.github.com").unwrap();
+            let at = Timestamp::from_millis(now());
+            let init_with = Init {
+                dir,
+                genesis,
+                gate: &gate,
+                committer,
+                at,
+            };
+            init(init_with, remote.to_str().unwrap(), None).unwrap()
+        })
+        .await
+        .unwrap();
+        let args = Args {
+            data_dir: Some(data.join("bot")),
+            api_url: Some(github.api_url().parse().unwrap()),
+            git_url: Some(github.url().parse().unwrap()),
+            repo: Some(REPO.parse().unwrap()),
+            app_id: Some(app.id),
+            app_key_file: Some(secrets.join("app.pem")),
+            webhook_secret_file: Some(secrets.join("webhook")),
+            genesis: Some(begun.genesis),
+            gate_key_file: Some(secrets.join("gate")),
+            executor_key_file: Some(secrets.join("executor")),
+            group_within: Some("1s".parse().unwrap()),
+            ..Args::default()
+        };
+        (Settings::from(&args, BTreeMap::new()).unwrap(), begun.genesis)
+    }
+
+    fn clock(skew: &Arc<std::sync::atomic::AtomicI64>) -> Clock {
+        let skew = Arc::clone(skew);
+        Arc::new(move || Timestamp::from_millis(now() + skew.load(std::sync::atomic::Ordering::SeqCst)))
+    }
+
+    fn serve(bot: Bot, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
+        bot.start_workers();
+        tokio::spawn(async move { axum::serve(listener, router(bot, None)).await.unwrap() })
+    }
+
+    /// Stops the bot's process as a crash would, and starts another one on the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let bot = assemble(Arc::clone(&self.settings), Self::clock(&self.skew))
+            .await
+            .unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        self.server = Self::serve(bot.clone(), listener);
+        self.bot = bot;
+        self.github
+            .set_webhook_url(self.app.id, &format!("http://{}/webhooks/github", self.address))
+            .unwrap();
+        self.settle().await;
+    }
+
+    async fn stop(&mut self) {
+        self.server.abort();
+        self.bot.queue().close();
+        self.bot.tasks().idle().await;
+        self.bot.close().await;
+    }
+
+    /// Moves the bot's clock; GitHub's stays.
+    pub(crate) fn later(&self, span: Duration) {
+        let millis = i64::try_from(span.as_millis()).unwrap();
+        self.skew.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Waits until nothing is on its way: no webhook, no look, no task.
+    pub(crate) async fn settle(&mut self) {
+        loop {
+            self.github.quiesce().await;
+            let before = self.bot.ledger_size();
+            self.bot.queue().idle().await;
+            self.bot.recording().idle().await;
+            self.github.quiesce().await;
+            if self.bot.queue().depth() == 0 && self.bot.ledger_size() == before {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn person(&self, login: &str) -> Person<'_> {
+        self.github.as_user(login)
+    }
+
+    /// An agent's request, signed, as JSON.
+    pub(crate) fn request(&self, agent: &str, body: Value) -> Value {
+        let mut request: Request = serde_json::from_value(with_nonce(body)).unwrap();
+        request.sign(&self.keys[agent]).unwrap();
+        serde_json::to_value(request).unwrap()
+    }
+
+    /// Sends bytes through the door as an agent; status and answer.
+    pub(crate) async fn send(
+        &self,
+        agent: &str,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> (u16, Value) {
+        let nonce: Nonce = fresh().parse().unwrap();
+        let skew = self.skew.load(std::sync::atomic::Ordering::SeqCst);
+        let timestamp = Timestamp::from_millis(now() + skew);
+        let signed = Signed {
+            method,
+            path,
+            timestamp,
+            nonce: &nonce,
+            body,
+        };
+        let signature = signed.sign(&self.keys[agent]);
+        let answer = self
+            .http
+            .request(method.parse().unwrap(), format!("http://{}{path}", self.address))
+            .header(AGENT, agent)
+            .header(TIMESTAMP, timestamp.to_string())
+            .header(NONCE, nonce.as_str())
+            .header(SIGNATURE, signature)
+            .header("content-type", kind)
+            .body(body.to_vec())
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Proposes; status and answer.
+    pub(crate) async fn propose(&self, agent: &str, body: Value) -> (u16, Value) {
+        let request = self.request(agent, body);
+        self.send(
+            agent,
+            "POST",
+            "/api/v1/proposals",
+            "application/json",
+            request.to_string().as_bytes(),
+        )
+        .await
+    }
+
+    pub(crate) async fn status(&self, agent: &str, id: &str) -> Value {
+        self.send(
+            agent,
+            "GET",
+            &format!("/api/v1/proposals/{id}"),
+            "application/json",
+            b"",
+        )
+        .await
+        .1
+    }
+
+    /// Proposes something that needs review; the proposal as it is told of.
+    pub(crate) async fn open(&mut self, agent: &'static str, body: Value) -> Opened {
+        let (status, answer) = self.propose(agent, body).await;
+        assert_eq!(status, 202, "{answer:#}");
+        self.settle().await;
+        let id = answer["id"].as_str().unwrap().to_owned();
+        let told = self.status(agent, &id).await;
+        let pull = told["pull_request"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no pull request: {told:#}"));
+        Opened { id, pull, agent }
+    }
+
+    /// A payment of 12,500.00 EUR: high tier, two people of different teams.
+    pub(crate) async fn payment(&mut self) -> Opened {
+        self.open("payments-agent", payment()).await
+    }
+
+    /// A campaign to 4,200 contacts: medium tier, one approval.
+    pub(crate) async fn campaign(&mut self) -> Opened {
+        self.open("campaign-agent", campaign()).await
+    }
+
+    pub(crate) async fn approve(&mut self, login: &str, of: &Opened) -> u64 {
+        let review = self.person(login).approve(REPO, of.pull).unwrap();
+        self.settle().await;
+        review
+    }
+
+    /// The newest conclusion of the bot's check on a proposal's head, with its title and summary.
+    pub(crate) fn check(&self, of: &Opened) -> Check {
+        let pull = self.github.pull(REPO, of.pull).unwrap();
+        let runs = self
+            .github
+            .check_runs(REPO, pull["head"]["sha"].as_str().unwrap())
+            .unwrap();
+        let run = runs.last().unwrap_or_else(|| panic!("no check run"));
+        assert_eq!(run["app"]["id"], json!(self.app.id), "the check is not the app's");
+        Check {
+            conclusion: run["conclusion"].as_str().unwrap_or_default().to_owned(),
+            title: run["output"]["title"].as_str().unwrap_or_default().to_owned(),
+            summary: run["output"]["summary"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    pub(crate) async fn state(&self, of: &Opened) -> String {
+        self.status(of.agent, &of.id).await["state"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The kinds of entries recorded about a proposal, in order.
+    pub(crate) fn kinds(&self, of: &Opened) -> Vec<String> {
+        self.entries()
+            .into_iter()
+            .filter(|entry| entry["proposal"] == json!(of.id))
+            .map(|entry| entry["kind"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Every entry of the ledger's branch, read with plain Git.
+    pub(crate) fn entries(&self) -> Vec<Value> {
+        let log = git(
+            &self.github.git_dir(REPO).unwrap(),
+            &["log", "--reverse", "--format=%B", "ledger"],
+        );
+        log.lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let log = git(
+            &self.github.git_dir(REPO).unwrap(),
+            &["log", "--reverse", "--format=%s", "ledger"],
+        );
+        log.lines().map(str::to_owned).collect()
+    }
+
+    /// How often the bank and the CRM acted.
+    pub(crate) fn acted(&self) -> (usize, usize) {
+        (
+            self.targets.bank().effects().len(),
+            self.targets.crm().effects().len(),
+        )
+    }
+
+    /// Ends the story: nothing is left over, and the ledger proves itself from a clone.
+    pub(crate) async fn finish(mut self) {
+        self.settle().await;
+        self.stop().await;
+        for target in [self.targets.bank(), self.targets.crm()] {
+            let effects = target.effects();
+            let mut keys: Vec<&str> = effects.iter().map(|effect| effect.key.as_str()).collect();
+            keys.sort_unstable();
+            let all = keys.len();
+            keys.dedup();
+            assert_eq!(keys.len(), all, "something ran twice: {effects:?}");
+        }
+        let executed: Vec<String> = self
+            .entries()
+            .iter()
+            .filter(|entry| entry["kind"] == "started")
+            .map(|entry| entry["proposal"].as_str().unwrap().to_owned())
+            .collect();
+        for target in [self.targets.bank(), self.targets.crm()] {
+            for effect in target.effects() {
+                let known = executed.iter().any(|id| effect.key.starts_with(id.as_str()));
+                assert!(known, "an effect without a `started` entry: {effect:?}");
+            }
+        }
+        let clone = tempfile::tempdir().unwrap();
+        git(
+            clone.path(),
+            &[
+                "clone",
+                "--quiet",
+                "--bare",
+                self.github.git_dir(REPO).unwrap().to_str().unwrap(),
+                ".",
+            ],
+        );
+        let report = countersign::ledger::verify(
+            clone.path(),
+            &"ledger".parse().unwrap(),
+            self.genesis,
+            None,
+            |_, _| {},
+        )
+        .unwrap();
+        assert!(report.findings.is_empty(), "{:#?}", report.findings);
+    }
+}
+
+pub(crate) struct Opened {
+    pub(crate) id: String,
+    pub(crate) pull: u64,
+    pub(crate) agent: &'static str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) conclusion: String,
+    pub(crate) title: String,
+    pub(crate) summary: String,
+}
+
+pub(crate) fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+pub(crate) fn fresh() -> String {
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>())
+}
+
+fn with_nonce(mut body: Value) -> Value {
+    if body.get("nonce").is_none() {
+        body["nonce"] = json!(fresh());
+    }
+    body
+}
+
+pub(crate) fn payment() -> Value {
+    json!({
+        "operation": "payments.create",
+        "sponsor": "carol",
+        "parameters": {
+            "supplier_id": "acme-ltd",
+            "amount": { "minor": 1_250_000, "currency": "EUR" },
+            "reference": "INV-2026-118",
+            "iban": "DE89370400440532013000",
+        },
+        "justification": "Invoice INV-2026-118 is due on Friday and matches the delivery.",
+    })
+}
+
+pub(crate) fn campaign() -> Value {
+    json!({
+        "operation": "campaigns.send",
+        "sponsor": "erin",
+        "parameters": {
+            "segment_id": "spring-customers",
+            "subject": "Autumn news",
+            "body": "Hello from Acme.",
+        },
+        "justification": "The autumn newsletter, as planned.",
+    })
+}
+
+pub(crate) fn note() -> Value {
+    json!({
+        "operation": "crm.note",
+        "sponsor": "erin",
+        "parameters": { "customer_id": "C-1001", "text": "Called back, all is well." },
+        "justification": "Follow-up of ticket 88.",
+    })
+}
+
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
+    let output = std::process::Command::new("git")
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("HOME", dir)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub(crate) fn merge_commit() -> MergeMethod {
+    MergeMethod::Merge
+}
