@@ -167,7 +167,9 @@ impl Unfit {
             | Self::TooEarly(_)
             | Self::TooLate(_)
             | Self::Changed { .. }
-            | Self::Proof(ProofError::Agent(_) | ProofError::Defaults(_) | ProofError::Request(_)) => Outcome::Refused,
+            | Self::Proof(ProofError::Agent(_) | ProofError::Defaults(_) | ProofError::Request(_)) => {
+                Outcome::Refused
+            }
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::domain::{
     policy::Policy,
 };
 
+/// So many are named; the others are counted.
+const NAMED: usize = 12;
+
 /// What a rule is about, in a word or two.
 pub(super) const fn name(rule: Rule) -> &'static str {
     match rule {
@@ -99,13 +102,15 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
              catalog.yaml",
         ),
         (Rule::Protection, true) => ours("could be read"),
-        (Rule::Protection, false) => ours("are weaker than the policy demands; see the repository's settings"),
+        (Rule::Protection, false) => {
+            ours("are weaker than the policy demands; see the repository's settings")
+        }
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => unowned(one),
         (Rule::Approvals, _) => approvals(one),
         (Rule::ChangesRequested, true) => ours("none"),
         (Rule::ChangesRequested, false) => list(&one.who)
-            .and(" asked for changes; resolve it with them, or they approve or dismiss their review"),
+            .and(" asked for changes; once that is settled, they approve or withdraw their review"),
         (Rule::StepUp, true) => ours("given"),
         (Rule::StepUp, false) => ours("each approver must confirm with a passkey"),
         (Rule::SeparationOfDuties, _) => party(one, case),
@@ -141,8 +146,8 @@ fn unknown(one: &Because) -> Markdown {
                 .then(&list(&one.who))
                 .and("; see the report");
         }
-        Rule::Policy => "`policies/` on the base branch could not be read",
-        Rule::Pull | Rule::Head | Rule::Presentation => "the pull request could not be read",
+        Rule::Policy => "could not be read from `policies/` on the base branch",
+        Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
         Rule::Preview => "what is affected could not be read",
         Rule::Protection => "how the base branch is protected could not be read",
@@ -166,7 +171,7 @@ fn unknown(one: &Because) -> Markdown {
 }
 
 fn unowned(one: &Because) -> Markdown {
-    let which = Markdown::joined(one.who.iter().map(|path| Markdown::code(path)), ", ");
+    let which = Markdown::some_of(one.who.iter().map(|path| Markdown::code(path)), NAMED, ", ");
     if which.is_empty() {
         Markdown::ours("CODEOWNERS names nobody; correct it, then the agent proposes it anew")
     } else {
@@ -196,7 +201,7 @@ fn approvals(one: &Because) -> Markdown {
                 text.and("; nobody is left who could approve: correct CODEOWNERS or people.yaml")
             } else {
                 let could = one.could.iter().map(|who| Markdown::prose(who));
-                text.and("; ask ").then(&Markdown::joined(could, " or "))
+                text.and("; ask ").then(&Markdown::some_of(could, NAMED, " or "))
             }
         }
     }
@@ -216,5 +221,5 @@ fn party(one: &Because, case: &Case) -> Markdown {
 }
 
 fn list(names: &[String]) -> Markdown {
-    Markdown::joined(names.iter().map(|name| Markdown::prose(name)), ", ")
+    Markdown::some_of(names.iter().map(|name| Markdown::prose(name)), NAMED, ", ")
 }

@@ -81,14 +81,12 @@ fn page(call: &Call, items: Vec<Value>) -> (Vec<Value>, Option<String>) {
     let page = call.number("page").unwrap_or(1).max(1);
     let total = u64::try_from(items.len()).unwrap_or(u64::MAX);
     let last = total.div_ceil(per_page).max(1);
-    let skip =
-        usize::try_from(page.saturating_sub(1).saturating_mul(per_page)).unwrap_or(usize::MAX);
+    let skip = usize::try_from(page.saturating_sub(1).saturating_mul(per_page)).unwrap_or(usize::MAX);
     let take = usize::try_from(per_page).unwrap_or(100);
     let shown = items.into_iter().skip(skip).take(take).collect();
     let mut links = Vec::new();
-    let mut add = |number: u64, rel: &str| {
-        links.push(format!("<{}>; rel=\"{rel}\"", call.with("page", number)))
-    };
+    let mut add =
+        |number: u64, rel: &str| links.push(format!("<{}>; rel=\"{rel}\"", call.with("page", number)));
     if page > 1 {
         add(page - 1, "prev");
     }

@@ -55,9 +55,7 @@ impl State {
         let Some(header) = header else {
             return Ok(Caller::Anonymous);
         };
-        let (scheme, rest) = header
-            .split_once(' ')
-            .ok_or_else(Refusal::bad_credentials)?;
+        let (scheme, rest) = header.split_once(' ').ok_or_else(Refusal::bad_credentials)?;
         let secret = rest.trim();
         if scheme.eq_ignore_ascii_case("basic") {
             let pair = STANDARD
@@ -82,17 +80,13 @@ impl State {
 
     fn token(&self, text: &str) -> Result<Caller, Refusal> {
         match self.tokens.get(text) {
-            Some(Token::User { id })
-                if self.account(*id).is_some_and(|account| !account.deleted) =>
-            {
+            Some(Token::User { id }) if self.account(*id).is_some_and(|account| !account.deleted) => {
                 Ok(Caller::User { id: *id })
             }
-            Some(Token::Installation(grant)) if grant.expires_at > self.now() => {
-                Ok(Caller::Installation {
-                    id: grant.installation,
-                    token: text.to_owned(),
-                })
-            }
+            Some(Token::Installation(grant)) if grant.expires_at > self.now() => Ok(Caller::Installation {
+                id: grant.installation,
+                token: text.to_owned(),
+            }),
             Some(_) | None => Err(Refusal::bad_credentials()),
         }
     }
@@ -112,9 +106,7 @@ impl State {
         jsonwebtoken::decode::<Claims>(jwt, &key, &unverified).map_err(|_| undecodable())?;
         // Libraries make JWTs by the machine's clock, which no test can set: either clock may find them timely.
         let by_ours = timely(&claims, self.now().as_second());
-        by_ours.or_else(|refusal| {
-            timely(&claims, Timestamp::now().as_second()).map_err(|_| refusal)
-        })?;
+        by_ours.or_else(|refusal| timely(&claims, Timestamp::now().as_second()).map_err(|_| refusal))?;
         Ok(Caller::App { id: app.id })
     }
 

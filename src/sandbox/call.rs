@@ -35,16 +35,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(
-        caller: Caller,
-        method: &str,
-        base: &str,
-        path_and_query: &str,
-        body: Value,
-    ) -> Self {
-        let (path, query) = path_and_query
-            .split_once('?')
-            .unwrap_or((path_and_query, ""));
+    pub(crate) fn new(caller: Caller, method: &str, base: &str, path_and_query: &str, body: Value) -> Self {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let segments = path
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -54,9 +46,7 @@ impl Call {
             caller,
             method: method.to_owned(),
             segments,
-            query: form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             body,
             accept: String::new(),
             url: format!("{base}{path}"),
@@ -112,10 +102,7 @@ pub(crate) fn percent_decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         if let (b'%', [high, low, after @ ..]) = (*first, tail) {
-            let digits = [
-                char::from(*high).to_digit(16),
-                char::from(*low).to_digit(16),
-            ];
+            let digits = [char::from(*high).to_digit(16), char::from(*low).to_digit(16)];
             if let [Some(high), Some(low)] = digits {
                 bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
                 rest = after;

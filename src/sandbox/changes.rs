@@ -12,8 +12,7 @@ impl State {
     /// Takes note of every ref that differs from what was known, as `actor`'s doing.
     pub(crate) fn sync_refs(&mut self, repo: u64, actor: u64) -> Result<(), Refusal> {
         let git = self.open_git(self.repo(repo)?)?;
-        let now: std::collections::BTreeMap<String, String> =
-            git::refs(&git)?.into_iter().collect();
+        let now: std::collections::BTreeMap<String, String> = git::refs(&git)?.into_iter().collect();
         let known = self.repo(repo)?.refs.clone();
         for (name, before) in &known {
             match now.get(name) {
@@ -120,9 +119,7 @@ impl State {
         forced: bool,
     ) -> Result<(), Refusal> {
         let at = self.now();
-        for number in self.numbers(repo, |pull| {
-            pull.head_ref == branch && pull.head_sha != after
-        })? {
+        for number in self.numbers(repo, |pull| pull.head_ref == branch && pull.head_sha != after)? {
             let base_ref = self.pull(repo, number)?.base_ref.clone();
             let stale = self
                 .repo(repo)?
@@ -178,18 +175,10 @@ impl State {
     }
 
     /// A pull request whose commits arrive on its base by a push counts as merged.
-    fn merged_by_push(
-        &mut self,
-        repo: u64,
-        actor: u64,
-        branch: &str,
-        after: &str,
-    ) -> Result<(), Refusal> {
+    fn merged_by_push(&mut self, repo: u64, actor: u64, branch: &str, after: &str) -> Result<(), Refusal> {
         let at = self.now();
         let git = self.open_git(self.repo(repo)?)?;
-        for number in self.numbers(repo, |pull| {
-            pull.base_ref == branch && pull.head_ref != branch
-        })? {
+        for number in self.numbers(repo, |pull| pull.base_ref == branch && pull.head_ref != branch)? {
             let pull = self.pull(repo, number)?;
             let head = pull.head_sha.clone();
             let old_base = Oid::from_str(&pull.base_sha)?;
@@ -212,9 +201,7 @@ impl State {
 
     fn heads_gone(&mut self, repo: u64, actor: u64, branch: &str) -> Result<(), Refusal> {
         let at = self.now();
-        for number in self.numbers(repo, |pull| {
-            pull.head_ref == branch || pull.base_ref == branch
-        })? {
+        for number in self.numbers(repo, |pull| pull.head_ref == branch || pull.base_ref == branch)? {
             let pull = self.pull_mut(repo, number)?;
             pull.closed = Some(at);
             pull.updated_at = at;

@@ -29,9 +29,7 @@ impl Clock {
     /// The present moment, here.
     pub fn now(&self) -> Timestamp {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Mode::System { ahead } => Timestamp::now()
-                .saturating_add(ahead)
-                .unwrap_or(Timestamp::MAX),
+            Mode::System { ahead } => Timestamp::now().saturating_add(ahead).unwrap_or(Timestamp::MAX),
             Mode::Fixed { at } => at,
         }
     }

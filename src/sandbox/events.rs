@@ -45,7 +45,8 @@ impl State {
     ) -> Result<(), Refusal> {
         let repository = self.repo(repo)?;
         let owner = repository.owner;
-        let mut common = json!({ "repository": self.repo_full_json(repository), "sender": self.user_json(sender) });
+        let mut common =
+            json!({ "repository": self.repo_full_json(repository), "sender": self.user_json(sender) });
         if let (Some(Kind::Organization), Some(fields)) = (
             self.account(owner).map(|account| account.kind),
             common.as_object_mut(),
@@ -64,8 +65,7 @@ impl State {
 
     /// Sends an event of an organisation.
     pub(crate) fn emit_org(&mut self, event: &str, org: u64, sender: u64, payload: Value) {
-        let common =
-            json!({ "organization": self.org_simple_json(org), "sender": self.user_json(sender) });
+        let common = json!({ "organization": self.org_simple_json(org), "sender": self.user_json(sender) });
         let targets: Vec<Installation> = self
             .installations
             .values()
@@ -104,14 +104,7 @@ impl State {
         }
     }
 
-    fn queue(
-        &mut self,
-        event: &str,
-        app: u64,
-        installation: Option<u64>,
-        repo: Option<u64>,
-        payload: Value,
-    ) {
+    fn queue(&mut self, event: &str, app: u64, installation: Option<u64>, repo: Option<u64>, payload: Value) {
         let Some(url) = self.apps.get(&app).and_then(|app| app.webhook_url.clone()) else {
             return;
         };
@@ -123,10 +116,7 @@ impl State {
             ("x-github-event", event.to_owned()),
             ("x-github-delivery", guid.clone()),
             ("x-github-hook-id", app.to_string()),
-            (
-                "x-github-hook-installation-target-type",
-                "integration".to_owned(),
-            ),
+            ("x-github-hook-installation-target-type", "integration".to_owned()),
             ("x-github-hook-installation-target-id", app.to_string()),
         ];
         let delivery = Delivery {
@@ -139,9 +129,7 @@ impl State {
             payload,
             redelivery: false,
             url,
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value))
-                .to_vec(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).to_vec(),
             delivered_at: self.now(),
             duration: 0.0,
             status: "pending".to_owned(),
@@ -211,10 +199,7 @@ impl State {
                 "state".to_owned(),
                 Value::String(review.verdict.name().to_lowercase()),
             );
-            fields.insert(
-                "submitted_at".to_owned(),
-                json!(review.submitted_at.map(stamp)),
-            );
+            fields.insert("submitted_at".to_owned(), json!(review.submitted_at.map(stamp)));
             fields.insert("updated_at".to_owned(), json!(stamp(review.updated_at)));
             if review.body.is_empty() {
                 fields.insert("body".to_owned(), Value::Null);
@@ -272,12 +257,7 @@ impl State {
         self.emit("push", repo, actor, payload)
     }
 
-    fn push_commit(
-        &self,
-        git: &git2::Repository,
-        html: &str,
-        oid: git2::Oid,
-    ) -> Result<Value, Refusal> {
+    fn push_commit(&self, git: &git2::Repository, html: &str, oid: git2::Oid) -> Result<Value, Refusal> {
         let commit = git.find_commit(oid)?;
         let parent = commit.parent(0).ok().and_then(|parent| parent.tree().ok());
         let changes = git::diff(git, parent.as_ref(), Some(&commit.tree()?))?;
@@ -290,17 +270,14 @@ impl State {
         };
         let who = |signature: &git2::Signature<'_>| {
             let email = signature.email().unwrap_or_default().to_owned();
-            let login = self
-                .account_by_email(&email)
-                .map(|account| account.login.clone());
+            let login = self.account_by_email(&email).map(|account| account.login.clone());
             let mut who = json!({ "name": signature.name().unwrap_or_default(), "email": email });
             if let (Some(login), Some(fields)) = (login, who.as_object_mut()) {
                 fields.insert("username".to_owned(), Value::String(login));
             }
             who
         };
-        let at = jiff::Timestamp::from_second(commit.time().seconds())
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let at = jiff::Timestamp::from_second(commit.time().seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         Ok(json!({
             "id": oid.to_string(),
             "tree_id": commit.tree_id().to_string(),
@@ -321,12 +298,5 @@ impl State {
 fn guid() -> String {
     let hex = format!("{:032x}", rand::random::<u128>());
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ]
-    .join("-")
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }

@@ -81,9 +81,7 @@ impl Fault {
 
 /// Takes the first fault that matches, counting it down.
 pub(crate) fn take(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Failure> {
-    let fault = faults
-        .iter_mut()
-        .find(|fault| fault.matches(method, path))?;
+    let fault = faults.iter_mut().find(|fault| fault.matches(method, path))?;
     fault.times -= 1;
     let failure = fault.failure.clone();
     faults.retain(|fault| fault.times > 0);

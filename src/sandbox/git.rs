@@ -55,11 +55,7 @@ fn install_hook(hooks: &Path) -> std::io::Result<()> {
 }
 
 /// Who made a commit, and when.
-pub(crate) fn signature(
-    name: &str,
-    email: &str,
-    at: Timestamp,
-) -> Result<Signature<'static>, git2::Error> {
+pub(crate) fn signature(name: &str, email: &str, at: Timestamp) -> Result<Signature<'static>, git2::Error> {
     Signature::new(name, email, &git2::Time::new(at.as_second(), 0))
 }
 
@@ -115,9 +111,7 @@ pub(crate) fn resolve(repo: &Repository, name: &str) -> Option<Oid> {
 
 pub(crate) fn is_ancestor(repo: &Repository, ancestor: &str, of: &str) -> bool {
     match (Oid::from_str(ancestor), Oid::from_str(of)) {
-        (Ok(ancestor), Ok(of)) => {
-            ancestor == of || repo.graph_descendant_of(of, ancestor).unwrap_or(false)
-        }
+        (Ok(ancestor), Ok(of)) => ancestor == of || repo.graph_descendant_of(of, ancestor).unwrap_or(false),
         (Err(_), _) | (_, Err(_)) => false,
     }
 }
@@ -188,8 +182,7 @@ pub(crate) fn diff(
         let Some(delta) = diff.get_delta(at) else {
             continue;
         };
-        let path =
-            |file: git2::DiffFile<'_>| file.path().map(|path| path.to_string_lossy().into_owned());
+        let path = |file: git2::DiffFile<'_>| file.path().map(|path| path.to_string_lossy().into_owned());
         let status = match delta.status() {
             Delta::Added => "added",
             Delta::Deleted => "removed",
@@ -209,9 +202,7 @@ pub(crate) fn diff(
             delta.new_file()
         };
         let sha = named.id().to_string();
-        let previous = (status == "renamed")
-            .then(|| path(delta.old_file()))
-            .flatten();
+        let previous = (status == "renamed").then(|| path(delta.old_file())).flatten();
         let mut change = FileChange {
             path: path(named).unwrap_or_default(),
             previous,
@@ -237,11 +228,7 @@ pub(crate) fn diff(
 }
 
 /// The tree that merging `head` into `base` gives, or `None` on conflicts.
-pub(crate) fn merge_tree(
-    repo: &Repository,
-    base: Oid,
-    head: Oid,
-) -> Result<Option<Oid>, git2::Error> {
+pub(crate) fn merge_tree(repo: &Repository, base: Oid, head: Oid) -> Result<Option<Oid>, git2::Error> {
     let mut index = repo.merge_commits(&repo.find_commit(base)?, &repo.find_commit(head)?, None)?;
     if index.has_conflicts() {
         return Ok(None);
@@ -269,14 +256,7 @@ pub(crate) fn rebase(
         let tree = repo.find_tree(index.write_tree_to(repo)?)?;
         let message = commit.message().unwrap_or_default();
         let parent = repo.find_commit(tip)?;
-        tip = repo.commit(
-            None,
-            &commit.author(),
-            committer,
-            message,
-            &tree,
-            &[&parent],
-        )?;
+        tip = repo.commit(None, &commit.author(), committer, message, &tree, &[&parent])?;
     }
     Ok(Some(tip))
 }

@@ -66,9 +66,7 @@ pub(crate) async fn answer(
     if tail == "git-receive-pack" && gzipped {
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let header = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok());
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
     let updates = if tail == "git-receive-pack" {
         commands(&body)
     } else {
@@ -111,9 +109,7 @@ fn admit(
     writing: bool,
     updates: &[Update],
 ) -> Result<(Plan, Caller), Box<Response<Body>>> {
-    let caller = state
-        .authenticate(header)
-        .map_err(|_| Box::new(challenge()))?;
+    let caller = state.authenticate(header).map_err(|_| Box::new(challenge()))?;
     let access = if writing { Access::Write } else { Access::Read };
     let repo = state
         .reach(&caller, owner, name, "contents", access)
@@ -135,10 +131,7 @@ fn admit(
             (_, to) => Change::Update { to },
         };
         let guard = state.guard(&caller, repo, &update.name, change);
-        for (rule, why) in [
-            ("refuse", &guard.refuse),
-            ("fast-forward", &guard.fast_forward),
-        ] {
+        for (rule, why) in [("refuse", &guard.refuse), ("fast-forward", &guard.fast_forward)] {
             if let Some(why) = why {
                 // Writing to a String cannot fail.
                 let _ = writeln!(rules, "{rule} {} {why}", update.name);
@@ -171,20 +164,14 @@ fn commands(body: &[u8]) -> Vec<Update> {
         let length = std::str::from_utf8(head)
             .ok()
             .and_then(|hex| usize::from_str_radix(hex, 16).ok());
-        let Some((line, after)) =
-            length.and_then(|length| tail.split_at_checked(length.checked_sub(4)?))
+        let Some((line, after)) = length.and_then(|length| tail.split_at_checked(length.checked_sub(4)?))
         else {
             break;
         };
         rest = after;
         let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
         let text = String::from_utf8_lossy(line);
-        if let [old, new, name] = text
-            .trim_end()
-            .splitn(3, ' ')
-            .collect::<Vec<_>>()
-            .as_slice()
-        {
+        if let [old, new, name] = text.trim_end().splitn(3, ' ').collect::<Vec<_>>().as_slice() {
             updates.push(Update {
                 old: (*old).to_owned(),
                 new: (*new).to_owned(),
@@ -263,10 +250,7 @@ fn cgi(output: &[u8]) -> Response<Body> {
         };
         let value = value.trim();
         if name.eq_ignore_ascii_case("status") {
-            let code = value
-                .split(' ')
-                .next()
-                .and_then(|code| code.parse::<u16>().ok());
+            let code = value.split(' ').next().and_then(|code| code.parse::<u16>().ok());
             response = response.status(code.unwrap_or(500));
         } else {
             response = response.header(name, value);

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::answer::Refusal;
 use super::call::Caller;
 use super::state::{
-    Access, Permission, Protection, Pull, Repo, RequiredCheck, Review, Ruleset, Standing, State,
-    Verdict, fnmatch,
+    Access, Permission, Protection, Pull, Repo, RequiredCheck, Review, Ruleset, Standing, State, Verdict,
+    fnmatch,
 };
 
 /// What is about to happen to a ref.
@@ -33,11 +33,10 @@ impl Guard {
 
     /// The refusal that a REST call gets.
     pub(crate) fn check(&self, forced: bool) -> Result<(), Refusal> {
-        let why = self.refuse.as_ref().or(if forced {
-            self.fast_forward.as_ref()
-        } else {
-            None
-        });
+        let why = self
+            .refuse
+            .as_ref()
+            .or(if forced { self.fast_forward.as_ref() } else { None });
         match why {
             Some(why) => Err(Refusal::new(422, why.clone())),
             None => Ok(()),
@@ -69,8 +68,7 @@ impl Bypass {
 impl State {
     /// Whether the caller has administrator rights on the repository.
     pub(crate) fn administers(&self, caller: &Caller, repo: &Repo) -> bool {
-        self.may(caller, repo, "administration", Access::Write)
-            .is_ok()
+        self.may(caller, repo, "administration", Access::Write).is_ok()
     }
 
     /// The strongest bypass that the ruleset gives the caller.
@@ -98,9 +96,7 @@ impl State {
             (Some("Integration"), Caller::Installation { .. }) => {
                 id.is_some() && self.calling_app(caller) == id
             }
-            (Some("OrganizationAdmin"), Caller::User { id: user }) => {
-                self.org_admin(repo.owner, *user)
-            }
+            (Some("OrganizationAdmin"), Caller::User { id: user }) => self.org_admin(repo.owner, *user),
             (Some("User"), Caller::User { id: user }) => id == Some(*user),
             (Some("Team"), Caller::User { id: user }) => id
                 .and_then(|team| self.team_membership(team, *user))
@@ -138,16 +134,9 @@ impl State {
     }
 
     /// What the rules say about a direct change of a ref, by push or by REST.
-    pub(crate) fn guard(
-        &self,
-        caller: &Caller,
-        repo: &Repo,
-        reference: &str,
-        change: Change<'_>,
-    ) -> Guard {
+    pub(crate) fn guard(&self, caller: &Caller, repo: &Repo, reference: &str, change: Change<'_>) -> Guard {
         let mut guard = Guard::default();
-        let gh013 =
-            |why: &str| format!("GH013: Repository rule violations found for {reference}. {why}");
+        let gh013 = |why: &str| format!("GH013: Repository rule violations found for {reference}. {why}");
         for ruleset in repo
             .rulesets
             .values()
@@ -162,9 +151,7 @@ impl State {
             for rule in &ruleset.rules {
                 match (field(rule, "type").as_str(), change) {
                     (Some("creation"), Change::Create { .. }) => {
-                        guard.refuse(gh013(
-                            "Cannot create ref due to creations being restricted.",
-                        ));
+                        guard.refuse(gh013("Cannot create ref due to creations being restricted."));
                     }
                     (Some("update"), Change::Update { .. }) => {
                         guard.refuse(gh013("Cannot update this protected ref."))
@@ -207,8 +194,7 @@ impl State {
         change: Change<'_>,
         protection: &Protection,
     ) {
-        let gh006 =
-            |why: &str| format!("GH006: Protected branch update failed for {reference}. {why}");
+        let gh006 = |why: &str| format!("GH006: Protected branch update failed for {reference}. {why}");
         let to = match change {
             Change::Create { .. } => return,
             Change::Delete if protection.allow_deletions => return,
@@ -277,12 +263,7 @@ impl State {
     }
 
     /// Everything that keeps the pull request from being merged; `caller` may be allowed around some of it.
-    pub(crate) fn merge_blockers(
-        &self,
-        repo: &Repo,
-        pull: &Pull,
-        caller: Option<&Caller>,
-    ) -> Vec<String> {
+    pub(crate) fn merge_blockers(&self, repo: &Repo, pull: &Pull, caller: Option<&Caller>) -> Vec<String> {
         let mut blockers = Vec::new();
         let reference = format!("refs/heads/{}", pull.base_ref);
         for ruleset in repo
@@ -318,8 +299,7 @@ impl State {
             }
         }
         if let Some(protection) = self.protection_of(repo, &pull.base_ref)
-            && !caller
-                .is_some_and(|caller| !protection.enforce_admins && self.administers(caller, repo))
+            && !caller.is_some_and(|caller| !protection.enforce_admins && self.administers(caller, repo))
         {
             if let Some(reviews) = protection.reviews {
                 blockers.extend(self.review_blockers(repo, pull, reviews.count));
@@ -356,11 +336,7 @@ impl State {
         if u64::try_from(approvals).unwrap_or(u64::MAX) >= needed {
             return None;
         }
-        let noun = if needed == 1 {
-            "review is"
-        } else {
-            "reviews are"
-        };
+        let noun = if needed == 1 { "review is" } else { "reviews are" };
         Some(format!(
             "At least {needed} approving {noun} required by reviewers with write access."
         ))
@@ -368,8 +344,7 @@ impl State {
 
     /// The latest verdict of everyone whose review counts.
     fn standing_reviews<'a>(&self, repo: &Repo, pull: &'a Pull) -> Vec<&'a Review> {
-        let mut latest: std::collections::BTreeMap<u64, &Review> =
-            std::collections::BTreeMap::new();
+        let mut latest: std::collections::BTreeMap<u64, &Review> = std::collections::BTreeMap::new();
         for review in &pull.reviews {
             match review.verdict {
                 Verdict::Approved | Verdict::ChangesRequested | Verdict::Dismissed => {

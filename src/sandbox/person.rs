@@ -56,12 +56,8 @@ impl Person<'_> {
     }
 
     fn call(&self, method: &str, repo: &str, path: &str, body: Value) -> Result<Value, Error> {
-        self.sandbox.call(
-            self.caller()?,
-            method,
-            &format!("/repos/{repo}/{path}"),
-            body,
-        )
+        self.sandbox
+            .call(self.caller()?, method, &format!("/repos/{repo}/{path}"), body)
     }
 
     fn id_of(value: &Value) -> u64 {
@@ -90,13 +86,7 @@ impl Person<'_> {
     }
 
     /// Dismisses a review.
-    pub fn dismiss(
-        &self,
-        repo: &str,
-        number: u64,
-        review: u64,
-        message: &str,
-    ) -> Result<(), Error> {
+    pub fn dismiss(&self, repo: &str, number: u64, review: u64, message: &str) -> Result<(), Error> {
         let path = format!("pulls/{number}/reviews/{review}/dismissals");
         self.call(
             "PUT",
@@ -108,13 +98,7 @@ impl Person<'_> {
     }
 
     /// Edits the words of one's own review.
-    pub fn edit_review(
-        &self,
-        repo: &str,
-        number: u64,
-        review: u64,
-        body: &str,
-    ) -> Result<(), Error> {
+    pub fn edit_review(&self, repo: &str, number: u64, review: u64, body: &str) -> Result<(), Error> {
         self.call(
             "PUT",
             repo,
@@ -128,10 +112,7 @@ impl Person<'_> {
     pub fn merge(&self, repo: &str, number: u64, method: MergeMethod) -> Result<String, Error> {
         let body = json!({ "merge_method": method.name() });
         let merged = self.call("PUT", repo, &format!("pulls/{number}/merge"), body)?;
-        Ok(field(&merged, "sha")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned())
+        Ok(field(&merged, "sha").as_str().unwrap_or_default().to_owned())
     }
 
     /// Comments; gives the comment's id.
@@ -198,13 +179,8 @@ impl Person<'_> {
         teams: &[&str],
     ) -> Result<(), Error> {
         let body = json!({ "reviewers": users, "team_reviewers": teams });
-        self.call(
-            "POST",
-            repo,
-            &format!("pulls/{number}/requested_reviewers"),
-            body,
-        )
-        .map(|_| ())
+        self.call("POST", repo, &format!("pulls/{number}/requested_reviewers"), body)
+            .map(|_| ())
     }
 
     /// Presses "re-run" on a check run.
@@ -229,13 +205,7 @@ impl Person<'_> {
     }
 
     /// Sets a commit status, as anyone with write access may.
-    pub fn set_status(
-        &self,
-        repo: &str,
-        sha: &str,
-        context: &str,
-        said: &str,
-    ) -> Result<(), Error> {
+    pub fn set_status(&self, repo: &str, sha: &str, context: &str, said: &str) -> Result<(), Error> {
         self.call(
             "POST",
             repo,
@@ -247,13 +217,8 @@ impl Person<'_> {
 
     /// Deletes a branch.
     pub fn delete_branch(&self, repo: &str, branch: &str) -> Result<(), Error> {
-        self.call(
-            "DELETE",
-            repo,
-            &format!("git/refs/heads/{branch}"),
-            Value::Null,
-        )
-        .map(|_| ())
+        self.call("DELETE", repo, &format!("git/refs/heads/{branch}"), Value::Null)
+            .map(|_| ())
     }
 
     /// Pushes one commit with these files on top of the branch, which starts at the default branch when it is new; gives

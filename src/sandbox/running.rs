@@ -146,9 +146,7 @@ impl Running {
 
     /// Plans what becomes of the next `times` deliveries of an event (of any, when `None`).
     pub fn webhook_fault(&self, event: Option<&str>, fault: DeliveryFault, times: usize) {
-        self.lock()
-            .outbox
-            .plan(event.map(str::to_owned), fault, times);
+        self.lock().outbox.plan(event.map(str::to_owned), fault, times);
     }
 
     /// Forgets planned webhook faults and lets held deliveries go, in order.
@@ -183,13 +181,7 @@ impl Running {
     }
 
     /// Runs a route in the sandbox's own name for somebody, without the network and without a record.
-    pub(crate) fn call(
-        &self,
-        caller: Caller,
-        method: &str,
-        path: &str,
-        body: Value,
-    ) -> Result<Value, Error> {
+    pub(crate) fn call(&self, caller: Caller, method: &str, path: &str, body: Value) -> Result<Value, Error> {
         let mut state = self.lock();
         let call = Call::new(caller, method, &state.api(), path, body);
         let budget = Budgets::unlimited();

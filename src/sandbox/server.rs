@@ -89,9 +89,8 @@ async fn api(
         tokio::time::sleep(*by).await;
     }
     let working = Arc::clone(&shared);
-    let done = tokio::task::spawn_blocking(move || {
-        work(&working, &method, &path, &query, &headers, &body, failure)
-    });
+    let done =
+        tokio::task::spawn_blocking(move || work(&working, &method, &path, &query, &headers, &body, failure));
     match done.await {
         Ok(response) => response,
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
@@ -140,9 +139,7 @@ fn work(
             };
             let routed = caller.and_then(|caller| {
                 let mut call = Call::new(caller, method, &state.api(), &target, parsed?);
-                header("accept")
-                    .unwrap_or_default()
-                    .clone_into(&mut call.accept);
+                header("accept").unwrap_or_default().clone_into(&mut call.accept);
                 routes::route(&mut state, &call, budget)
             });
             (routed, Vec::new())
@@ -151,8 +148,7 @@ fn work(
     let mut out = finish(dated(routed, header("x-github-api-version")), budget, extra);
     if method == "GET" && out.status == 200 {
         let etag = format!("W/\"{}\"", hex::encode(Sha256::digest(&out.body)));
-        let known = header("if-none-match")
-            .is_some_and(|sent| sent.split(',').any(|one| one.trim() == etag));
+        let known = header("if-none-match").is_some_and(|sent| sent.split(',').any(|one| one.trim() == etag));
         if known {
             out.status = 304;
             out.body.clear();
@@ -227,10 +223,7 @@ fn dated(routed: Routed, version: Option<&str>) -> Routed {
 }
 
 /// What a fault answers instead of the route, before anything takes effect.
-fn refusal_of(
-    failure: Option<&Failure>,
-    now: i64,
-) -> Option<(Refusal, Vec<(&'static str, String)>)> {
+fn refusal_of(failure: Option<&Failure>, now: i64) -> Option<(Refusal, Vec<(&'static str, String)>)> {
     match failure? {
         Failure::PrimaryLimit { reset_in } => {
             let reset = now.saturating_add(i64::try_from(*reset_in).unwrap_or(i64::MAX));
@@ -240,19 +233,15 @@ fn refusal_of(
                 extra,
             ))
         }
-        Failure::SecondaryLimit {
-            status,
-            retry_after,
-        } => {
-            let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        Failure::SecondaryLimit { status, retry_after } => {
+            let message =
+                "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
             Some((
                 Refusal::new(*status, message),
                 vec![("retry-after", retry_after.to_string())],
             ))
         }
-        Failure::Refuse { status, message } => {
-            Some((Refusal::new(*status, message.clone()), Vec::new()))
-        }
+        Failure::Refuse { status, message } => Some((Refusal::new(*status, message.clone()), Vec::new())),
         Failure::Before { status } => Some((Refusal::new(*status, "Server Error"), Vec::new())),
         Failure::After { .. } | Failure::Slow { .. } | Failure::Empty | Failure::Truncated => None,
     }
@@ -325,11 +314,7 @@ fn respond(out: Out, date: &str, request_id: &str) -> Response<Body> {
         .header("x-ratelimit-used", out.budget.used)
         .header("x-ratelimit-resource", "core")
         .header("cache-control", "private, max-age=60, s-maxage=60");
-    if !out
-        .extra
-        .iter()
-        .any(|(name, _)| *name == "x-ratelimit-reset")
-    {
+    if !out.extra.iter().any(|(name, _)| *name == "x-ratelimit-reset") {
         response = response.header("x-ratelimit-reset", out.budget.reset);
     }
     for (name, value) in out.extra {

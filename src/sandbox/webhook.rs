@@ -77,13 +77,10 @@ impl Outbox {
     /// Takes a delivery in, with whatever fault is planned for it.
     pub(crate) fn push(&mut self, mut delivery: Delivery) {
         let id = delivery.id;
-        let plan = self.plans.iter_mut().find(|plan| {
-            plan.left > 0
-                && plan
-                    .event
-                    .as_ref()
-                    .is_none_or(|event| *event == delivery.event)
-        });
+        let plan = self
+            .plans
+            .iter_mut()
+            .find(|plan| plan.left > 0 && plan.event.as_ref().is_none_or(|event| *event == delivery.event));
         let fault = plan.filter(|_| !delivery.redelivery).map(|plan| {
             plan.left -= 1;
             plan.fault
@@ -192,12 +189,7 @@ pub(crate) async fn deliver(shared: Arc<Shared>, client: reqwest::Client) {
     }
 }
 
-async fn attempt(
-    shared: &Shared,
-    client: &reqwest::Client,
-    delivery: &Delivery,
-    secret: &str,
-) -> Outcome {
+async fn attempt(shared: &Shared, client: &reqwest::Client, delivery: &Delivery, secret: &str) -> Outcome {
     let body = delivery.payload.to_string();
     let started = std::time::Instant::now();
     let mut request = client

@@ -145,11 +145,7 @@ impl Description {
             .iter_errors(instance)
             .map(|error| {
                 let mut text = error.to_string();
-                text.truncate(
-                    text.char_indices()
-                        .nth(300)
-                        .map_or(text.len(), |(at, _)| at),
-                );
+                text.truncate(text.char_indices().nth(300).map_or(text.len(), |(at, _)| at));
                 format!("{}: {text}", error.instance_path())
             })
             .collect()
@@ -179,8 +175,7 @@ impl Description {
                     let name = reference.rsplit('/').next().unwrap().to_owned();
                     if !needed.contains_key(&name) {
                         needed.insert(name.clone(), Value::Bool(true));
-                        let target =
-                            self.closed(self.document.pointer(&reference[1..]).unwrap(), needed);
+                        let target = self.closed(self.document.pointer(&reference[1..]).unwrap(), needed);
                         needed.insert(name.clone(), target);
                     }
                     return json!({ "$ref": format!("#/components/schemas/{name}") });
@@ -188,8 +183,7 @@ impl Description {
                 let mut out: Map<String, Value> = fields
                     .iter()
                     .filter(|(key, _)| {
-                        !["example", "examples", "nullable", "discriminator", "xml"]
-                            .contains(&key.as_str())
+                        !["example", "examples", "nullable", "discriminator", "xml"].contains(&key.as_str())
                     })
                     .filter(|(key, value)| !(*key == "format" && loose(value)))
                     .map(|(key, value)| (key.clone(), self.closed(value, needed)))
@@ -233,11 +227,7 @@ impl Description {
             let body = &operation["requestBody"];
             let schema = &body["content"]["application/json"]["schema"];
             if !recorded.request.is_null() && !schema.is_null() {
-                problems.extend(self.problems(
-                    &format!("{key} request"),
-                    schema,
-                    &recorded.request,
-                ));
+                problems.extend(self.problems(&format!("{key} request"), schema, &recorded.request));
             } else if recorded.request.is_null() && body["required"] == true {
                 problems.push("the body is missing".to_owned());
             }
@@ -248,11 +238,7 @@ impl Description {
             .and_then(|content| content.get("application/json"));
         match schema.map(|content| &content["schema"]) {
             Some(schema) if !recorded.response.is_null() => {
-                problems.extend(self.problems(
-                    &format!("{key} {status}"),
-                    schema,
-                    &recorded.response,
-                ));
+                problems.extend(self.problems(&format!("{key} {status}"), schema, &recorded.response));
             }
             Some(_)
                 if response["content"]
@@ -342,10 +328,7 @@ pub(crate) fn assert_described(recorded: &[Recorded]) -> usize {
     let Some(description) = Description::rest() else {
         return 0;
     };
-    let problems: BTreeSet<String> = recorded
-        .iter()
-        .flat_map(|one| description.check(one))
-        .collect();
+    let problems: BTreeSet<String> = recorded.iter().flat_map(|one| description.check(one)).collect();
     assert!(
         problems.is_empty(),
         "{} departures:\n{}",

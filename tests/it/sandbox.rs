@@ -3,9 +3,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
-use countersign::sandbox::{
-    AppCredentials, AppSpec, MergeMethod, Options, Permission, Running, Sandbox,
-};
+use countersign::sandbox::{AppCredentials, AppSpec, MergeMethod, Options, Permission, Running, Sandbox};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,32 +27,22 @@ impl World {
         }
         sandbox.add_org_admin("acme", "root").unwrap();
         sandbox.add_team("acme", "Finance", None).unwrap();
-        sandbox
-            .add_team("acme", "Treasury", Some("finance"))
-            .unwrap();
+        sandbox.add_team("acme", "Treasury", Some("finance")).unwrap();
         sandbox.add_member("acme", "treasury", "alice").unwrap();
         sandbox.invite_member("acme", "finance", "bob").unwrap();
         sandbox
             .add_repo(
                 REPO,
-                &[
-                    ("README.md", "# Operations\n"),
-                    ("policies/a.yaml", "a: 1\n"),
-                ],
+                &[("README.md", "# Operations\n"), ("policies/a.yaml", "a: 1\n")],
             )
             .unwrap();
-        sandbox
-            .set_permission(REPO, "alice", Permission::Write)
-            .unwrap();
-        sandbox
-            .set_permission(REPO, "bob", Permission::Write)
-            .unwrap();
+        sandbox.set_permission(REPO, "alice", Permission::Write).unwrap();
+        sandbox.set_permission(REPO, "bob", Permission::Write).unwrap();
         let permissions = ["contents", "pull_requests", "checks", "issues", "statuses"]
             .map(|name| (name.to_owned(), "write".to_owned()))
             .into_iter()
             .chain(
-                [("members", "read"), ("administration", "read")]
-                    .map(|(a, b)| (a.to_owned(), b.to_owned())),
+                [("members", "read"), ("administration", "read")].map(|(a, b)| (a.to_owned(), b.to_owned())),
             )
             .collect();
         let app = sandbox
@@ -162,14 +150,13 @@ pub(crate) async fn endpoint(
 ) -> (String, Arc<Mutex<Vec<(http::HeaderMap, Vec<u8>)>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keeping = Arc::clone(&seen);
-    let router =
-        axum::Router::new().fallback(move |headers: http::HeaderMap, body: axum::body::Bytes| {
-            let (keeping, status) = (Arc::clone(&keeping), Arc::clone(&status));
-            async move {
-                keeping.lock().unwrap().push((headers, body.to_vec()));
-                http::StatusCode::from_u16(*status.lock().unwrap()).unwrap()
-            }
-        });
+    let router = axum::Router::new().fallback(move |headers: http::HeaderMap, body: axum::body::Bytes| {
+        let (keeping, status) = (Arc::clone(&keeping), Arc::clone(&status));
+        async move {
+            keeping.lock().unwrap().push((headers, body.to_vec()));
+            http::StatusCode::from_u16(*status.lock().unwrap()).unwrap()
+        }
+    });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -186,19 +173,12 @@ async fn an_app_authenticates_and_stays_within_its_grant() {
     assert_eq!(found["id"], world.installation);
     let path = format!("/app/installations/{}/access_tokens", world.installation);
     let (status, narrow) = world
-        .post(
-            &jwt,
-            &path,
-            json!({ "permissions": { "contents": "read" } }),
-        )
+        .post(&jwt, &path, json!({ "permissions": { "contents": "read" } }))
         .await;
     assert_eq!(status, 201);
     let narrow = narrow["token"].as_str().unwrap().to_owned();
     assert_eq!(
-        world
-            .get(&narrow, "/repos/acme/ops/contents/README.md")
-            .await
-            .0,
+        world.get(&narrow, "/repos/acme/ops/contents/README.md").await.0,
         200
     );
     let (status, refusal) = world.get(&narrow, "/repos/acme/ops/pulls").await;
@@ -207,17 +187,10 @@ async fn an_app_authenticates_and_stays_within_its_grant() {
         (403, Some("Resource not accessible by integration"))
     );
     let (status, _) = world
-        .post(
-            &jwt,
-            &path,
-            json!({ "permissions": { "secrets": "write" } }),
-        )
+        .post(&jwt, &path, json!({ "permissions": { "secrets": "write" } }))
         .await;
     assert_eq!(status, 422);
-    world
-        .sandbox
-        .clock()
-        .advance(jiff::SignedDuration::from_mins(61));
+    world.sandbox.clock().advance(jiff::SignedDuration::from_mins(61));
     assert_eq!(world.get(&narrow, "/repos/acme/ops").await.0, 401);
     assert_eq!(
         world.get(&jwt, "/app").await.0,
@@ -234,10 +207,7 @@ async fn teams_count_children_and_tell_who_is_pending() {
     let token = world.token();
     let membership = async |team: &str, login: &str| {
         world
-            .get(
-                &token,
-                &format!("/orgs/acme/teams/{team}/memberships/{login}"),
-            )
+            .get(&token, &format!("/orgs/acme/teams/{team}/memberships/{login}"))
             .await
     };
     assert_eq!(membership("finance", "alice").await.1["state"], "active");
@@ -257,9 +227,7 @@ async fn approvals_move_with_a_force_push_and_merges_are_strict() {
         .push_files(REPO, "topic", &[("a.txt", "1\n")], "One", false)
         .unwrap();
     let body = json!({ "head": "topic", "base": "main", "title": "Topic", "body": "words" });
-    let (status, pull) = world
-        .post(&token, "/repos/acme/ops/pulls", body.clone())
-        .await;
+    let (status, pull) = world.post(&token, "/repos/acme/ops/pulls", body.clone()).await;
     assert_eq!(
         (status, pull["number"].as_u64(), pull["mergeable"].as_bool()),
         (201, Some(1), Some(true))
@@ -285,21 +253,13 @@ async fn approvals_move_with_a_force_push_and_merges_are_strict() {
         (422, Some("Can not approve your own pull request"))
     );
     sandbox.as_user("alice").approve(REPO, 1).unwrap();
-    assert_eq!(
-        sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"],
-        first.as_str()
-    );
+    assert_eq!(sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"], first.as_str());
     let second = sandbox
         .as_user("bob")
         .push_files(REPO, "topic", &[("a.txt", "2\n")], "Two", true)
         .unwrap();
-    assert_eq!(
-        sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"],
-        second.as_str()
-    );
-    let (_, activity) = world
-        .get(&token, "/repos/acme/ops/activity?ref=topic")
-        .await;
+    assert_eq!(sandbox.reviews(REPO, 1).unwrap()[0]["commit_id"], second.as_str());
+    let (_, activity) = world.get(&token, "/repos/acme/ops/activity?ref=topic").await;
     assert_eq!(activity[0]["activity_type"], "force_push");
     assert_eq!(activity[0]["before"], first.as_str());
 
@@ -315,10 +275,7 @@ async fn approvals_move_with_a_force_push_and_merges_are_strict() {
     let (_, commit) = world
         .get(
             &token,
-            &format!(
-                "/repos/acme/ops/commits/{}",
-                merged["sha"].as_str().unwrap()
-            ),
+            &format!("/repos/acme/ops/commits/{}", merged["sha"].as_str().unwrap()),
         )
         .await;
     assert_eq!(commit["parents"][1]["sha"], second.as_str());
@@ -395,19 +352,12 @@ async fn accounts_change_names_and_go() {
         .unwrap();
     sandbox.as_user("alice").approve(REPO, 1).unwrap();
     sandbox.rename_user("alice", "alicia").unwrap();
-    assert_eq!(
-        sandbox.reviews(REPO, 1).unwrap()[0]["user"]["login"],
-        "alicia"
-    );
+    assert_eq!(sandbox.reviews(REPO, 1).unwrap()[0]["user"]["login"], "alicia");
     sandbox.delete_user("alicia").unwrap();
     assert!(sandbox.reviews(REPO, 1).unwrap()[0]["user"].is_null());
-    let (_, commits) = world
-        .get(&world.token(), "/repos/acme/ops/pulls/1/commits")
-        .await;
+    let (_, commits) = world.get(&world.token(), "/repos/acme/ops/pulls/1/commits").await;
     assert_eq!(commits[0]["author"]["login"], "bob");
     sandbox.delete_user("bob").unwrap();
-    let (_, commits) = world
-        .get(&world.token(), "/repos/acme/ops/pulls/1/commits")
-        .await;
+    let (_, commits) = world.get(&world.token(), "/repos/acme/ops/pulls/1/commits").await;
     assert!(commits[0]["author"].is_null());
 }

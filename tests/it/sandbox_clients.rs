@@ -10,8 +10,7 @@ use crate::sandbox::{REPO, World};
 #[tokio::test]
 async fn octocrab_opens_reads_and_merges() {
     let world = World::new();
-    let key =
-        jsonwebtoken::EncodingKey::from_rsa_pem(world.app.private_key_pem.as_bytes()).unwrap();
+    let key = jsonwebtoken::EncodingKey::from_rsa_pem(world.app.private_key_pem.as_bytes()).unwrap();
     let app = Octocrab::builder()
         .base_uri(world.sandbox.api_url())
         .unwrap()
@@ -24,9 +23,7 @@ async fn octocrab_opens_reads_and_merges() {
         .await
         .unwrap();
     assert_eq!(found.id, InstallationId(world.installation));
-    let bot = app
-        .installation(InstallationId(world.installation))
-        .unwrap();
+    let bot = app.installation(InstallationId(world.installation)).unwrap();
     world
         .sandbox
         .as_user("bob")
@@ -49,11 +46,7 @@ async fn octocrab_opens_reads_and_merges() {
         .await
         .unwrap();
     assert_eq!(pull.mergeable, Some(true));
-    world
-        .sandbox
-        .as_user("alice")
-        .approve(REPO, pull.number)
-        .unwrap();
+    world.sandbox.as_user("alice").approve(REPO, pull.number).unwrap();
     let reviews = pulls.list_reviews(pull.number).send().await.unwrap();
     assert_eq!(reviews.items[0].user.as_ref().unwrap().login, "alice");
     let checks = bot.checks("acme", "ops");
@@ -79,10 +72,7 @@ async fn octocrab_opens_reads_and_merges() {
         .await
         .unwrap();
     assert!(merged.merged && merged.sha.is_some());
-    bot.commits("acme", "ops")
-        .get(merged.sha.unwrap())
-        .await
-        .unwrap();
+    bot.commits("acme", "ops").get(merged.sha.unwrap()).await.unwrap();
     assert_described(&world.sandbox.requests());
 }
 
@@ -94,8 +84,7 @@ fn libgit2_fetches_and_pushes_with_an_app_token() {
     let credentials = || {
         let token = token.clone();
         let mut callbacks = git2::RemoteCallbacks::new();
-        callbacks
-            .credentials(move |_, _, _| git2::Cred::userpass_plaintext("x-access-token", &token));
+        callbacks.credentials(move |_, _, _| git2::Cred::userpass_plaintext("x-access-token", &token));
         callbacks
     };
     let mut fetch = git2::FetchOptions::new();
@@ -167,10 +156,7 @@ fn a_push_that_brings_the_head_to_the_base_counts_as_a_merge() {
     crate::sandbox::git_ok(home.path(), &["push", "-q", "origin", "origin/two:main"]);
     let merged = sandbox.pull(REPO, two).unwrap();
     assert_eq!(
-        (
-            merged["merged"].as_bool(),
-            merged["merged_by"]["login"].as_str()
-        ),
+        (merged["merged"].as_bool(), merged["merged_by"]["login"].as_str()),
         (Some(true), Some("root"))
     );
     assert_eq!(merged["merge_commit_sha"], twin.as_str());

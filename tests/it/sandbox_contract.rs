@@ -16,10 +16,7 @@ async fn every_answer_is_as_github_describes_it() {
     world.sandbox.set_webhook_url(world.app.id, &url).unwrap();
     walk(&world).await;
     let checked = assert_described(&world.sandbox.requests());
-    assert!(
-        packages().is_none() || checked > 90,
-        "only {checked} exchanges"
-    );
+    assert!(packages().is_none() || checked > 90, "only {checked} exchanges");
 }
 
 #[tokio::test]
@@ -129,11 +126,7 @@ async fn a_departure_is_noticed() {
     let good = world.sandbox.requests().remove(0);
     assert_eq!(description.check(&good), Vec::<String>::new());
     let mut missing = good.clone();
-    missing
-        .response
-        .as_object_mut()
-        .unwrap()
-        .remove("default_branch");
+    missing.response.as_object_mut().unwrap().remove("default_branch");
     let mut mistyped = good.clone();
     mistyped.response["owner"]["id"] = json!("one");
     let mut undated = good.clone();

@@ -17,8 +17,7 @@ async fn webhooks_are_signed_lost_doubled_held_and_redelivered() {
     sandbox.set_webhook_url(world.app.id, &url).unwrap();
     sandbox.quiesce().await;
     let names = || -> Vec<String> {
-        let name =
-            |headers: &http::HeaderMap| headers["x-github-event"].to_str().unwrap().to_owned();
+        let name = |headers: &http::HeaderMap| headers["x-github-event"].to_str().unwrap().to_owned();
         seen.lock()
             .unwrap()
             .iter()
@@ -30,8 +29,7 @@ async fn webhooks_are_signed_lost_doubled_held_and_redelivered() {
     let signature = {
         use hmac::{KeyInit, Mac};
         let mut mac =
-            hmac::Hmac::<sha2::Sha256>::new_from_slice(world.app.webhook_secret.as_bytes())
-                .unwrap();
+            hmac::Hmac::<sha2::Sha256>::new_from_slice(world.app.webhook_secret.as_bytes()).unwrap();
         mac.update(&body);
         format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
     };
@@ -114,17 +112,10 @@ async fn faults_strike_once_and_before_or_after_the_effect() {
         status: 429,
         retry_after: 7,
     });
-    let (status, _, headers) = world
-        .send(Method::POST, &token, comments, body.clone())
-        .await;
-    assert_eq!(
-        (status, headers["retry-after"].to_str().unwrap()),
-        (429, "7")
-    );
+    let (status, _, headers) = world.send(Method::POST, &token, comments, body.clone()).await;
+    assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "7"));
     fault(Failure::PrimaryLimit { reset_in: 60 });
-    let (status, _, headers) = world
-        .send(Method::POST, &token, comments, body.clone())
-        .await;
+    let (status, _, headers) = world.send(Method::POST, &token, comments, body.clone()).await;
     assert_eq!(
         (status, headers["x-ratelimit-remaining"].to_str().unwrap()),
         (403, "0")
@@ -169,14 +160,8 @@ async fn pages_link_and_unchanged_answers_are_free() {
         link.contains("page=2>; rel=\"next\"") && link.contains("rel=\"last\""),
         "{link}"
     );
-    let remaining = headers["x-ratelimit-remaining"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let url = format!(
-        "{}/repos/acme/ops/branches?per_page=2",
-        world.sandbox.api_url()
-    );
+    let remaining = headers["x-ratelimit-remaining"].to_str().unwrap().to_owned();
+    let url = format!("{}/repos/acme/ops/branches?per_page=2", world.sandbox.api_url());
     let again = world
         .http
         .get(url)

@@ -43,29 +43,18 @@ fn git_clones_pushes_and_is_refused_by_rules() {
         "{words}"
     );
 
-    git_ok(
-        &work,
-        &["commit", "-q", "--amend", "-m", "Add x differently"],
-    );
+    git_ok(&work, &["commit", "-q", "--amend", "-m", "Add x differently"]);
     let refused = git(&work, &["push", "--force", "origin", "feature"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Cannot force-push"));
     assert_eq!(world.sandbox.branch_head(REPO, "feature").unwrap(), head);
 
     git_ok(
         &work,
-        &[
-            "push",
-            "-q",
-            &world.remote(&world.token()),
-            "feature:ledger",
-        ],
+        &["push", "-q", &world.remote(&world.token()), "feature:ledger"],
     );
     assert!(world.sandbox.branch_head(REPO, "ledger").is_ok());
 
-    let stranger = git(
-        home.path(),
-        &["clone", "-q", &world.remote("nonsense"), "other"],
-    );
+    let stranger = git(home.path(), &["clone", "-q", &world.remote("nonsense"), "other"]);
     assert!(!stranger.status.success());
 }
 
@@ -87,10 +76,7 @@ fn git_brings_large_packs_and_many_wants() {
     std::fs::write(home.path().join("noise.bin"), noise).unwrap();
     git_ok(home.path(), &["add", "."]);
     git_ok(home.path(), &["commit", "-qm", "Noise"]);
-    git_ok(
-        home.path(),
-        &["push", "-q", "origin", "HEAD:refs/heads/noise"],
-    );
+    git_ok(home.path(), &["push", "-q", "origin", "HEAD:refs/heads/noise"]);
     git_ok(
         home.path(),
         &[
@@ -108,9 +94,7 @@ fn git_brings_large_packs_and_many_wants() {
     let other = tempfile::tempdir().unwrap();
     git_ok(
         other.path(),
-        &[
-            "clone", "-q", "--depth", "1", "--branch", "noise", &remote, ".",
-        ],
+        &["clone", "-q", "--depth", "1", "--branch", "noise", &remote, "."],
     );
 }
 

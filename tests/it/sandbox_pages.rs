@@ -43,19 +43,14 @@ impl<'a> Browser<'a> {
             .await
             .unwrap();
         if let Some(cookie) = answer.headers().get("set-cookie") {
-            self.cookie = cookie
-                .to_str()
-                .unwrap()
-                .split(';')
-                .next()
-                .unwrap()
-                .to_owned();
+            self.cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
         }
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 }
 
-const BODY: &str = "Pay **ACME**\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<script>alert(1)</script> [x](javascript:alert(1))";
+const BODY: &str =
+    "Pay **ACME**\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<script>alert(1)</script> [x](javascript:alert(1))";
 
 fn open(world: &World) -> u64 {
     let bob = world.sandbox.as_user("bob");
@@ -67,8 +62,7 @@ fn open(world: &World) -> u64 {
         false,
     )
     .unwrap();
-    bob.open_pull(REPO, "topic", "main", "Pay <ACME>", BODY)
-        .unwrap()
+    bob.open_pull(REPO, "topic", "main", "Pay <ACME>", BODY).unwrap()
 }
 
 #[tokio::test]
@@ -110,13 +104,7 @@ async fn people_sign_in_review_and_merge_by_forms() {
     let here = world.sandbox.url();
     let review = format!("/acme/ops/pull/{n}/review");
     let mut browser = Browser::new(&world);
-    assert_eq!(
-        browser
-            .post(&here, &review, &[("event", "APPROVE")])
-            .await
-            .0,
-        401
-    );
+    assert_eq!(browser.post(&here, &review, &[("event", "APPROVE")]).await.0, 401);
     assert_eq!(
         browser
             .post(&here, "/sign-in", &[("login", "alice"), ("back", "/")])
@@ -139,27 +127,16 @@ async fn people_sign_in_review_and_merge_by_forms() {
             .0,
         303
     );
-    assert_eq!(
-        world.sandbox.reviews(REPO, n).unwrap()[0]["state"],
-        "APPROVED"
-    );
+    assert_eq!(world.sandbox.reviews(REPO, n).unwrap()[0]["state"], "APPROVED");
     assert_eq!(
         browser
-            .post(
-                &here,
-                &review,
-                &[("event", "ISSUE_COMMENT"), ("body", "hello")]
-            )
+            .post(&here, &review, &[("event", "ISSUE_COMMENT"), ("body", "hello")])
             .await
             .0,
         303
     );
     let (status, page) = browser
-        .post(
-            &here,
-            &review,
-            &[("event", "REQUEST_CHANGES"), ("body", "")],
-        )
+        .post(&here, &review, &[("event", "REQUEST_CHANGES"), ("body", "")])
         .await;
     assert!(
         status == 422 && page.contains("role=\"alert\"") && page.contains("Body can"),

@@ -63,17 +63,11 @@ pub(crate) async fn walk(world: &World) {
         "/repos/acme/ops/rules/branches/main",
         "/repos/acme/ops/collaborators/alice/permission",
     ] {
-        assert_eq!(
-            call("GET", &token, path, Value::Null).await.0,
-            200,
-            "{path}"
-        );
+        assert_eq!(call("GET", &token, path, Value::Null).await.0, 200, "{path}");
     }
     let id = sandbox.user_id("alice").unwrap();
     assert_eq!(
-        call("GET", &token, &format!("/user/{id}"), Value::Null)
-            .await
-            .0,
+        call("GET", &token, &format!("/user/{id}"), Value::Null).await.0,
         200
     );
     assert_eq!(call("GET", &alice, "/user", Value::Null).await.0, 200);
@@ -83,10 +77,7 @@ pub(crate) async fn walk(world: &World) {
             .0,
         204
     );
-    assert_eq!(
-        call("GET", &token, "/repos/acme/none", Value::Null).await.0,
-        404
-    );
+    assert_eq!(call("GET", &token, "/repos/acme/none", Value::Null).await.0, 404);
     assert_eq!(
         call(
             "GET",
@@ -102,15 +93,10 @@ pub(crate) async fn walk(world: &World) {
     let base = sandbox.branch_head(REPO, "main").unwrap();
     let created = json!({ "ref": "refs/heads/made", "sha": base });
     assert_eq!(
-        call("POST", &token, &repo("/git/refs"), created.clone())
-            .await
-            .0,
+        call("POST", &token, &repo("/git/refs"), created.clone()).await.0,
         201
     );
-    assert_eq!(
-        call("POST", &token, &repo("/git/refs"), created).await.0,
-        422
-    );
+    assert_eq!(call("POST", &token, &repo("/git/refs"), created).await.0, 422);
     let head = sandbox
         .as_user("bob")
         .push_files(
@@ -135,25 +121,15 @@ pub(crate) async fn walk(world: &World) {
         204
     );
     assert_eq!(
-        call(
-            "GET",
-            &token,
-            &repo(&format!("/git/commits/{head}")),
-            Value::Null
-        )
-        .await
-        .0,
+        call("GET", &token, &repo(&format!("/git/commits/{head}")), Value::Null)
+            .await
+            .0,
         200
     );
     assert_eq!(
-        call(
-            "GET",
-            &token,
-            &repo(&format!("/commits/{head}")),
-            Value::Null
-        )
-        .await
-        .0,
+        call("GET", &token, &repo(&format!("/commits/{head}")), Value::Null)
+            .await
+            .0,
         200
     );
     let blob = call("GET", &token, &repo("/contents/README.md"), Value::Null)
@@ -163,14 +139,9 @@ pub(crate) async fn walk(world: &World) {
         .unwrap()
         .to_owned();
     assert_eq!(
-        call(
-            "GET",
-            &token,
-            &repo(&format!("/git/blobs/{blob}")),
-            Value::Null
-        )
-        .await
-        .0,
+        call("GET", &token, &repo(&format!("/git/blobs/{blob}")), Value::Null)
+            .await
+            .0,
         200
     );
     assert_eq!(
@@ -180,17 +151,11 @@ pub(crate) async fn walk(world: &World) {
         200
     );
     let put = json!({ "message": "Add", "content": "aGVsbG8K", "branch": "topic" });
-    assert_eq!(
-        call("PUT", &token, &repo("/contents/b.txt"), put).await.0,
-        201
-    );
+    assert_eq!(call("PUT", &token, &repo("/contents/b.txt"), put).await.0, 201);
     let head = sandbox.branch_head(REPO, "topic").unwrap();
 
     let open = json!({ "head": "topic", "base": "main", "title": "Topic", "body": "words", "draft": false });
-    assert_eq!(
-        call("POST", &token, &repo("/pulls"), open.clone()).await.0,
-        201
-    );
+    assert_eq!(call("POST", &token, &repo("/pulls"), open.clone()).await.0, 201);
     assert_eq!(call("POST", &token, &repo("/pulls"), open).await.0, 422);
     let reviewers = json!({ "reviewers": ["alice"] });
     assert_eq!(
@@ -223,14 +188,9 @@ pub(crate) async fn walk(world: &World) {
         );
     }
     assert_eq!(
-        call(
-            "DELETE",
-            &token,
-            &repo("/pulls/1/requested_reviewers"),
-            reviewers
-        )
-        .await
-        .0,
+        call("DELETE", &token, &repo("/pulls/1/requested_reviewers"), reviewers)
+            .await
+            .0,
         200
     );
     assert_eq!(
@@ -256,9 +216,7 @@ pub(crate) async fn walk(world: &World) {
     let review = repo(&format!("/pulls/1/reviews/{}", review["id"]));
     assert_eq!(call("GET", &token, &review, Value::Null).await.0, 200);
     assert_eq!(
-        call("PUT", &alice, &review, json!({ "body": "fine" }))
-            .await
-            .0,
+        call("PUT", &alice, &review, json!({ "body": "fine" })).await.0,
         200
     );
     assert_eq!(
@@ -351,14 +309,9 @@ pub(crate) async fn walk(world: &World) {
     );
     let status_body = json!({ "state": "success", "context": "ci", "description": "ok", "target_url": "https://example.com" });
     assert_eq!(
-        call(
-            "POST",
-            &token,
-            &repo(&format!("/statuses/{head}")),
-            status_body
-        )
-        .await
-        .0,
+        call("POST", &token, &repo(&format!("/statuses/{head}")), status_body)
+            .await
+            .0,
         201
     );
     assert_eq!(
@@ -404,9 +357,7 @@ pub(crate) async fn walk(world: &World) {
             "required_status_checks": [{ "context": "countersign", "integration_id": world.app.id }] } }],
     });
     assert_eq!(
-        call("POST", &token, &repo("/rulesets"), ruleset.clone())
-            .await
-            .0,
+        call("POST", &token, &repo("/rulesets"), ruleset.clone()).await.0,
         403
     );
     let (status, made) = call("POST", &root, &repo("/rulesets"), ruleset).await;
@@ -420,14 +371,9 @@ pub(crate) async fn walk(world: &World) {
             .0,
         200
     );
+    assert_eq!(call("GET", &token, &repo("/rulesets"), Value::Null).await.0, 200);
     assert_eq!(
-        call("GET", &token, &repo("/rulesets"), Value::Null).await.0,
-        200
-    );
-    assert_eq!(
-        call("PUT", &root, &ruleset, json!({ "name": "renamed" }))
-            .await
-            .0,
+        call("PUT", &root, &ruleset, json!({ "name": "renamed" })).await.0,
         200
     );
     let protection = json!({
@@ -443,42 +389,25 @@ pub(crate) async fn walk(world: &World) {
         200
     );
     assert_eq!(
-        call(
-            "GET",
-            &token,
-            &repo("/branches/main/protection"),
-            Value::Null
-        )
-        .await
-        .0,
-        200
-    );
-    assert_eq!(
-        call("GET", &token, &repo("/branches/main"), Value::Null)
+        call("GET", &token, &repo("/branches/main/protection"), Value::Null)
             .await
             .0,
         200
     );
     assert_eq!(
-        call(
-            "PUT",
-            &token,
-            &repo("/pulls/1/merge"),
-            json!({ "sha": head })
-        )
-        .await
-        .0,
+        call("GET", &token, &repo("/branches/main"), Value::Null).await.0,
+        200
+    );
+    assert_eq!(
+        call("PUT", &token, &repo("/pulls/1/merge"), json!({ "sha": head }))
+            .await
+            .0,
         405
     );
     assert_eq!(
-        call(
-            "DELETE",
-            &root,
-            &repo("/branches/main/protection"),
-            Value::Null
-        )
-        .await
-        .0,
+        call("DELETE", &root, &repo("/branches/main/protection"), Value::Null)
+            .await
+            .0,
         204
     );
     assert_eq!(call("DELETE", &root, &ruleset, Value::Null).await.0, 204);
@@ -499,20 +428,13 @@ pub(crate) async fn walk(world: &World) {
         202
     );
     assert_eq!(
-        call("GET", &token, &repo("/pulls/1/merge"), Value::Null)
-            .await
-            .0,
+        call("GET", &token, &repo("/pulls/1/merge"), Value::Null).await.0,
         404
     );
     assert_eq!(
-        call(
-            "PUT",
-            &token,
-            &repo("/pulls/1/merge"),
-            json!({ "sha": head })
-        )
-        .await
-        .0,
+        call("PUT", &token, &repo("/pulls/1/merge"), json!({ "sha": head }))
+            .await
+            .0,
         409
     );
     assert_eq!(
@@ -527,15 +449,10 @@ pub(crate) async fn walk(world: &World) {
         200
     );
     assert_eq!(
-        call("GET", &token, &repo("/pulls/1/merge"), Value::Null)
-            .await
-            .0,
+        call("GET", &token, &repo("/pulls/1/merge"), Value::Null).await.0,
         204
     );
-    assert_eq!(
-        call("GET", &token, &repo("/pulls/1"), Value::Null).await.0,
-        200
-    );
+    assert_eq!(call("GET", &token, &repo("/pulls/1"), Value::Null).await.0, 200);
 
     // What only events tell.
     sandbox
@@ -546,14 +463,8 @@ pub(crate) async fn walk(world: &World) {
         .as_user("bob")
         .open_pull(REPO, "second", "main", "Second", "")
         .unwrap();
-    sandbox
-        .as_user("bob")
-        .set_draft(REPO, second, true)
-        .unwrap();
-    sandbox
-        .as_user("bob")
-        .set_draft(REPO, second, false)
-        .unwrap();
+    sandbox.as_user("bob").set_draft(REPO, second, true).unwrap();
+    sandbox.as_user("bob").set_draft(REPO, second, false).unwrap();
     sandbox
         .as_user("bob")
         .push_files(REPO, "second", &[("d.txt", "2\n")], "D2", true)
@@ -564,14 +475,8 @@ pub(crate) async fn walk(world: &World) {
         .unwrap();
     sandbox.as_user("bob").close(REPO, second).unwrap();
     sandbox.as_user("bob").reopen(REPO, second).unwrap();
-    sandbox
-        .as_user("alice")
-        .rerequest_check(REPO, run_id)
-        .unwrap();
-    sandbox
-        .as_user("alice")
-        .rerequest_suite(REPO, run_id)
-        .unwrap();
+    sandbox.as_user("alice").rerequest_check(REPO, run_id).unwrap();
+    sandbox.as_user("alice").rerequest_suite(REPO, run_id).unwrap();
     sandbox
         .as_user("alice")
         .press_check_button(REPO, run_id, "again")
@@ -580,10 +485,7 @@ pub(crate) async fn walk(world: &World) {
         .as_user("alice")
         .merge(REPO, second, MergeMethod::Squash)
         .unwrap();
-    sandbox
-        .as_user("bob")
-        .delete_branch(REPO, "second")
-        .unwrap();
+    sandbox.as_user("bob").delete_branch(REPO, "second").unwrap();
     sandbox.add_team("acme", "Legal", None).unwrap();
     sandbox.add_member("acme", "legal", "bob").unwrap();
     sandbox
@@ -596,9 +498,7 @@ pub(crate) async fn walk(world: &World) {
     sandbox.quiesce().await;
 
     assert_eq!(
-        call("GET", &jwt, "/app/hook/deliveries", Value::Null)
-            .await
-            .0,
+        call("GET", &jwt, "/app/hook/deliveries", Value::Null).await.0,
         200
     );
     let (_, list) = call("GET", &jwt, "/app/hook/deliveries?per_page=2", Value::Null).await;
@@ -611,9 +511,7 @@ pub(crate) async fn walk(world: &World) {
         202
     );
     assert_eq!(
-        call("DELETE", &token, "/installation/token", Value::Null)
-            .await
-            .0,
+        call("DELETE", &token, "/installation/token", Value::Null).await.0,
         204
     );
     sandbox.quiesce().await;

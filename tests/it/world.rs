@@ -28,27 +28,27 @@ use countersign::{
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
-pub const REPO: &str = "acme/approvals";
+pub(crate) const REPO: &str = "acme/approvals";
 const LOGINS: &[&str] = &["alice", "bob", "carol", "carol-oncall", "dave", "erin"];
 const AGENTS: &[&str] = &["support-agent", "campaign-agent", "payments-agent"];
 
 /// What may be changed before the world begins.
 #[derive(Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Edits of policy files: path, from, to.
-    pub edits: Vec<(&'static str, &'static str, &'static str)>,
+    pub(crate) edits: Vec<(&'static str, &'static str, &'static str)>,
     /// Whether the agents' accounts exist, for pull requests of their own.
-    pub agent_accounts: bool,
+    pub(crate) agent_accounts: bool,
 }
 
-pub struct World {
-    pub github: Running,
-    pub targets: Targets,
-    pub bot: Bot,
-    pub address: SocketAddr,
-    pub genesis: Digest,
-    pub data: tempfile::TempDir,
-    pub app: AppCredentials,
+pub(crate) struct World {
+    pub(crate) github: Running,
+    pub(crate) targets: Targets,
+    pub(crate) bot: Bot,
+    pub(crate) address: SocketAddr,
+    pub(crate) genesis: Digest,
+    pub(crate) data: tempfile::TempDir,
+    pub(crate) app: AppCredentials,
     keys: BTreeMap<&'static str, SigningKey>,
     http: reqwest::Client,
     settings: Arc<Settings>,
@@ -57,11 +57,11 @@ pub struct World {
 }
 
 /// Runs a story in a world of its own and ends it strictly.
-pub async fn story(tell: impl AsyncFnOnce(&mut World)) {
+pub(crate) async fn story(tell: impl AsyncFnOnce(&mut World)) {
     story_with(Setup::default(), tell).await;
 }
 
-pub async fn story_with(setup: Setup, tell: impl AsyncFnOnce(&mut World)) {
+pub(crate) async fn story_with(setup: Setup, tell: impl AsyncFnOnce(&mut World)) {
     let mut world = World::begin(setup).await;
     tell(&mut world).await;
     world.finish().await;
@@ -77,7 +77,7 @@ fn openssh(key: &SigningKey) -> String {
 }
 
 impl World {
-    pub async fn begin(setup: Setup) -> Self {
+    pub(crate) async fn begin(setup: Setup) -> Self {
         let github = Sandbox::start(Options::default()).unwrap();
         github.add_org("acme").unwrap();
         for login in LOGINS {
@@ -97,8 +97,10 @@ impl World {
                 github.add_member("acme", team, member).unwrap();
             }
         }
-        let mut accounts: Vec<(String, u64)> =
-            LOGINS.iter().map(|login| ((*login).to_owned(), github.user_id(login).unwrap())).collect();
+        let mut accounts: Vec<(String, u64)> = LOGINS
+            .iter()
+            .map(|login| ((*login).to_owned(), github.user_id(login).unwrap()))
+            .collect();
         for (i, agent) in AGENTS.iter().enumerate() {
             let login = format!("{agent}[bot]");
             let id = if setup.agent_accounts {
@@ -110,9 +112,12 @@ impl World {
             accounts.push((login, id));
         }
         let targets = Targets::start().await.unwrap();
-        let keys: BTreeMap<&'static str, SigningKey> = AGENTS.iter().map(|name| (*name, fixed_key(name))).collect();
-        let public: Vec<(String, String)> =
-            keys.iter().map(|(name, key)| ((*name).to_owned(), openssh(key))).collect();
+        let keys: BTreeMap<&'static str, SigningKey> =
+            AGENTS.iter().map(|name| (*name, fixed_key(name))).collect();
+        let public: Vec<(String, String)> = keys
+            .iter()
+            .map(|(name, key)| ((*name).to_owned(), openssh(key)))
+            .collect();
         let facts = Facts {
             bank_url: targets.bank().url(),
             crm_url: targets.crm().url(),
@@ -128,18 +133,29 @@ impl World {
         if let Err(errors) = compile(&files) {
             panic!("{errors:#?}");
         }
-        let held: Vec<(String, String)> =
-            files.iter().map(|file| (format!("policies/{}", file.path), file.text.clone())).collect();
-        let held: Vec<(&str, &str)> = held.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let held: Vec<(String, String)> = files
+            .iter()
+            .map(|file| (format!("policies/{}", file.path), file.text.clone()))
+            .collect();
+        let held: Vec<(&str, &str)> = held
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .collect();
         github.add_repo(REPO, &held).unwrap();
         for team in ["finance", "treasury", "marketing"] {
-            github.set_team_permission(REPO, team, countersign::sandbox::Permission::Write).unwrap();
+            github
+                .set_team_permission(REPO, team, countersign::sandbox::Permission::Write)
+                .unwrap();
         }
-        github.set_permission(REPO, "mallory", countersign::sandbox::Permission::Write).unwrap();
+        github
+            .set_permission(REPO, "mallory", countersign::sandbox::Permission::Write)
+            .unwrap();
         if setup.agent_accounts {
             for agent in AGENTS {
                 let login = format!("{agent}[bot]");
-                github.set_permission(REPO, &login, countersign::sandbox::Permission::Write).unwrap();
+                github
+                    .set_permission(REPO, &login, countersign::sandbox::Permission::Write)
+                    .unwrap();
             }
         }
         let app = github
@@ -185,7 +201,9 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Self::serve(bot.clone(), listener);
-        github.set_webhook_url(app.id, &format!("http://{address}/webhooks/github")).unwrap();
+        github
+            .set_webhook_url(app.id, &format!("http://{address}/webhooks/github"))
+            .unwrap();
         let mut world = Self {
             github,
             targets,
@@ -215,10 +233,16 @@ impl World {
         let (gate, executor) = (Signer::generate().unwrap(), Signer::generate().unwrap());
         gate.save(&secrets.join("gate")).unwrap();
         executor.save(&secrets.join("executor")).unwrap();
-        for (name, text) in [("app.pem", &app.private_key_pem), ("webhook", &app.webhook_secret)] {
+        for (name, text) in [
+            ("app.pem", &app.private_key_pem),
+            ("webhook", &app.webhook_secret),
+        ] {
             let path = secrets.join(name);
             std::fs::write(&path, text).unwrap();
-            std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(&path).unwrap().permissions(), 0o600);
+            std::os::unix::fs::PermissionsExt::set_mode(
+                &mut std::fs::metadata(&path).unwrap().permissions(),
+                0o600,
+            );
             let mut permissions = std::fs::metadata(&path).unwrap().permissions();
             std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
             std::fs::set_permissions(&path, permissions).unwrap();
@@ -234,9 +258,16 @@ impl World {
         let remote = github.git_dir(REPO).unwrap();
         let dir = data.join("init.git");
         let begun = tokio::task::spawn_blocking(move || {
-            let committer = Committer::new("countersign[bot]", "countersign@users.noreply.github.com").unwrap();
+            let committer =
+                Committer::new("countersign[bot]", "countersign@users.noreply.github.com").unwrap();
             let at = Timestamp::from_millis(now());
-            let init_with = Init { dir, genesis, gate: &gate, committer, at };
+            let init_with = Init {
+                dir,
+                genesis,
+                gate: &gate,
+                committer,
+                at,
+            };
             init(init_with, remote.to_str().unwrap(), None).unwrap()
         })
         .await
@@ -269,9 +300,11 @@ impl World {
     }
 
     /// Stops the bot's process as a crash would, and starts another one on the same data.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.stop().await;
-        let bot = assemble(Arc::clone(&self.settings), Self::clock(&self.skew)).await.unwrap();
+        let bot = assemble(Arc::clone(&self.settings), Self::clock(&self.skew))
+            .await
+            .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = listener.local_addr().unwrap();
         self.server = Self::serve(bot.clone(), listener);
@@ -290,17 +323,18 @@ impl World {
     }
 
     /// Moves the bot's clock; GitHub's stays.
-    pub fn later(&self, span: Duration) {
+    pub(crate) fn later(&self, span: Duration) {
         let millis = i64::try_from(span.as_millis()).unwrap();
         self.skew.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Waits until nothing is on its way: no webhook, no look, no task.
-    pub async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         loop {
             self.github.quiesce().await;
             let before = self.bot.ledger_size();
             self.bot.queue().idle().await;
+            self.bot.recording().idle().await;
             self.github.quiesce().await;
             if self.bot.queue().depth() == 0 && self.bot.ledger_size() == before {
                 return;
@@ -308,23 +342,36 @@ impl World {
         }
     }
 
-    pub fn person(&self, login: &str) -> Person<'_> {
+    pub(crate) fn person(&self, login: &str) -> Person<'_> {
         self.github.as_user(login)
     }
 
     /// An agent's request, signed, as JSON.
-    pub fn request(&self, agent: &str, body: Value) -> Value {
+    pub(crate) fn request(&self, agent: &str, body: Value) -> Value {
         let mut request: Request = serde_json::from_value(with_nonce(body)).unwrap();
         request.sign(&self.keys[agent]).unwrap();
         serde_json::to_value(request).unwrap()
     }
 
     /// Sends bytes through the door as an agent; status and answer.
-    pub async fn send(&self, agent: &str, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, Value) {
+    pub(crate) async fn send(
+        &self,
+        agent: &str,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> (u16, Value) {
         let nonce: Nonce = fresh().parse().unwrap();
         let skew = self.skew.load(std::sync::atomic::Ordering::SeqCst);
         let timestamp = Timestamp::from_millis(now() + skew);
-        let signed = Signed { method, path, timestamp, nonce: &nonce, body };
+        let signed = Signed {
+            method,
+            path,
+            timestamp,
+            nonce: &nonce,
+            body,
+        };
         let signature = signed.sign(&self.keys[agent]);
         let answer = self
             .http
@@ -344,46 +391,66 @@ impl World {
     }
 
     /// Proposes; status and answer.
-    pub async fn propose(&self, agent: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn propose(&self, agent: &str, body: Value) -> (u16, Value) {
         let request = self.request(agent, body);
-        self.send(agent, "POST", "/api/v1/proposals", "application/json", request.to_string().as_bytes()).await
+        self.send(
+            agent,
+            "POST",
+            "/api/v1/proposals",
+            "application/json",
+            request.to_string().as_bytes(),
+        )
+        .await
     }
 
-    pub async fn status(&self, agent: &str, id: &str) -> Value {
-        self.send(agent, "GET", &format!("/api/v1/proposals/{id}"), "application/json", b"").await.1
+    pub(crate) async fn status(&self, agent: &str, id: &str) -> Value {
+        self.send(
+            agent,
+            "GET",
+            &format!("/api/v1/proposals/{id}"),
+            "application/json",
+            b"",
+        )
+        .await
+        .1
     }
 
     /// Proposes something that needs review; the proposal as it is told of.
-    pub async fn open(&mut self, agent: &'static str, body: Value) -> Opened {
+    pub(crate) async fn open(&mut self, agent: &'static str, body: Value) -> Opened {
         let (status, answer) = self.propose(agent, body).await;
         assert_eq!(status, 202, "{answer:#}");
         self.settle().await;
         let id = answer["id"].as_str().unwrap().to_owned();
         let told = self.status(agent, &id).await;
-        let pull = told["pull_request"].as_u64().unwrap_or_else(|| panic!("no pull request: {told:#}"));
+        let pull = told["pull_request"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no pull request: {told:#}"));
         Opened { id, pull, agent }
     }
 
     /// A payment of 12,500.00 EUR: high tier, two people of different teams.
-    pub async fn payment(&mut self) -> Opened {
+    pub(crate) async fn payment(&mut self) -> Opened {
         self.open("payments-agent", payment()).await
     }
 
     /// A campaign to 4,200 contacts: medium tier, one approval.
-    pub async fn campaign(&mut self) -> Opened {
+    pub(crate) async fn campaign(&mut self) -> Opened {
         self.open("campaign-agent", campaign()).await
     }
 
-    pub async fn approve(&mut self, login: &str, of: &Opened) -> u64 {
+    pub(crate) async fn approve(&mut self, login: &str, of: &Opened) -> u64 {
         let review = self.person(login).approve(REPO, of.pull).unwrap();
         self.settle().await;
         review
     }
 
     /// The newest conclusion of the bot's check on a proposal's head, with its title and summary.
-    pub fn check(&self, of: &Opened) -> Check {
+    pub(crate) fn check(&self, of: &Opened) -> Check {
         let pull = self.github.pull(REPO, of.pull).unwrap();
-        let runs = self.github.check_runs(REPO, pull["head"]["sha"].as_str().unwrap()).unwrap();
+        let runs = self
+            .github
+            .check_runs(REPO, pull["head"]["sha"].as_str().unwrap())
+            .unwrap();
         let run = runs.last().unwrap_or_else(|| panic!("no check run"));
         assert_eq!(run["app"]["id"], json!(self.app.id), "the check is not the app's");
         Check {
@@ -393,12 +460,15 @@ impl World {
         }
     }
 
-    pub async fn state(&self, of: &Opened) -> String {
-        self.status(of.agent, &of.id).await["state"].as_str().unwrap_or_default().to_owned()
+    pub(crate) async fn state(&self, of: &Opened) -> String {
+        self.status(of.agent, &of.id).await["state"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The kinds of entries recorded about a proposal, in order.
-    pub fn kinds(&self, of: &Opened) -> Vec<String> {
+    pub(crate) fn kinds(&self, of: &Opened) -> Vec<String> {
         self.entries()
             .into_iter()
             .filter(|entry| entry["proposal"] == json!(of.id))
@@ -407,23 +477,35 @@ impl World {
     }
 
     /// Every entry of the ledger's branch, read with plain Git.
-    pub fn entries(&self) -> Vec<Value> {
-        let log = git(&self.github.git_dir(REPO).unwrap(), &["log", "--reverse", "--format=%B", "ledger"]);
-        log.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
+    pub(crate) fn entries(&self) -> Vec<Value> {
+        let log = git(
+            &self.github.git_dir(REPO).unwrap(),
+            &["log", "--reverse", "--format=%B", "ledger"],
+        );
+        log.lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
-    pub fn subjects(&self) -> Vec<String> {
-        let log = git(&self.github.git_dir(REPO).unwrap(), &["log", "--reverse", "--format=%s", "ledger"]);
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let log = git(
+            &self.github.git_dir(REPO).unwrap(),
+            &["log", "--reverse", "--format=%s", "ledger"],
+        );
         log.lines().map(str::to_owned).collect()
     }
 
     /// How often the bank and the CRM acted.
-    pub fn acted(&self) -> (usize, usize) {
-        (self.targets.bank().effects().len(), self.targets.crm().effects().len())
+    pub(crate) fn acted(&self) -> (usize, usize) {
+        (
+            self.targets.bank().effects().len(),
+            self.targets.crm().effects().len(),
+        )
     }
 
     /// Ends the story: nothing is left over, and the ledger proves itself from a clone.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.settle().await;
         self.stop().await;
         for target in [self.targets.bank(), self.targets.crm()] {
@@ -447,37 +529,46 @@ impl World {
             }
         }
         let clone = tempfile::tempdir().unwrap();
-        git(clone.path(), &["clone", "--quiet", "--bare", self.github.git_dir(REPO).unwrap().to_str().unwrap(), "."]);
+        git(
+            clone.path(),
+            &[
+                "clone",
+                "--quiet",
+                "--bare",
+                self.github.git_dir(REPO).unwrap().to_str().unwrap(),
+                ".",
+            ],
+        );
         let report = countersign::ledger::verify(
             clone.path(),
             &"ledger".parse().unwrap(),
             self.genesis,
             None,
-            |_| {},
+            |_, _| {},
         )
         .unwrap();
-        assert!(report.findings().is_empty(), "{:#?}", report.findings());
+        assert!(report.findings.is_empty(), "{:#?}", report.findings);
     }
 }
 
-pub struct Opened {
-    pub id: String,
-    pub pull: u64,
-    pub agent: &'static str,
+pub(crate) struct Opened {
+    pub(crate) id: String,
+    pub(crate) pull: u64,
+    pub(crate) agent: &'static str,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Check {
-    pub conclusion: String,
-    pub title: String,
-    pub summary: String,
+pub(crate) struct Check {
+    pub(crate) conclusion: String,
+    pub(crate) title: String,
+    pub(crate) summary: String,
 }
 
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-pub fn fresh() -> String {
+pub(crate) fn fresh() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>())
 }
 
@@ -488,7 +579,7 @@ fn with_nonce(mut body: Value) -> Value {
     body
 }
 
-pub fn payment() -> Value {
+pub(crate) fn payment() -> Value {
     json!({
         "operation": "payments.create",
         "sponsor": "carol",
@@ -502,12 +593,12 @@ pub fn payment() -> Value {
     })
 }
 
-pub fn campaign() -> Value {
+pub(crate) fn campaign() -> Value {
     json!({
         "operation": "campaigns.send",
         "sponsor": "erin",
         "parameters": {
-            "segment_id": "customers-eu",
+            "segment_id": "spring-customers",
             "subject": "Autumn news",
             "body": "Hello from Acme.",
         },
@@ -515,7 +606,7 @@ pub fn campaign() -> Value {
     })
 }
 
-pub fn note() -> Value {
+pub(crate) fn note() -> Value {
     json!({
         "operation": "crm.note",
         "sponsor": "erin",
@@ -524,7 +615,7 @@ pub fn note() -> Value {
     })
 }
 
-pub fn git(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
     let output = std::process::Command::new("git")
         .current_dir(dir)
         .env_clear()
@@ -534,10 +625,14 @@ pub fn git(dir: &Path, args: &[&str]) -> String {
         .args(args)
         .output()
         .unwrap();
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
-pub fn merge_commit() -> MergeMethod {
+pub(crate) fn merge_commit() -> MergeMethod {
     MergeMethod::Merge
 }

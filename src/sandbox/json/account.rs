@@ -102,9 +102,7 @@ impl State {
 
     /// The short organisation of webhook payloads and memberships.
     pub(crate) fn org_simple_json(&self, id: u64) -> Value {
-        let login = self
-            .account(id)
-            .map_or("ghost", |account| account.login.as_str());
+        let login = self.account(id).map_or("ghost", |account| account.login.as_str());
         let url = format!("{}/orgs/{login}", self.api());
         json!({
             "login": login,
@@ -126,13 +124,8 @@ impl State {
         let created = self
             .account(id)
             .map_or_else(|| self.now(), |account| account.created_at);
-        let login = self
-            .account(id)
-            .map_or("ghost", |account| account.login.as_str());
-        let base = self
-            .orgs
-            .get(&id)
-            .map_or(Permission::None, |org: &Org| org.base);
+        let login = self.account(id).map_or("ghost", |account| account.login.as_str());
+        let base = self.orgs.get(&id).map_or(Permission::None, |org: &Org| org.base);
         merged(
             self.org_simple_json(id),
             json!({

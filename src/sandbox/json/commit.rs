@@ -61,12 +61,7 @@ impl State {
     }
 
     /// A commit with its statistics and files.
-    pub(crate) fn commit_full_json(
-        &self,
-        repo: &Repo,
-        git: &Repository,
-        oid: Oid,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn commit_full_json(&self, repo: &Repo, git: &Repository, oid: Oid) -> Result<Value, Refusal> {
         let commit = git.find_commit(oid)?;
         let parent = commit.parent(0).ok().and_then(|parent| parent.tree().ok());
         let changes = git::diff(git, parent.as_ref(), Some(&commit.tree()?))?;
@@ -113,10 +108,7 @@ impl State {
                 fields.insert("patch".to_owned(), Value::String(patch.clone()));
             }
             if let Some(previous) = &change.previous {
-                fields.insert(
-                    "previous_filename".to_owned(),
-                    Value::String(previous.clone()),
-                );
+                fields.insert("previous_filename".to_owned(), Value::String(previous.clone()));
             }
         }
         file

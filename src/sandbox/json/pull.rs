@@ -28,11 +28,7 @@ impl State {
                 "repo": repository,
             })
         };
-        let users: Vec<Value> = pull
-            .wanted_users
-            .iter()
-            .map(|id| self.user_json(*id))
-            .collect();
+        let users: Vec<Value> = pull.wanted_users.iter().map(|id| self.user_json(*id)).collect();
         let teams: Vec<Value> = pull
             .wanted_teams
             .iter()
@@ -152,9 +148,7 @@ impl State {
         let git = self.open_git(repo).ok()?;
         let base = Oid::from_str(&git::branch_head(&git, &pull.base_ref)?).ok()?;
         let head = Oid::from_str(&pull.head_sha).ok()?;
-        git::merge_tree(&git, base, head)
-            .ok()
-            .map(|tree| tree.is_some())
+        git::merge_tree(&git, base, head).ok().map(|tree| tree.is_some())
     }
 
     pub(crate) fn review_json(&self, repo: &Repo, pull: &Pull, review: &Review) -> Value {

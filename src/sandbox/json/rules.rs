@@ -42,20 +42,12 @@ impl State {
             }),
         );
         if let (true, Some(fields)) = (writer, full.as_object_mut()) {
-            fields.insert(
-                "bypass_actors".to_owned(),
-                Value::Array(ruleset.bypass.clone()),
-            );
+            fields.insert("bypass_actors".to_owned(), Value::Array(ruleset.bypass.clone()));
         }
         full
     }
 
-    pub(crate) fn protection_json(
-        &self,
-        repo: &Repo,
-        branch: &str,
-        protection: &Protection,
-    ) -> Value {
+    pub(crate) fn protection_json(&self, repo: &Repo, branch: &str, protection: &Protection) -> Value {
         let url = format!("{}/branches/{branch}/protection", self.repo_url(repo));
         let mut json = json!({
             "url": url,
@@ -112,11 +104,7 @@ impl State {
     }
 
     fn restrictions_json(&self, url: &str, restrictions: &Restrictions) -> Value {
-        let users: Vec<Value> = restrictions
-            .users
-            .iter()
-            .map(|id| self.user_json(*id))
-            .collect();
+        let users: Vec<Value> = restrictions.users.iter().map(|id| self.user_json(*id)).collect();
         let teams: Vec<Value> = restrictions
             .teams
             .iter()

@@ -13,12 +13,7 @@ use super::super::state::State;
 use super::{Page, redirect, render, session, view};
 
 /// Takes a form.
-pub(super) fn post(
-    state: &mut State,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Response<Body> {
+pub(super) fn post(state: &mut State, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Response<Body> {
     if !session::same_origin(state, headers) {
         return plain(StatusCode::FORBIDDEN);
     }
@@ -64,8 +59,7 @@ pub(super) fn post(
             match run(state, viewer, method, &path, body) {
                 Ok(()) => redirect(&here),
                 Err(refusal) => {
-                    let status =
-                        StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+                    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
                     match view::pull(state, owner, name, n) {
                         Ok(page) => render(
                             state,
@@ -90,16 +84,8 @@ fn review(repo: &str, n: &str, event: &str, body: &str) -> (&'static str, String
             format!("{repo}/issues/{n}/comments"),
             json!({ "body": body }),
         ),
-        "CLOSE" => (
-            "PATCH",
-            format!("{repo}/pulls/{n}"),
-            json!({ "state": "closed" }),
-        ),
-        "REOPEN" => (
-            "PATCH",
-            format!("{repo}/pulls/{n}"),
-            json!({ "state": "open" }),
-        ),
+        "CLOSE" => ("PATCH", format!("{repo}/pulls/{n}"), json!({ "state": "closed" })),
+        "REOPEN" => ("PATCH", format!("{repo}/pulls/{n}"), json!({ "state": "open" })),
         verdict => (
             "POST",
             format!("{repo}/pulls/{n}/reviews"),
@@ -108,19 +94,7 @@ fn review(repo: &str, n: &str, event: &str, body: &str) -> (&'static str, String
     }
 }
 
-fn run(
-    state: &mut State,
-    viewer: u64,
-    method: &str,
-    path: &str,
-    body: Value,
-) -> Result<(), Refusal> {
-    let call = Call::new(
-        Caller::User { id: viewer },
-        method,
-        &state.api(),
-        path,
-        body,
-    );
+fn run(state: &mut State, viewer: u64, method: &str, path: &str, body: Value) -> Result<(), Refusal> {
+    let call = Call::new(Caller::User { id: viewer }, method, &state.api(), path, body);
     routes::route(state, &call, Budgets::unlimited()).map(|_| ())
 }

@@ -29,12 +29,7 @@ pub(super) fn files(repo: &str, head: &str, changes: &[FileChange]) -> Vec<FileV
         .iter()
         .map(|change| FileView {
             path: change.path.clone(),
-            name: change
-                .path
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            name: change.path.rsplit('/').next().unwrap_or_default().to_owned(),
             href: format!("/{repo}/blob/{head}/{}", change.path),
             previous: change.previous.clone(),
             status: change.status,
@@ -67,10 +62,7 @@ fn lines(patch: &str) -> Vec<Line> {
             Some('-') => "del",
             Some(_) | None => "same",
         };
-        let (in_old, in_new) = (
-            kind == "del" || kind == "same",
-            kind == "add" || kind == "same",
-        );
+        let (in_old, in_new) = (kind == "del" || kind == "same", kind == "add" || kind == "same");
         let noted = text.starts_with('\\');
         out.push(Line {
             kind,

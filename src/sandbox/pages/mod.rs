@@ -21,14 +21,8 @@ use super::server::plain;
 use super::state::{Kind, State};
 
 const TEMPLATES: &[(&str, &str)] = &[
-    (
-        "base.html",
-        include_str!("../../../templates/sandbox/base.html"),
-    ),
-    (
-        "blob.html",
-        include_str!("../../../templates/sandbox/blob.html"),
-    ),
+    ("base.html", include_str!("../../../templates/sandbox/base.html")),
+    ("blob.html", include_str!("../../../templates/sandbox/blob.html")),
     (
         "commit.html",
         include_str!("../../../templates/sandbox/commit.html"),
@@ -37,18 +31,9 @@ const TEMPLATES: &[(&str, &str)] = &[
         "commits.html",
         include_str!("../../../templates/sandbox/commits.html"),
     ),
-    (
-        "diff.html",
-        include_str!("../../../templates/sandbox/diff.html"),
-    ),
-    (
-        "home.html",
-        include_str!("../../../templates/sandbox/home.html"),
-    ),
-    (
-        "pull.html",
-        include_str!("../../../templates/sandbox/pull.html"),
-    ),
+    ("diff.html", include_str!("../../../templates/sandbox/diff.html")),
+    ("home.html", include_str!("../../../templates/sandbox/home.html")),
+    ("pull.html", include_str!("../../../templates/sandbox/pull.html")),
     (
         "pulls.html",
         include_str!("../../../templates/sandbox/pulls.html"),
@@ -102,9 +87,7 @@ fn get(state: &State, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
         [owner, name] => return redirect(&format!("/{owner}/{name}/pulls")),
         [owner, name, "pulls"] => view::pulls(state, owner, name, query.contains("state=closed")),
         [owner, name, "pull", n, ..] => view::pull(state, owner, name, n),
-        [owner, name, "commits", branch @ ..] => {
-            view::commits(state, owner, name, &branch.join("/"))
-        }
+        [owner, name, "commits", branch @ ..] => view::commits(state, owner, name, &branch.join("/")),
         [owner, name, "commit", sha] => view::commit(state, owner, name, sha),
         [owner, name, "blob" | "raw", reference, path @ ..] => {
             view::blob(state, owner, name, reference, &path.join("/"))
@@ -113,26 +96,16 @@ fn get(state: &State, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
     };
     match page {
         Ok(page) => render(state, headers, &uri.to_string(), None, page),
-        Err(refusal) => {
-            plain(StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::NOT_FOUND))
-        }
+        Err(refusal) => plain(StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::NOT_FOUND)),
     }
 }
 
 /// Renders a page with what every page has: who looks, who could, and an error to show.
-fn render(
-    state: &State,
-    headers: &HeaderMap,
-    here: &str,
-    error: Option<&str>,
-    page: Page,
-) -> Response<Body> {
+fn render(state: &State, headers: &HeaderMap, here: &str, error: Option<&str>, page: Page) -> Response<Body> {
     let people: Vec<&str> = state
         .accounts
         .values()
-        .filter(|account| {
-            account.kind == Kind::User && !account.deleted && account.login != "ghost"
-        })
+        .filter(|account| account.kind == Kind::User && !account.deleted && account.login != "ghost")
         .map(|account| account.login.as_str())
         .collect();
     let common = json!({

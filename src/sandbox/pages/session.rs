@@ -25,10 +25,7 @@ pub(super) fn viewer(state: &State, headers: &HeaderMap) -> Option<(u64, String)
 /// The `Set-Cookie` that signs in as an account, or out.
 pub(super) fn cookie(state: &State, login: &str) -> String {
     match state.account_named(login) {
-        Some(account) => format!(
-            "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict",
-            account.login
-        ),
+        Some(account) => format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", account.login),
         None => format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"),
     }
 }

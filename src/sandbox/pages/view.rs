@@ -58,8 +58,8 @@ fn pull_state(pull: &Pull) -> &'static str {
 
 fn summary(state: &State, repo: &Repo, pull: &Pull) -> Value {
     let check = newest_runs(repo, &pull.head_sha).into_iter().next();
-    let check = check
-        .map(|run| json!({ "tone": tone(run), "text": run.title.as_ref().unwrap_or(&run.name) }));
+    let check =
+        check.map(|run| json!({ "tone": tone(run), "text": run.title.as_ref().unwrap_or(&run.name) }));
     json!({
         "number": pull.number,
         "title": pull.title,
@@ -135,15 +135,7 @@ struct Item {
     json: Value,
 }
 
-fn item(
-    state: &State,
-    at: Timestamp,
-    id: u64,
-    who: u64,
-    tone: &str,
-    what: &str,
-    text: &str,
-) -> Item {
+fn item(state: &State, at: Timestamp, id: u64, who: u64, tone: &str, what: &str, text: &str) -> Item {
     let html = if text.is_empty() {
         None
     } else {
@@ -209,15 +201,7 @@ fn timeline(state: &State, repo: &Repo, pull: &Pull) -> Vec<Value> {
             ActivityKind::BranchDeletion => ("", "deleted the branch".to_owned()),
             ActivityKind::BranchCreation | ActivityKind::PrMerge => continue,
         };
-        items.push(item(
-            state,
-            change.at,
-            change.id,
-            change.actor,
-            tone,
-            &what,
-            "",
-        ));
+        items.push(item(state, change.at, change.id, change.actor, tone, &what, ""));
     }
     if let Some(merged) = &pull.merged {
         let what = format!("merged this as {}", short(&merged.sha));
@@ -302,10 +286,7 @@ pub(super) fn pull(state: &State, owner: &str, name: &str, n: &str) -> Result<Pa
     let checks: Vec<Value> = newest_runs(repo, &pull.head_sha)
         .into_iter()
         .map(|run| {
-            let app = state
-                .apps
-                .get(&run.app)
-                .map_or("ghost", |app| app.slug.as_str());
+            let app = state.apps.get(&run.app).map_or("ghost", |app| app.slug.as_str());
             json!({
                 "name": run.name,
                 "app": app,
@@ -358,12 +339,7 @@ fn commit_json(state: &State, git: &git2::Repository, oid: Oid) -> Result<Value,
     }))
 }
 
-pub(super) fn commits(
-    state: &State,
-    owner: &str,
-    name: &str,
-    branch: &str,
-) -> Result<Page, Refusal> {
+pub(super) fn commits(state: &State, owner: &str, name: &str, branch: &str) -> Result<Page, Refusal> {
     let repo = find(state, owner, name)?;
     let git = state.open_git(repo)?;
     let mut walk = git.revwalk()?;

@@ -36,10 +36,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                 .apps
                 .get(&app)
                 .map_or(Value::Null, |app| state.app_json(app));
-            Ok(Answer::ok(merged(
-                json,
-                json!({ "installations_count": count }),
-            )))
+            Ok(Answer::ok(merged(json, json!({ "installations_count": count }))))
         }
         ("GET", ["installations"]) => {
             let mine = state
@@ -57,9 +54,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
             app,
             number(id)?,
         )?))),
-        ("POST", ["installations", id, "access_tokens"]) => {
-            access_token(state, call, app, number(id)?)
-        }
+        ("POST", ["installations", id, "access_tokens"]) => access_token(state, call, app, number(id)?),
         ("GET", ["hook", "config"]) => Ok(Answer::ok(hook_config(state, app))),
         ("PATCH", ["hook", "config"]) => {
             if let (Some(app), Some(url)) = (state.apps.get_mut(&app), call.text("url")) {
@@ -71,8 +66,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
             Ok(Answer::ok(hook_config(state, app)))
         }
         ("GET", ["hook", "deliveries"]) => {
-            let per_page =
-                usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
+            let per_page = usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
             let below = call
                 .param("cursor")
                 .and_then(|cursor| cursor.parse().ok())
@@ -83,9 +77,7 @@ pub(super) fn app(state: &mut State, call: &Call, method: &str, rest: &[&str]) -
                 .deliveries
                 .values()
                 .rev()
-                .filter(|delivery| {
-                    delivery.app == app && delivery.status_code != 0 && delivery.id < below
-                })
+                .filter(|delivery| delivery.app == app && delivery.status_code != 0 && delivery.id < below)
                 .filter(|delivery| !failed || delivery.status_code >= 400)
                 .collect();
             let shown: Vec<&Delivery> = mine.iter().copied().take(per_page).collect();
@@ -151,10 +143,7 @@ pub(super) fn by_slug(state: &State, slug: &str) -> Routed {
 
 pub(super) fn installation_of_account(state: &State, call: &Call, login: &str) -> Routed {
     let app = as_app(call)?;
-    let account = state
-        .account_named(login)
-        .ok_or_else(Refusal::not_found)?
-        .id;
+    let account = state.account_named(login).ok_or_else(Refusal::not_found)?.id;
     let found = state
         .installations
         .values()
@@ -193,9 +182,7 @@ fn access_token(state: &mut State, call: &Call, app: u64, id: u64) -> Routed {
             for (name, access) in wanted {
                 let access = access.as_str().and_then(Access::parse);
                 match (access, allowed.get(name)) {
-                    (Some(access), Some(has)) if access <= *has => {
-                        narrowed.insert(name.clone(), access)
-                    }
+                    (Some(access), Some(has)) if access <= *has => narrowed.insert(name.clone(), access),
                     _ => {
                         return Err(Refusal::new(
                             422,
@@ -204,9 +191,7 @@ fn access_token(state: &mut State, call: &Call, app: u64, id: u64) -> Routed {
                     }
                 };
             }
-            narrowed
-                .entry("metadata".to_owned())
-                .or_insert(Access::Read);
+            narrowed.entry("metadata".to_owned()).or_insert(Access::Read);
             narrowed
         }
     };
@@ -301,7 +286,8 @@ pub(super) fn repositories(state: &State, call: &Call) -> Routed {
         })
         .collect();
     let answer = Answer::counted(call, "repositories", items);
-    let narrowed = matches!(state.tokens.get(token), Some(Token::Installation(grant)) if grant.repos.is_some());
+    let narrowed =
+        matches!(state.tokens.get(token), Some(Token::Installation(grant)) if grant.repos.is_some());
     let selection = json!({ "repository_selection": if narrowed { "selected" } else { "all" } });
     Ok(Answer {
         body: answer.body.map(|body| merged(body, selection)),
@@ -315,8 +301,6 @@ pub(super) fn revoke(state: &mut State, call: &Call) -> Routed {
             state.tokens.remove(token);
             Ok(Answer::empty(204))
         }
-        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => {
-            Err(Refusal::unauthenticated())
-        }
+        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => Err(Refusal::unauthenticated()),
     }
 }

@@ -21,30 +21,18 @@ const CONCLUSIONS: &[&str] = &[
 ];
 const LONGEST: usize = 65_535;
 
-pub(super) fn runs(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn runs(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
     match (method, rest) {
         ("POST", []) => create(state, call, at),
         ("GET", [id]) => {
             let repo = state.repo(at.reach(state, call, "checks", Access::Read)?)?;
-            let run = repo
-                .check_runs
-                .get(&number(id)?)
-                .ok_or_else(Refusal::not_found)?;
+            let run = repo.check_runs.get(&number(id)?).ok_or_else(Refusal::not_found)?;
             Ok(Answer::ok(state.check_run_json(repo, run)))
         }
         ("PATCH", [id]) => update(state, call, at, number(id)?),
         ("GET", [id, "annotations"]) => {
             let repo = state.repo(at.reach(state, call, "checks", Access::Read)?)?;
-            let run = repo
-                .check_runs
-                .get(&number(id)?)
-                .ok_or_else(Refusal::not_found)?;
+            let run = repo.check_runs.get(&number(id)?).ok_or_else(Refusal::not_found)?;
             Ok(Answer::list(call, run.annotations.clone()))
         }
         ("POST", [id, "rerequest"]) => {
@@ -63,9 +51,9 @@ fn writer(state: &State, call: &Call) -> Result<u64, Refusal> {
         Caller::Installation { .. } => state
             .calling_app(&call.caller)
             .ok_or_else(Refusal::bad_credentials),
-        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => Err(Refusal::forbidden(
-            "You must authenticate via a GitHub App.",
-        )),
+        Caller::Anonymous | Caller::User { .. } | Caller::App { .. } => {
+            Err(Refusal::forbidden("You must authenticate via a GitHub App."))
+        }
     }
 }
 
@@ -156,10 +144,7 @@ fn invalid(message: &str) -> Refusal {
 }
 
 fn apply(run: &mut CheckRun, call: &Call, now: Timestamp) -> Result<(), Refusal> {
-    let time = |name: &str| {
-        call.text(name)
-            .and_then(|text| text.parse::<Timestamp>().ok())
-    };
+    let time = |name: &str| call.text(name).and_then(|text| text.parse::<Timestamp>().ok());
     if let Some(name) = call.text("name") {
         name.clone_into(&mut run.name);
     }
@@ -258,9 +243,7 @@ fn check_actions(actions: &[Value]) -> Result<(), Refusal> {
     };
     let bad = actions.len() > 3
         || actions.iter().any(|action| {
-            long(action, "label", 20)
-                || long(action, "description", 40)
-                || long(action, "identifier", 20)
+            long(action, "label", 20) || long(action, "description", 40) || long(action, "identifier", 20)
         });
     if bad {
         Err(invalid("For 'properties/actions', limits are exceeded."))
@@ -280,8 +263,7 @@ impl State {
             .get(&run.app)
             .map_or(super::super::state::GHOST, |app| app.bot);
         let app = run.app;
-        let payload =
-            json!({ "action": action, "check_run": self.check_run_event_json(repo, run) });
+        let payload = json!({ "action": action, "check_run": self.check_run_event_json(repo, run) });
         self.emit_to(app, "check_run", id, sender, payload)
     }
 
@@ -290,8 +272,7 @@ impl State {
         let repo = self.repo(id)?;
         let run = repo.check_runs.get(&run).ok_or_else(Refusal::not_found)?;
         let app = run.app;
-        let payload =
-            json!({ "action": "rerequested", "check_run": self.check_run_event_json(repo, run) });
+        let payload = json!({ "action": "rerequested", "check_run": self.check_run_event_json(repo, run) });
         self.emit_to(app, "check_run", id, actor, payload)
     }
 
@@ -397,10 +378,7 @@ pub(super) fn for_ref(state: &State, call: &Call, at: At<'_>, reference: &str) -
         .filter(|run| run.head_sha == sha)
         .filter(|run| call.param("check_name").is_none_or(|name| name == run.name))
         .filter(|run| call.number("app_id").is_none_or(|app| app == run.app))
-        .filter(|run| {
-            call.param("status")
-                .is_none_or(|status| status == run.status)
-        })
+        .filter(|run| call.param("status").is_none_or(|status| status == run.status))
         .collect();
     if latest {
         let mut seen = std::collections::BTreeSet::new();
@@ -439,16 +417,10 @@ pub(super) fn set_status(state: &mut State, call: &Call, at: At<'_>, sha: &str) 
 pub(super) fn statuses(state: &State, call: &Call, at: At<'_>, reference: &str) -> Routed {
     let repo = state.repo(at.reach(state, call, "statuses", Access::Read)?)?;
     let sha = resolve(state, repo, reference)?;
-    let found = repo
-        .statuses
-        .iter()
-        .rev()
-        .filter(|status| status.sha == sha);
+    let found = repo.statuses.iter().rev().filter(|status| status.sha == sha);
     Ok(Answer::list(
         call,
-        found
-            .map(|status| state.status_json(repo, status))
-            .collect(),
+        found.map(|status| state.status_json(repo, status)).collect(),
     ))
 }
 
@@ -463,11 +435,7 @@ pub(super) fn combined(state: &State, call: &Call, at: At<'_>, reference: &str) 
         .filter(|status| status.sha == sha)
         .filter(|status| seen.insert(status.context.clone()))
         .collect();
-    let any = |wanted: &[&str]| {
-        found
-            .iter()
-            .any(|status| wanted.contains(&status.state.as_str()))
-    };
+    let any = |wanted: &[&str]| found.iter().any(|status| wanted.contains(&status.state.as_str()));
     let overall = if any(&["error", "failure"]) {
         "failure"
     } else if found.is_empty() || any(&["pending"]) {

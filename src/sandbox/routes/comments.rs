@@ -6,13 +6,7 @@ use super::super::call::Call;
 use super::super::state::{Access, Comment, State};
 use super::{At, number, pulls};
 
-pub(super) fn issues(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn issues(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
     match (method, rest) {
         ("GET", [n, "comments"]) => {
             let repo = state.repo(at.reach(state, call, "comment", Access::Read)?)?;
@@ -21,17 +15,13 @@ pub(super) fn issues(
             let mine = repo.comments.values().filter(|comment| comment.number == n);
             Ok(Answer::list(
                 call,
-                mine.map(|comment| state.comment_json(repo, comment))
-                    .collect(),
+                mine.map(|comment| state.comment_json(repo, comment)).collect(),
             ))
         }
         ("POST", [n, "comments"]) => create(state, call, at, number(n)?),
         ("GET", ["comments", id]) => {
             let repo = state.repo(at.reach(state, call, "comment", Access::Read)?)?;
-            let comment = repo
-                .comments
-                .get(&number(id)?)
-                .ok_or_else(Refusal::not_found)?;
+            let comment = repo.comments.get(&number(id)?).ok_or_else(Refusal::not_found)?;
             Ok(Answer::ok(state.comment_json(repo, comment)))
         }
         ("PATCH", ["comments", id]) => edit(state, call, at, number(id)?),
@@ -69,10 +59,7 @@ fn create(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Routed {
     state.pull_mut(id, n)?.updated_at = now;
     emit(state, id, comment_id, "created", actor, json!({}))?;
     let repo = state.repo(id)?;
-    let comment = repo
-        .comments
-        .get(&comment_id)
-        .ok_or_else(Refusal::not_found)?;
+    let comment = repo.comments.get(&comment_id).ok_or_else(Refusal::not_found)?;
     Ok(Answer::created(state.comment_json(repo, comment)))
 }
 
@@ -109,10 +96,7 @@ fn edit(state: &mut State, call: &Call, at: At<'_>, comment_id: u64) -> Routed {
         json!({ "changes": { "body": { "from": from } } }),
     )?;
     let repo = state.repo(id)?;
-    let comment = repo
-        .comments
-        .get(&comment_id)
-        .ok_or_else(Refusal::not_found)?;
+    let comment = repo.comments.get(&comment_id).ok_or_else(Refusal::not_found)?;
     Ok(Answer::ok(state.comment_json(repo, comment)))
 }
 

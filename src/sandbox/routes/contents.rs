@@ -96,10 +96,7 @@ pub(super) fn get(state: &State, call: &Call, at: At<'_>, path: &str) -> Routed 
     }
     let blob = git.find_blob(id)?;
     if call.accept.contains("raw") {
-        return Ok(Answer::raw(
-            "application/octet-stream",
-            blob.content().to_vec(),
-        ));
+        return Ok(Answer::raw("application/octet-stream", blob.content().to_vec()));
     }
     let file = entry(state, repo, reference, path, "file", id, blob.size());
     Ok(Answer::ok(merged(
@@ -112,10 +109,7 @@ pub(super) fn put(state: &mut State, call: &Call, at: At<'_>, path: &str) -> Rou
     let id = at.reach(state, call, "contents", Access::Write)?;
     let actor = state.actor(&call.caller)?;
     let repo = state.repo(id)?;
-    let branch = call
-        .text("branch")
-        .unwrap_or(&repo.default_branch)
-        .to_owned();
+    let branch = call.text("branch").unwrap_or(&repo.default_branch).to_owned();
     let reference = format!("refs/heads/{branch}");
     let git = state.open_git(repo)?;
     let parent = git::branch_head(&git, &branch)
@@ -132,10 +126,7 @@ pub(super) fn put(state: &mut State, call: &Call, at: At<'_>, path: &str) -> Rou
             return Err(Refusal::new(409, format!("{path} does not match {sha}")));
         }
         (Some(_), None) => {
-            return Err(Refusal::new(
-                422,
-                "Invalid request.\n\n\"sha\" wasn't supplied.",
-            ));
+            return Err(Refusal::new(422, "Invalid request.\n\n\"sha\" wasn't supplied."));
         }
         (Some(_) | None, _) => {}
     }
@@ -149,14 +140,7 @@ pub(super) fn put(state: &mut State, call: &Call, at: At<'_>, path: &str) -> Rou
         .map_err(|_| Refusal::new(422, "content is not valid Base64"))?;
     let message = call.text("message").unwrap_or("Update");
     let who = state.commit_signature(actor)?;
-    let oid = git::commit_files(
-        &git,
-        Some(parent),
-        &[(path, Some(&bytes))],
-        message,
-        &who,
-        &who,
-    )?;
+    let oid = git::commit_files(&git, Some(parent), &[(path, Some(&bytes))], message, &who, &who)?;
     let sha = oid.to_string();
     state
         .guard(&call.caller, repo, &reference, Change::Update { to: &sha })
@@ -176,10 +160,7 @@ pub(super) fn put(state: &mut State, call: &Call, at: At<'_>, path: &str) -> Rou
             "sha": sha, "node_id": field(&full, "node_id"), "html_url": field(&full, "html_url"), "parents": field(&full, "parents"),
         })),
     });
-    Ok(Answer::with(
-        if existing.is_some() { 200 } else { 201 },
-        body,
-    ))
+    Ok(Answer::with(if existing.is_some() { 200 } else { 201 }, body))
 }
 
 pub(super) fn commit(state: &State, call: &Call, at: At<'_>, reference: &str) -> Routed {

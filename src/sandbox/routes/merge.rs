@@ -51,8 +51,7 @@ pub(super) fn merge(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Route
         return Err(no(&blockers.join(" ")));
     }
     let git = state.open_git(repo)?;
-    let base =
-        git::branch_head(&git, &pull.base_ref).ok_or_else(|| no("Base branch was modified"))?;
+    let base = git::branch_head(&git, &pull.base_ref).ok_or_else(|| no("Base branch was modified"))?;
     let (base, head) = (Oid::from_str(&base)?, Oid::from_str(&pull.head_sha)?);
     let author = state.commit_signature(actor)?;
     let committer = state.web_flow()?;
@@ -62,12 +61,8 @@ pub(super) fn merge(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Route
     let sha = match call.text("merge_method").unwrap_or("merge") {
         "merge" => {
             let tree = git::merge_tree(&git, base, head)?.ok_or_else(conflict)?;
-            let title = title.unwrap_or_else(|| {
-                format!(
-                    "Merge pull request #{n} from {}/{}",
-                    at.owner, pull.head_ref
-                )
-            });
+            let title = title
+                .unwrap_or_else(|| format!("Merge pull request #{n} from {}/{}", at.owner, pull.head_ref));
             let text = compose(&title, &message.unwrap_or_else(|| pull.title.clone()));
             write(&git, tree, &[base, head], &text, &author, &committer)?
         }
@@ -97,13 +92,7 @@ pub(super) fn merge(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Route
     pull_state.closed = Some(now);
     pull_state.updated_at = now;
     let reference = format!("refs/heads/{}", pull.base_ref);
-    state.move_ref(
-        id,
-        actor,
-        &reference,
-        Some(&sha),
-        Some(ActivityKind::PrMerge),
-    )?;
+    state.move_ref(id, actor, &reference, Some(&sha), Some(ActivityKind::PrMerge))?;
     state.emit_pull(id, n, "closed", actor, json!({}))?;
     Ok(Answer::ok(
         json!({ "sha": sha, "merged": true, "message": "Pull Request successfully merged" }),
@@ -131,14 +120,7 @@ fn write(
         .map(|oid| git.find_commit(*oid))
         .collect::<Result<Vec<_>, _>>()?;
     let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
-    git.commit(
-        None,
-        author,
-        committer,
-        message,
-        &git.find_tree(tree)?,
-        &parents,
-    )
+    git.commit(None, author, committer, message, &git.find_tree(tree)?, &parents)
 }
 
 pub(super) fn update_branch(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Routed {
@@ -158,10 +140,7 @@ pub(super) fn update_branch(state: &mut State, call: &Call, at: At<'_>, n: u64) 
     let git = state.open_git(repo)?;
     let base = git::branch_head(&git, &pull.base_ref).ok_or_else(Refusal::not_found)?;
     if git::is_ancestor(&git, &base, &pull.head_sha) {
-        return Err(Refusal::new(
-            422,
-            "There are no new commits on the base branch.",
-        ));
+        return Err(Refusal::new(422, "There are no new commits on the base branch."));
     }
     let (base, head) = (Oid::from_str(&base)?, Oid::from_str(&pull.head_sha)?);
     let tree = git::merge_tree(&git, head, base)?

@@ -39,15 +39,11 @@ pub(crate) fn route(state: &mut State, call: &Call, budget: Budget) -> Routed {
         ("GET", ["user"]) => orgs::myself(state, call),
         ("GET", ["user", id]) => orgs::user_by_id(state, id),
         ("GET", ["users", login]) => orgs::user(state, login),
-        ("GET", ["users", login, "installation"]) => {
-            apps::installation_of_account(state, call, login)
-        }
+        ("GET", ["users", login, "installation"]) => apps::installation_of_account(state, call, login),
         ("GET", ["orgs", org, "installation"]) => apps::installation_of_account(state, call, org),
         (method, ["orgs", org, rest @ ..]) => orgs::org(state, call, method, org, rest),
         (_, ["organizations" | "repositories", ..]) => by_id(state, call, budget, &segments),
-        (method, ["repos", owner, name, rest @ ..]) => {
-            repository(state, call, method, owner, name, rest)
-        }
+        (method, ["repos", owner, name, rest @ ..]) => repository(state, call, method, owner, name, rest),
         _ => Err(Refusal::not_found()),
     }
 }
@@ -57,10 +53,7 @@ fn by_id(state: &mut State, call: &Call, budget: Budget, segments: &[&str]) -> R
     let named = match segments {
         ["organizations", org, "team", team, rest @ ..] => {
             let org = state.account(number(org)?).ok_or_else(Refusal::not_found)?;
-            let team = state
-                .teams
-                .get(&number(team)?)
-                .filter(|team| team.org == org.id);
+            let team = state.teams.get(&number(team)?).filter(|team| team.org == org.id);
             let slug = &team.ok_or_else(Refusal::not_found)?.slug;
             [&["orgs", org.login.as_str(), "teams", slug], rest].concat()
         }
@@ -95,17 +88,13 @@ fn repository(
         ("GET", []) => repos::get(state, call, at),
         ("GET", ["installation"]) => apps::installation_of_repo(state, call, at),
         ("GET", ["activity"]) => repos::activity(state, call, at),
-        ("GET", ["collaborators", login, "permission"]) => {
-            repos::permission(state, call, at, login)
-        }
+        ("GET", ["collaborators", login, "permission"]) => repos::permission(state, call, at, login),
         ("GET", ["branches"]) => repos::branches(state, call, at),
         (_, ["branches", branch @ .., "protection"]) => {
             rules::protection(state, call, at, method, &branch.join("/"))
         }
         ("GET", ["branches", branch @ ..]) => repos::branch(state, call, at, &branch.join("/")),
-        ("GET", ["rules", "branches", branch @ ..]) => {
-            rules::for_branch(state, call, at, &branch.join("/"))
-        }
+        ("GET", ["rules", "branches", branch @ ..]) => rules::for_branch(state, call, at, &branch.join("/")),
         (_, ["rulesets", rest @ ..]) => rules::rulesets(state, call, at, method, rest),
         (_, ["git", rest @ ..]) => refs::git(state, call, at, method, rest),
         ("GET", ["contents", path @ ..]) => contents::get(state, call, at, &path.join("/")),
@@ -123,9 +112,7 @@ fn repository(
         ("GET", ["commits", reference @ .., "pulls"]) => {
             pulls::of_commit(state, call, at, &reference.join("/"))
         }
-        ("GET", ["commits", reference @ ..]) => {
-            contents::commit(state, call, at, &reference.join("/"))
-        }
+        ("GET", ["commits", reference @ ..]) => contents::commit(state, call, at, &reference.join("/")),
         ("GET", ["compare", range @ ..]) => contents::compare(state, call, at, &range.join("/")),
         ("POST", ["statuses", sha]) => checks::set_status(state, call, at, sha),
         (_, ["check-runs", rest @ ..]) => checks::runs(state, call, at, method, rest),

@@ -28,13 +28,7 @@ pub(super) fn user_by_id(state: &State, id: &str) -> Routed {
     Ok(Answer::ok(state.public_user_json(account.id)))
 }
 
-pub(super) fn org(
-    state: &mut State,
-    call: &Call,
-    method: &str,
-    org: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn org(state: &mut State, call: &Call, method: &str, org: &str, rest: &[&str]) -> Routed {
     let account = state
         .account_named(org)
         .filter(|account| account.kind == Kind::Organization);
@@ -43,11 +37,7 @@ pub(super) fn org(
         ("GET", []) => Ok(Answer::ok(state.org_json(id))),
         ("GET", ["members"]) => {
             state.may_org(&call.caller, id, "members", Access::Read)?;
-            let members = state
-                .orgs
-                .get(&id)
-                .into_iter()
-                .flat_map(|org| org.members.iter());
+            let members = state.orgs.get(&id).into_iter().flat_map(|org| org.members.iter());
             let active = members.filter(|(_, membership)| membership.standing == Standing::Active);
             Ok(Answer::list(
                 call,
@@ -74,9 +64,7 @@ pub(super) fn org(
                 teams.map(|team| state.team_json(team)).collect(),
             ))
         }
-        ("GET", ["teams", slug]) => Ok(Answer::ok(
-            state.team_full_json(team(state, call, id, slug)?),
-        )),
+        ("GET", ["teams", slug]) => Ok(Answer::ok(state.team_full_json(team(state, call, id, slug)?))),
         ("GET", ["teams", slug, "members"]) => {
             let team = team(state, call, id, slug)?.id;
             let members: std::collections::BTreeSet<u64> = state
@@ -89,18 +77,12 @@ pub(super) fn org(
                 .collect();
             Ok(Answer::list(
                 call,
-                members
-                    .into_iter()
-                    .map(|user| state.user_json(user))
-                    .collect(),
+                members.into_iter().map(|user| state.user_json(user)).collect(),
             ))
         }
         ("GET", ["teams", slug, "teams"]) => {
             let parent = team(state, call, id, slug)?.id;
-            let children = state
-                .teams
-                .values()
-                .filter(|team| team.parent == Some(parent));
+            let children = state.teams.values().filter(|team| team.parent == Some(parent));
             Ok(Answer::list(
                 call,
                 children.map(|team| state.team_json(team)).collect(),
@@ -120,14 +102,8 @@ pub(super) fn org(
         }
         ("GET", ["teams", slug, "repos", owner, name]) => {
             let team = team(state, call, id, slug)?;
-            let repo = state
-                .repo_named(owner, name)
-                .ok_or_else(Refusal::not_found)?;
-            let permission = repo
-                .teams
-                .get(&team.id)
-                .copied()
-                .unwrap_or(Permission::None);
+            let repo = state.repo_named(owner, name).ok_or_else(Refusal::not_found)?;
+            let permission = repo.teams.get(&team.id).copied().unwrap_or(Permission::None);
             if permission == Permission::None {
                 Err(Refusal::not_found())
             } else {
@@ -146,10 +122,7 @@ fn team<'a>(state: &'a State, call: &Call, org: u64, slug: &str) -> Result<&'a T
 fn membership(state: &State, call: &Call, org: u64, login: &str) -> Routed {
     state.may_org(&call.caller, org, "members", Access::Read)?;
     let user = state.account_named(login).ok_or_else(Refusal::not_found)?;
-    let membership = state
-        .orgs
-        .get(&org)
-        .and_then(|org| org.members.get(&user.id));
+    let membership = state.orgs.get(&org).and_then(|org| org.members.get(&user.id));
     let membership = membership.ok_or_else(Refusal::not_found)?;
     let url = field(&state.org_simple_json(org), "url").clone();
     Ok(Answer::ok(json!({
@@ -185,11 +158,6 @@ impl State {
         };
         let org = found.org;
         let payload = json!({ "action": action, "team": self.team_json(found) });
-        self.emit_org(
-            "team",
-            org,
-            sender,
-            super::super::json::merged(payload, more),
-        );
+        self.emit_org("team", org, sender, super::super::json::merged(payload, more));
     }
 }

@@ -9,13 +9,7 @@ use super::super::git;
 use super::super::state::{Access, Permission, Pull, State};
 use super::{At, merge, number, reviews};
 
-pub(super) fn pulls(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn pulls(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
     match (method, rest) {
         ("GET", []) => list(state, call, at),
         ("POST", []) => create(state, call, at),
@@ -43,9 +37,7 @@ pub(super) fn pulls(
         ("POST" | "DELETE", [n, "requested_reviewers"]) => {
             request(state, call, at, number(n)?, method == "POST")
         }
-        (_, [n, "reviews", rest @ ..]) => {
-            reviews::reviews(state, call, at, method, number(n)?, rest)
-        }
+        (_, [n, "reviews", rest @ ..]) => reviews::reviews(state, call, at, method, number(n)?, rest),
         _ => Err(Refusal::not_found()),
     }
 }
@@ -116,10 +108,10 @@ fn create(state: &mut State, call: &Call, at: At<'_>) -> Routed {
         .rsplit_once(':')
         .map_or(head, |(_, branch)| branch)
         .to_owned();
-    let base_sha = git::branch_head(&git, &base)
-        .ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
-    let head_sha = git::branch_head(&git, &head)
-        .ok_or_else(|| Refusal::invalid("PullRequest", "head", "invalid"))?;
+    let base_sha =
+        git::branch_head(&git, &base).ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
+    let head_sha =
+        git::branch_head(&git, &head).ok_or_else(|| Refusal::invalid("PullRequest", "head", "invalid"))?;
     let title = call
         .text("title")
         .map(str::trim)
@@ -228,8 +220,7 @@ fn edit(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Routed {
         let sha = sha.ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
         let pull = state.pull_mut(id, n)?;
         if *base != pull.base_ref {
-            let from =
-                json!({ "ref": { "from": pull.base_ref }, "sha": { "from": pull.base_sha } });
+            let from = json!({ "ref": { "from": pull.base_ref }, "sha": { "from": pull.base_sha } });
             changes.insert("base".to_owned(), from);
             pull.base_ref.clone_from(base);
             pull.base_sha = sha;
@@ -305,13 +296,7 @@ fn reopen(state: &mut State, id: u64, n: u64, actor: u64) -> Result<(), Refusal>
 
 impl State {
     /// Turns a pull request into a draft or out of it, as the web page does.
-    pub(crate) fn set_draft(
-        &mut self,
-        id: u64,
-        n: u64,
-        actor: u64,
-        draft: bool,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn set_draft(&mut self, id: u64, n: u64, actor: u64, draft: bool) -> Result<(), Refusal> {
         let pull = self.pull_mut(id, n)?;
         if pull.draft == draft {
             return Ok(());
@@ -349,10 +334,7 @@ fn commits(state: &State, call: &Call, at: At<'_>, n: u64) -> Routed {
     let (mut commits, _) = state.pull_contents(repo, state.pull(repo.id, n)?)?;
     commits.truncate(250);
     let git = state.open_git(repo)?;
-    Ok(Answer::list(
-        call,
-        state.commits_json(repo, &git, &commits)?,
-    ))
+    Ok(Answer::list(call, state.commits_json(repo, &git, &commits)?))
 }
 
 fn requested(state: &State, call: &Call, at: At<'_>, n: u64) -> Routed {

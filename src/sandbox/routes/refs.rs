@@ -10,13 +10,7 @@ use super::super::json::{field, node};
 use super::super::state::{Access, State};
 use super::At;
 
-pub(super) fn git(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn git(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
     match (method, rest) {
         ("GET", ["ref", name @ ..]) => read(state, call, at, &name.join("/")),
         ("GET", ["matching-refs", name @ ..]) => matching(state, call, at, &name.join("/")),
@@ -39,22 +33,15 @@ fn read(state: &State, call: &Call, at: At<'_>, name: &str) -> Routed {
 fn matching(state: &State, call: &Call, at: At<'_>, prefix: &str) -> Routed {
     let repo = state.repo(at.reach(state, call, "contents", Access::Read)?)?;
     let prefix = format!("refs/{prefix}");
-    let found = repo
-        .refs
-        .iter()
-        .filter(|(name, _)| name.starts_with(&prefix));
+    let found = repo.refs.iter().filter(|(name, _)| name.starts_with(&prefix));
     Ok(Answer::ok(
-        found
-            .map(|(name, sha)| state.ref_json(repo, name, sha))
-            .collect(),
+        found.map(|(name, sha)| state.ref_json(repo, name, sha)).collect(),
     ))
 }
 
 fn existing(state: &State, repo: u64, sha: &str) -> Result<(), Refusal> {
     let git = state.open_git(state.repo(repo)?)?;
-    let found = Oid::from_str(sha)
-        .ok()
-        .and_then(|oid| git.find_commit(oid).ok());
+    let found = Oid::from_str(sha).ok().and_then(|oid| git.find_commit(oid).ok());
     found
         .map(|_| ())
         .ok_or_else(|| Refusal::new(422, "Object does not exist"))
@@ -133,10 +120,7 @@ fn commit(state: &State, call: &Call, at: At<'_>, sha: &str) -> Routed {
     let git = state.open_git(repo)?;
     let commit = git.find_commit(Oid::from_str(sha).map_err(|_| Refusal::not_found())?)?;
     let full = state.commit_json(repo, &commit);
-    let parents: Vec<Value> = field(&full, "parents")
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let parents: Vec<Value> = field(&full, "parents").as_array().cloned().unwrap_or_default();
     Ok(Answer::ok(json!({
         "sha": sha,
         "node_id": node("Commit", sha),

@@ -25,11 +25,7 @@ pub(super) fn activity(state: &State, call: &Call, at: At<'_>) -> Routed {
     let mut found: Vec<&super::super::state::Activity> = repo
         .activity
         .iter()
-        .filter(|activity| {
-            reference
-                .as_ref()
-                .is_none_or(|name| *name == activity.reference)
-        })
+        .filter(|activity| reference.as_ref().is_none_or(|name| *name == activity.reference))
         .filter(|activity| {
             call.param("activity_type")
                 .is_none_or(|kind| kind == activity.kind.name())
@@ -52,8 +48,7 @@ pub(super) fn activity(state: &State, call: &Call, at: At<'_>) -> Routed {
             .skip(1)
             .collect();
     }
-    let per_page =
-        usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
+    let per_page = usize::try_from(call.number("per_page").unwrap_or(30).clamp(1, 100)).unwrap_or(30);
     let more = found.len() > per_page;
     found.truncate(per_page);
     let mut answer = Answer::ok(
@@ -70,10 +65,7 @@ pub(super) fn activity(state: &State, call: &Call, at: At<'_>) -> Routed {
 
 pub(super) fn permission(state: &State, call: &Call, at: At<'_>, login: &str) -> Routed {
     let repo = state.repo(at.reach(state, call, "metadata", Access::Read)?)?;
-    let user = state
-        .account_named(login)
-        .ok_or_else(Refusal::not_found)?
-        .id;
+    let user = state.account_named(login).ok_or_else(Refusal::not_found)?.id;
     let permission = state.permission(repo, user);
     Ok(Answer::ok(json!({
         "permission": permission.legacy(),
@@ -102,8 +94,7 @@ pub(super) fn branches(state: &State, call: &Call, at: At<'_>) -> Routed {
 pub(super) fn branch(state: &State, call: &Call, at: At<'_>, branch: &str) -> Routed {
     let repo = state.repo(at.reach(state, call, "contents", Access::Read)?)?;
     let git = state.open_git(repo)?;
-    let head =
-        git::branch_head(&git, branch).ok_or_else(|| Refusal::new(404, "Branch not found"))?;
+    let head = git::branch_head(&git, branch).ok_or_else(|| Refusal::new(404, "Branch not found"))?;
     let commit = git.find_commit(git2::Oid::from_str(&head)?)?;
     let url = format!("{}/branches/{branch}", state.repo_url(repo));
     let protection = repo.protections.get(branch);

@@ -46,8 +46,7 @@ fn list(state: &State, call: &Call, at: At<'_>, n: u64) -> Routed {
         .filter(|review| review.verdict != Verdict::Pending || Some(review.author) == me);
     Ok(Answer::list(
         call,
-        seen.map(|review| state.review_json(repo, pull, review))
-            .collect(),
+        seen.map(|review| state.review_json(repo, pull, review)).collect(),
     ))
 }
 
@@ -75,9 +74,9 @@ fn check(
 ) -> Result<(), Refusal> {
     let pull = state.pull(id, n)?;
     match verdict {
-        Some(Verdict::Approved) if pull.author == actor => Err(Refusal::unprocessable(
-            "Can not approve your own pull request",
-        )),
+        Some(Verdict::Approved) if pull.author == actor => {
+            Err(Refusal::unprocessable("Can not approve your own pull request"))
+        }
         Some(Verdict::ChangesRequested) if pull.author == actor => Err(Refusal::unprocessable(
             "Can not request changes on your own pull request",
         )),
@@ -110,9 +109,7 @@ fn create(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Routed {
         Some(sha) => {
             let (commits, _) = state.pull_contents(state.repo(id)?, pull)?;
             if !commits.iter().any(|commit| commit.to_string() == sha) {
-                return Err(Refusal::unprocessable(
-                    "Commit is not part of the pull request",
-                ));
+                return Err(Refusal::unprocessable("Commit is not part of the pull request"));
             }
             sha.to_owned()
         }
@@ -168,10 +165,7 @@ fn edit(state: &mut State, call: &Call, at: At<'_>, n: u64, review: u64) -> Rout
             "You must be the author of the review to edit it.",
         ));
     }
-    let from = std::mem::replace(
-        &mut found.body,
-        call.text("body").unwrap_or_default().to_owned(),
-    );
+    let from = std::mem::replace(&mut found.body, call.text("body").unwrap_or_default().to_owned());
     found.updated_at = now;
     let submitted = found.submitted_at.is_some();
     if submitted {
@@ -194,10 +188,7 @@ fn delete(state: &mut State, call: &Call, at: At<'_>, n: u64, review: u64) -> Ro
         ));
     }
     let answer = show(state, id, n, review)?;
-    state
-        .pull_mut(id, n)?
-        .reviews
-        .retain(|one| one.id != review);
+    state.pull_mut(id, n)?.reviews.retain(|one| one.id != review);
     Ok(answer)
 }
 

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
 use super::super::json::{field, merged};
-use super::super::state::{
-    Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State,
-};
+use super::super::state::{Access, Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, State};
 use super::{At, number};
 
 pub(super) fn for_branch(state: &State, call: &Call, at: At<'_>, branch: &str) -> Routed {
@@ -30,21 +28,14 @@ pub(super) fn for_branch(state: &State, call: &Call, at: At<'_>, branch: &str) -
     Ok(Answer::list(call, found))
 }
 
-pub(super) fn rulesets(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    rest: &[&str],
-) -> Routed {
+pub(super) fn rulesets(state: &mut State, call: &Call, at: At<'_>, method: &str, rest: &[&str]) -> Routed {
     match (method, rest) {
         ("GET", []) => {
             let repo = state.repo(at.reach(state, call, "metadata", Access::Read)?)?;
             let all = repo.rulesets.values();
             Ok(Answer::list(
                 call,
-                all.map(|ruleset| state.ruleset_json(repo, ruleset))
-                    .collect(),
+                all.map(|ruleset| state.ruleset_json(repo, ruleset)).collect(),
             ))
         }
         ("GET", [ruleset]) => {
@@ -164,11 +155,7 @@ impl State {
         if ruleset.name.is_empty()
             || !["active", "disabled", "evaluate"].contains(&ruleset.enforcement.as_str())
         {
-            return Err(Refusal::invalid(
-                "RepositoryRuleset",
-                "enforcement",
-                "invalid",
-            ));
+            return Err(Refusal::invalid("RepositoryRuleset", "enforcement", "invalid"));
         }
         let id = ruleset.id;
         self.repo_mut(repo)?.rulesets.insert(id, ruleset);
@@ -185,13 +172,7 @@ impl State {
         Ok(())
     }
 
-    fn emit_ruleset(
-        &mut self,
-        repo: u64,
-        id: u64,
-        action: &str,
-        actor: u64,
-    ) -> Result<(), Refusal> {
+    fn emit_ruleset(&mut self, repo: u64, id: u64, action: &str, actor: u64) -> Result<(), Refusal> {
         let repository = self.repo(repo)?;
         let Some(ruleset) = repository.rulesets.get(&id) else {
             return Ok(());
@@ -247,9 +228,7 @@ impl State {
                 count: field(reviews, "required_approving_review_count")
                     .as_u64()
                     .unwrap_or(1),
-                dismiss_stale: field(reviews, "dismiss_stale_reviews")
-                    .as_bool()
-                    .unwrap_or(false),
+                dismiss_stale: field(reviews, "dismiss_stale_reviews").as_bool().unwrap_or(false),
                 code_owners: field(reviews, "require_code_owner_reviews")
                     .as_bool()
                     .unwrap_or(false),
@@ -302,12 +281,7 @@ impl State {
         }))
     }
 
-    pub(crate) fn delete_protection(
-        &mut self,
-        repo: u64,
-        branch: &str,
-        actor: u64,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn delete_protection(&mut self, repo: u64, branch: &str, actor: u64) -> Result<(), Refusal> {
         if !self.repo(repo)?.protections.contains_key(branch) {
             return Err(Refusal::new(404, "Branch not protected"));
         }
@@ -316,13 +290,7 @@ impl State {
         Ok(())
     }
 
-    fn emit_protection(
-        &mut self,
-        repo: u64,
-        branch: &str,
-        action: &str,
-        actor: u64,
-    ) -> Result<(), Refusal> {
+    fn emit_protection(&mut self, repo: u64, branch: &str, action: &str, actor: u64) -> Result<(), Refusal> {
         let id = self.id();
         let repository = self.repo(repo)?;
         let Some(protection) = repository.protections.get(branch) else {
@@ -371,13 +339,7 @@ impl State {
     }
 }
 
-pub(super) fn protection(
-    state: &mut State,
-    call: &Call,
-    at: At<'_>,
-    method: &str,
-    branch: &str,
-) -> Routed {
+pub(super) fn protection(state: &mut State, call: &Call, at: At<'_>, method: &str, branch: &str) -> Routed {
     match method {
         "GET" => {
             let id = at.reach(state, call, "administration", Access::Read)?;
@@ -393,10 +355,7 @@ pub(super) fn protection(
             let actor = state.actor(&call.caller)?;
             state.put_protection(id, branch, &call.body, actor)?;
             let repo = state.repo(id)?;
-            let found = repo
-                .protections
-                .get(branch)
-                .ok_or_else(Refusal::not_found)?;
+            let found = repo.protections.get(branch).ok_or_else(Refusal::not_found)?;
             Ok(Answer::ok(state.protection_json(repo, branch, found)))
         }
         "DELETE" => {

@@ -72,11 +72,8 @@ impl std::fmt::Debug for AppCredentials {
 impl Running {
     /// Makes an app with a key of its own. Making an RSA key takes a moment.
     pub fn create_app(&self, spec: AppSpec) -> Result<AppCredentials, Error> {
-        let key =
-            KeyPair::generate(KeySize::Rsa2048).map_err(|error| Error::Start(error.to_string()))?;
-        let private: Pkcs8V1Der<'_> = key
-            .as_der()
-            .map_err(|error| Error::Start(error.to_string()))?;
+        let key = KeyPair::generate(KeySize::Rsa2048).map_err(|error| Error::Start(error.to_string()))?;
+        let private: Pkcs8V1Der<'_> = key.as_der().map_err(|error| Error::Start(error.to_string()))?;
         let private_key_pem = pem(private.as_ref());
         let mut state = self.lock();
         let owner = state.account_id(&spec.owner)?;
@@ -85,8 +82,7 @@ impl Running {
         let webhook_secret = format!("{:032x}", rand::random::<u128>());
         let mut permissions = BTreeMap::from([("metadata".to_owned(), Access::Read)]);
         for (name, access) in &spec.permissions {
-            let access =
-                Access::parse(access).ok_or_else(|| Error::unknown("access level", access))?;
+            let access = Access::parse(access).ok_or_else(|| Error::unknown("access level", access))?;
             permissions.insert(name.clone(), access);
         }
         let events = if spec.events.is_empty() {
@@ -158,8 +154,7 @@ impl Running {
             .ok_or_else(|| Error::unknown("app", app.to_string()))?;
         found.permissions = BTreeMap::from([("metadata".to_owned(), Access::Read)]);
         for (name, access) in permissions {
-            let access =
-                Access::parse(access).ok_or_else(|| Error::unknown("access level", *access))?;
+            let access = Access::parse(access).ok_or_else(|| Error::unknown("access level", *access))?;
             found.permissions.insert((*name).to_owned(), access);
         }
         Ok(())
@@ -177,11 +172,7 @@ impl Running {
             .map(|repo| state.repo_id(repo))
             .collect::<Result<_, _>>()?;
         let id = state.id();
-        let repos = if selected.is_empty() {
-            None
-        } else {
-            Some(selected)
-        };
+        let repos = if selected.is_empty() { None } else { Some(selected) };
         let created_at = state.now();
         state.installations.insert(
             id,
@@ -207,18 +198,11 @@ impl Running {
 
     /// A token for an installation, as the app itself would ask for one: all it may have, for an hour.
     pub fn installation_token(&self, installation: u64) -> Result<String, Error> {
-        let app = self
-            .lock()
-            .installations
-            .get(&installation)
-            .map(|one| one.app);
+        let app = self.lock().installations.get(&installation).map(|one| one.app);
         let app = app.ok_or_else(|| Error::unknown("installation", installation.to_string()))?;
         let path = format!("/app/installations/{installation}/access_tokens");
         let body = self.call(Caller::App { id: app }, "POST", &path, Value::Null)?;
-        Ok(field(&body, "token")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned())
+        Ok(field(&body, "token").as_str().unwrap_or_default().to_owned())
     }
 }
 

@@ -118,13 +118,7 @@ impl Running {
         self.team_membership(org, team, login, Standing::Pending)
     }
 
-    fn team_membership(
-        &self,
-        org: &str,
-        team: &str,
-        login: &str,
-        standing: Standing,
-    ) -> Result<(), Error> {
+    fn team_membership(&self, org: &str, team: &str, login: &str, standing: Standing) -> Result<(), Error> {
         let mut state = self.lock();
         let (org, user) = (state.org_id(org)?, state.account_id(login)?);
         let team = state.team_id(org, team)?;

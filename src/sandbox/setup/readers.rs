@@ -51,13 +51,8 @@ impl Running {
     pub fn comments(&self, repo: &str, number: u64) -> Result<Vec<Value>, Error> {
         self.read(repo, |state, id| {
             let repo = state.repo(id)?;
-            let mine = repo
-                .comments
-                .values()
-                .filter(|comment| comment.number == number);
-            Ok(mine
-                .map(|comment| state.comment_json(repo, comment))
-                .collect())
+            let mine = repo.comments.values().filter(|comment| comment.number == number);
+            Ok(mine.map(|comment| state.comment_json(repo, comment)).collect())
         })
     }
 
@@ -73,20 +68,12 @@ impl Running {
     /// The commit a branch names.
     pub fn branch_head(&self, repo: &str, branch: &str) -> Result<String, Error> {
         let head = self.read(repo, |state, id| {
-            Ok(state
-                .repo(id)?
-                .refs
-                .get(&format!("refs/heads/{branch}"))
-                .cloned())
+            Ok(state.repo(id)?.refs.get(&format!("refs/heads/{branch}")).cloned())
         })?;
         head.ok_or_else(|| Error::unknown("branch", branch))
     }
 
-    fn read<T>(
-        &self,
-        repo: &str,
-        read: impl FnOnce(&State, u64) -> Result<T, Refusal>,
-    ) -> Result<T, Error> {
+    fn read<T>(&self, repo: &str, read: impl FnOnce(&State, u64) -> Result<T, Refusal>) -> Result<T, Error> {
         let state = self.lock();
         let id = state.repo_id(repo)?;
         Ok(read(&state, id)?)

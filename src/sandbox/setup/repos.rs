@@ -50,13 +50,7 @@ impl Running {
             pushing: Default::default(),
         };
         state.repos.insert(id, repo);
-        state.move_ref(
-            id,
-            owner_id,
-            "refs/heads/main",
-            Some(&oid.to_string()),
-            None,
-        )?;
+        state.move_ref(id, owner_id, "refs/heads/main", Some(&oid.to_string()), None)?;
         Ok(id)
     }
 
@@ -69,12 +63,7 @@ impl Running {
     }
 
     /// Sets a collaborator's permission; `None` takes them off the list.
-    pub fn set_permission(
-        &self,
-        repo: &str,
-        login: &str,
-        permission: Permission,
-    ) -> Result<(), Error> {
+    pub fn set_permission(&self, repo: &str, login: &str, permission: Permission) -> Result<(), Error> {
         let mut state = self.lock();
         let (id, user) = (state.repo_id(repo)?, state.account_id(login)?);
         let repo = state.repo_mut(id)?;
@@ -86,12 +75,7 @@ impl Running {
     }
 
     /// Sets a team's permission on a repository of its organisation.
-    pub fn set_team_permission(
-        &self,
-        repo: &str,
-        team: &str,
-        permission: Permission,
-    ) -> Result<(), Error> {
+    pub fn set_team_permission(&self, repo: &str, team: &str, permission: Permission) -> Result<(), Error> {
         let mut state = self.lock();
         let id = state.repo_id(repo)?;
         let owner = state.repo(id)?.owner;
@@ -129,13 +113,7 @@ impl Running {
     }
 
     /// A ruleset by which only one app may create, update or delete the branches that match.
-    pub fn reserve_branches(
-        &self,
-        repo: &str,
-        name: &str,
-        pattern: &str,
-        app: u64,
-    ) -> Result<u64, Error> {
+    pub fn reserve_branches(&self, repo: &str, name: &str, pattern: &str, app: u64) -> Result<u64, Error> {
         let body = json!({
             "name": name,
             "target": "branch",
@@ -152,9 +130,7 @@ impl Running {
         let mut state = self.lock();
         let id = state.repo_id(repo)?;
         let owner = state.repo(id)?.owner;
-        Ok(state
-            .put_ruleset(id, Some(ruleset), change, owner)
-            .map(|_| ())?)
+        Ok(state.put_ruleset(id, Some(ruleset), change, owner).map(|_| ())?)
     }
 
     /// Removes a ruleset.

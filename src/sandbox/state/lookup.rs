@@ -1,9 +1,7 @@
 //! Finding things by name, and who may see and do what.
 use std::collections::BTreeSet;
 
-use super::{
-    Access, Account, Installation, Kind, Permission, Pull, Repo, Standing, State, Team, Token,
-};
+use super::{Access, Account, Installation, Kind, Permission, Pull, Repo, Standing, State, Team, Token};
 use crate::sandbox::answer::Refusal;
 use crate::sandbox::call::Caller;
 
@@ -28,10 +26,7 @@ impl State {
     }
 
     pub(crate) fn pull(&self, repo: u64, number: u64) -> Result<&Pull, Refusal> {
-        self.repo(repo)?
-            .pulls
-            .get(&number)
-            .ok_or_else(Refusal::not_found)
+        self.repo(repo)?.pulls.get(&number).ok_or_else(Refusal::not_found)
     }
 
     pub(crate) fn pull_mut(&mut self, repo: u64, number: u64) -> Result<&mut Pull, Refusal> {
@@ -82,10 +77,7 @@ impl State {
 
     /// A member's standing in the team, by themselves or through a child team; and whether they lead it.
     pub(crate) fn team_membership(&self, team: u64, user: u64) -> Option<(Standing, bool)> {
-        let direct = self
-            .teams
-            .get(&team)
-            .and_then(|team| team.members.get(&user));
+        let direct = self.teams.get(&team).and_then(|team| team.members.get(&user));
         if let Some(membership) = direct {
             return Some((membership.standing, membership.leads));
         }
@@ -125,11 +117,7 @@ impl State {
         if repo.owner == user || self.org_admin(repo.owner, user) {
             return Permission::Admin;
         }
-        let given = repo
-            .collaborators
-            .get(&user)
-            .copied()
-            .unwrap_or(Permission::None);
+        let given = repo.collaborators.get(&user).copied().unwrap_or(Permission::None);
         let teams = repo
             .teams
             .iter()
@@ -173,10 +161,9 @@ impl State {
         match caller {
             Caller::Anonymous | Caller::User { .. } => None,
             Caller::App { id } => Some(*id),
-            Caller::Installation { id, .. } => self
-                .installations
-                .get(id)
-                .map(|installation| installation.app),
+            Caller::Installation { id, .. } => {
+                self.installations.get(id).map(|installation| installation.app)
+            }
         }
     }
 
@@ -196,11 +183,7 @@ impl State {
         let Some(installation) = self.installations.get(&grant.installation) else {
             return false;
         };
-        self.covers(installation, repo)
-            && grant
-                .repos
-                .as_ref()
-                .is_none_or(|repos| repos.contains(&repo.id))
+        self.covers(installation, repo) && grant.repos.as_ref().is_none_or(|repos| repos.contains(&repo.id))
     }
 
     fn granted(&self, token: &str, permission: &str, access: Access) -> bool {
@@ -215,12 +198,9 @@ impl State {
             "comment" | "comment_of_others" => &["pull_requests", "issues"],
             other => &[other],
         };
-        names.iter().any(|name| {
-            grant
-                .permissions
-                .get(*name)
-                .is_some_and(|has| *has >= access)
-        })
+        names
+            .iter()
+            .any(|name| grant.permissions.get(*name).is_some_and(|has| *has >= access))
     }
 
     /// The repository, if the caller may know that it exists and has the permission asked for.
@@ -232,9 +212,7 @@ impl State {
         permission: &str,
         access: Access,
     ) -> Result<u64, Refusal> {
-        let repo = self
-            .repo_named(owner, name)
-            .ok_or_else(Refusal::not_found)?;
+        let repo = self.repo_named(owner, name).ok_or_else(Refusal::not_found)?;
         self.may(caller, repo, permission, access)?;
         Ok(repo.id)
     }
@@ -266,9 +244,7 @@ impl State {
                     Ok(())
                 } else {
                     Err(match permission {
-                        "administration" => {
-                            Refusal::forbidden("Must have admin rights to Repository.")
-                        }
+                        "administration" => Refusal::forbidden("Must have admin rights to Repository."),
                         _ => Refusal::forbidden("Must have push access to repository"),
                     })
                 }

@@ -89,9 +89,7 @@ fn matches_from(pattern: &[char], text: &[char]) -> bool {
             matches_from(rest, text)
                 || (0..text.len()).any(|at| {
                     text.get(at) == Some(&'/')
-                        && text
-                            .get(at + 1..)
-                            .is_some_and(|tail| matches_from(rest, tail))
+                        && text.get(at + 1..).is_some_and(|tail| matches_from(rest, tail))
                 })
         }
         ['*', '*', rest @ ..] => {
@@ -116,14 +114,8 @@ mod tests {
 
     #[test]
     fn patterns_match_as_branch_rules_do() {
-        assert!(fnmatch(
-            "refs/heads/proposals/**",
-            "refs/heads/proposals/a/b"
-        ));
-        assert!(fnmatch(
-            "refs/heads/proposals/**/*",
-            "refs/heads/proposals/a"
-        ));
+        assert!(fnmatch("refs/heads/proposals/**", "refs/heads/proposals/a/b"));
+        assert!(fnmatch("refs/heads/proposals/**/*", "refs/heads/proposals/a"));
         assert!(fnmatch("refs/heads/*", "refs/heads/main"));
         assert!(!fnmatch("refs/heads/*", "refs/heads/a/b"));
         assert!(fnmatch("main", "main"));

@@ -101,7 +101,7 @@ impl Bot {
             .finish(claim.name(), &ended)
             .map_err(|error| shut(error.to_string()))?;
         let bot = self.clone();
-        self.tasks().spawn(async move {
+        self.recording().spawn(async move {
             if let Err(error) = bot.record_rows().await {
                 tracing::warn!(%error, "ran, not recorded yet; the sweep tries again");
             }

@@ -74,6 +74,7 @@ struct Inner {
     changes: watch::Sender<u64>,
     queue: Queue<PullNumber, Told>,
     tasks: super::tasks::Tasks,
+    recording: super::tasks::Tasks,
 }
 
 impl std::fmt::Debug for Parts {
@@ -149,6 +150,7 @@ impl Bot {
             changes,
             queue: Queue::default(),
             tasks: super::tasks::Tasks::default(),
+            recording: super::tasks::Tasks::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -171,7 +173,7 @@ impl Bot {
         &self.inner.parts.client
     }
     /// Whether this process carries out what was approved.
-    fn executes(&self) -> bool {
+    pub(super) fn executes(&self) -> bool {
         self.inner.parts.settings.executor_key().is_some()
     }
     fn instance(&self) -> &InstanceId {
@@ -186,6 +188,14 @@ impl Bot {
     pub(super) fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
         self.inner.parts.settings.agent_secret(agent)
     }
+    /// How many entries the ledger holds.
+    pub fn ledger_size(&self) -> u64 {
+        self.ledger().read(|book| book.size())
+    }
+    /// Finishes what the ledger's writer has begun, and lets go of it.
+    pub async fn close(&self) {
+        self.ledger().close().await;
+    }
     /// Pull requests to look at.
     pub fn queue(&self) -> &Queue<PullNumber, Told> {
         &self.inner.queue
@@ -193,6 +203,10 @@ impl Bot {
     /// Work that goes on beside the queue.
     pub fn tasks(&self) -> &super::tasks::Tasks {
         &self.inner.tasks
+    }
+    /// Low-tier executions that are being recorded.
+    pub fn recording(&self) -> &super::tasks::Tasks {
+        &self.inner.recording
     }
     /// Rings after every append of this process.
     pub fn changes(&self) -> watch::Receiver<u64> {

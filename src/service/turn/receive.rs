@@ -1,7 +1,7 @@
 //! A request becomes a proposal: checked, observed, sealed, recorded.
 
 use rand::RngExt as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Bot, NotNow};
 use crate::{
@@ -9,14 +9,15 @@ use crate::{
         assess::{Assessment, assess},
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Via},
-        ids::{AgentName, ProposalId, Timestamp},
+        ids::{AgentName, ItemId, ProposalId, Timestamp},
         policy::{Policy, Tier},
         proposal::{AgentProof, Attestation, Observed, Proposal},
         receive::{Arrival, FieldError, Fitting, fit, prove},
         request::Request,
         sealed::DataKey,
     },
-    execute, render,
+    execute::{self, ObserveError},
+    render,
     service::problem::Problem,
     store::Row,
 };
@@ -31,7 +32,7 @@ pub struct Receipt {
 }
 
 /// What would become of a request; nothing is recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Preview {
     /// One line for people.
     pub summary: String,
@@ -48,7 +49,7 @@ pub struct Preview {
 }
 
 /// Who could approve for a resource.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Approvers {
     /// The resource.
     pub resource: String,
@@ -224,7 +225,7 @@ impl Bot {
         for item in fitting.items() {
             let facts = execute::observe(self.client(), action, id, item)
                 .await
-                .map_err(|error| Problem::unavailable(format!("item `{}`: {error}", item.id)))?;
+                .map_err(|error| unobserved(&item.id, &error))?;
             observed.extend(facts.map(|facts| Observed {
                 item: item.id.clone(),
                 at: now,
@@ -264,5 +265,19 @@ impl Bot {
             assessment,
             key,
         })
+    }
+}
+
+/// A target that does not know what is asked for is the agent's mistake; anything else may pass.
+fn unobserved(item: &ItemId, error: &ObserveError) -> Problem {
+    match error {
+        ObserveError::Status {
+            status: 400 | 404 | 410 | 422,
+            ..
+        } => {
+            let message = format!("item `{item}`: {error}; check that what the parameters name is there");
+            Problem::fields(vec![FieldError::new("/parameters", message)])
+        }
+        _ => Problem::unavailable(format!("item `{item}`: {error}")),
     }
 }
