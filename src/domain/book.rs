@@ -322,15 +322,16 @@ impl Book {
         })
     }
 
-    fn advance(&mut self, entry: &Entry, digest: Digest) {
-        self.follow(entry);
+    fn advance(&mut self, entry: &Entry, digest: Digest) -> Option<Evicted> {
+        let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
         self.head = digest;
         self.time = entry.time;
+        evicted
     }
 
-    fn follow(&mut self, entry: &Entry) {
-        let Some(id) = entry.proposal else { return };
+    fn follow(&mut self, entry: &Entry) -> Option<Evicted> {
+        let id = entry.proposal?;
         if let Event::Received(received) = &entry.event {
             let proposal = &received.proposal;
             let agent = &proposal.binding.agent;
@@ -344,7 +345,7 @@ impl Book {
                 entry.seq,
             );
             self.cases.insert(id, case);
-            return;
+            return None;
         }
         if let Some(closed) = self.closed.get_mut(&id) {
             if let Event::Bypassed(refusal) = &entry.event {
@@ -355,11 +356,9 @@ impl Book {
                 Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
             }
             closed.last = entry.seq;
-            return;
+            return None;
         }
-        let Some(case) = self.cases.get_mut(&id) else {
-            return;
-        };
+        let case = self.cases.get_mut(&id)?;
         case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
         if let Event::Opened(opened) = &entry.event {
             self.pulls.insert(opened.pull, id);
@@ -379,13 +378,20 @@ impl Book {
             };
             closed.case = self.cases.remove(&id).map(Arc::new);
             self.recent.push_back(id);
-            if self.recent.len() > RECENT
-                && let Some(oldest) = self.recent.pop_front().and_then(|id| self.closed.get_mut(&id))
-            {
-                oldest.case = None;
-            }
             self.closed.insert(id, closed);
+            return self.evict();
         }
+        None
+    }
+
+    /// Lets go of the oldest whole case beyond [`RECENT`].
+    fn evict(&mut self) -> Option<Evicted> {
+        if self.recent.len() <= RECENT {
+            return None;
+        }
+        let id = self.recent.pop_front()?;
+        let case = self.closed.get_mut(&id)?.case.take()?;
+        Some(Evicted { id, case })
     }
 
     /// The line that people read for an entry, as it would stand next.
@@ -469,6 +475,13 @@ impl Book {
     pub fn roles(&self) -> BTreeSet<Role> {
         self.genesis.keys.iter().map(|key| key.role).collect()
     }
+}
+
+/// A case that is not kept whole any more.
+#[derive(Debug)]
+struct Evicted {
+    id: ProposalId,
+    case: Arc<Case>,
 }
 
 fn same_instance(case: &Case, instance: &super::ids::InstanceId) -> Result<(), Illegal> {

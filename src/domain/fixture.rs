@@ -8,7 +8,7 @@ use super::{
     assess::assess,
     case::Case,
     entry::{Assurance, Digests, Event, Found, Merged, Opened, Reviewed},
-    gate::{self, Decision, Verdict, decide},
+    gate::{self, Decision, Rule, Standing, Verdict, decide},
     ids::{AccountId, Digest, ItemId, ProposalId, PullNumber, ReviewId, Seq, Sha, Span, Timestamp},
     observation::{
         Commit, LiveReview, Observation, Permission, Protection, Pull, PullState, ReviewState, Seen,
@@ -360,6 +360,26 @@ impl Story {
             by: Some(ME),
         }
     }
+}
+
+/// Approved by alice of finance and bob of treasury.
+pub(crate) fn approved() -> Story {
+    Story::high().approve(ALICE).approve(BOB)
+}
+
+#[track_caller]
+pub(crate) fn shut(story: Story) {
+    assert_ne!(story.verdict(), Verdict::Open, "{:#?}", story.decide().because());
+}
+
+#[track_caller]
+pub(crate) fn stands(story: &Story, rule: Rule, standing: Standing) {
+    let decision = story.decide();
+    let found = decision
+        .because()
+        .iter()
+        .any(|one| one.rule == rule && one.standing == standing);
+    assert!(found, "{:#?}", decision.because());
 }
 
 /// The digests that entries about a case carry.

@@ -53,10 +53,10 @@ pub(super) fn count(at: &Review<'_>) -> Count {
             because,
         };
     };
-    let parties = match releasers(at, &mut because).and_then(|releasers| parties(at, &releasers)) {
-        Some(parties) => parties,
-        None => {
-            because.push(Because::new(Rule::SeparationOfDuties, Standing::Errored));
+    let parties = match parties(at, &mut because) {
+        Ok(parties) => parties,
+        Err(standing) => {
+            because.push(Because::new(Rule::SeparationOfDuties, standing));
             return Count {
                 approvers: Vec::new(),
                 because,
@@ -161,22 +161,20 @@ fn requirements(at: &Review<'_>, because: &mut Vec<Because>) -> Option<Vec<Owner
     owned.then_some(sets)
 }
 
-/// Who merged it, as GitHub and the ledger say; `None` when nobody can be named. INVARIANT i08.
-fn releasers(at: &Review<'_>, because: &mut Vec<Because>) -> Option<BTreeSet<AccountId>> {
-    let PullState::Merged { by, .. } = &at.pull.state else {
-        return Some(BTreeSet::new());
-    };
-    let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
-    let releasers: BTreeSet<AccountId> = by.iter().copied().chain(recorded).collect();
-    let stranger = |account: &&AccountId| **account != at.seen.me && at.policy.person_of(**account).is_none();
-    if let Some(account) = releasers.iter().find(stranger) {
-        because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
+/// Who merged it, as GitHub and the ledger say. INVARIANT i08.
+fn releasers(at: &Review<'_>) -> BTreeSet<AccountId> {
+    match &at.pull.state {
+        PullState::Merged { by, .. } => {
+            let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
+            by.iter().copied().chain(recorded).collect()
+        }
+        PullState::Open | PullState::Closed => BTreeSet::new(),
     }
-    (!releasers.is_empty()).then_some(releasers)
 }
 
-/// The people who may never approve this proposal; `None` when one can't be named. INVARIANT i08.
-fn parties(at: &Review<'_>, releasers: &BTreeSet<AccountId>) -> Option<BTreeSet<PersonName>> {
+/// The people who may never approve this proposal. Errors: how it stands when one can't be named: it blocks when
+/// GitHub knows none, and is an error when GitHub could not be asked. INVARIANT i08.
+fn parties(at: &Review<'_>, because: &mut Vec<Because>) -> Result<BTreeSet<PersonName>, Standing> {
     let binding = &at.case.proposal.binding;
     let mut parties = BTreeSet::from([binding.sponsor.clone()]);
     parties.extend(
@@ -184,13 +182,20 @@ fn parties(at: &Review<'_>, releasers: &BTreeSet<AccountId>) -> Option<BTreeSet<
             .agent(&binding.agent)
             .map(|agent| agent.sponsor().clone()),
     );
-    let mut accounts: BTreeSet<AccountId> = at.seen.pushers.known()?.iter().copied().collect();
-    for commit in at.seen.commits.known()? {
-        accounts.insert(commit.author?);
-        accounts.insert(commit.committer?);
-        for author in &commit.co_authors {
-            accounts.insert((*author)?);
+    let pushers = at.seen.pushers.known().ok_or(Standing::Errored)?;
+    let mut accounts: BTreeSet<AccountId> = pushers.iter().copied().collect();
+    for commit in at.seen.commits.known().ok_or(Standing::Errored)? {
+        for account in [commit.author, commit.committer].iter().chain(&commit.co_authors) {
+            accounts.insert(account.ok_or(Standing::Blocks)?);
         }
+    }
+    let releasers = releasers(at);
+    if matches!(at.pull.state, PullState::Merged { .. }) && releasers.is_empty() {
+        return Err(Standing::Blocks);
+    }
+    let stranger = |account: &&AccountId| **account != at.seen.me && at.policy.person_of(**account).is_none();
+    if let Some(account) = releasers.iter().find(stranger) {
+        because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
     accounts.extend(at.pull.author);
     accounts.extend(releasers);
@@ -200,7 +205,7 @@ fn parties(at: &Review<'_>, releasers: &BTreeSet<AccountId>) -> Option<BTreeSet<
             .filter_map(|account| at.policy.person_of(account))
             .map(|p| p.name().clone()),
     );
-    Some(parties)
+    Ok(parties)
 }
 
 /// What an account said last.
@@ -280,8 +285,7 @@ fn latest<'a>(
 /// What each person of the policy says with their accounts' latest reviews.
 fn voices<'p>(at: &Review<'p>, live: &[LiveReview], because: &mut Vec<Because>) -> Vec<(&'p Person, Voice)> {
     let mut voices: BTreeMap<&PersonName, (&'p Person, Voice)> = BTreeMap::new();
-    let at_live = Review { ..*at };
-    for (account, said) in latest(&at_live, live, because) {
+    for (account, said) in latest(at, live, because) {
         let Some(person) = at.policy.person_of(account) else {
             because.push(Because::new(Rule::NotAPerson, Standing::Noted).who([account]));
             continue;
@@ -489,3 +493,6 @@ fn could_approve(
     could.dedup();
     could
 }
+
+#[cfg(test)]
+mod tests;

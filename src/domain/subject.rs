@@ -4,12 +4,13 @@ use super::{
     entry::{Entry, Event, Outcome, Reviewed},
     observation::ReviewState,
     policy::Tier,
+    source::is_visible,
 };
 
 /// The longest subject, in characters.
 const MAX: usize = 160;
 
-/// An entry in one line; `about` is the proposal's summary and tier.
+/// An entry in one line of visible characters; `about` is the proposal's summary and tier.
 pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
     let what = about.map_or_else(
         || {
@@ -67,7 +68,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
     };
     let one_line: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_visible(c) { c } else { ' ' })
         .take(MAX)
         .collect();
     one_line.trim_end().to_owned()

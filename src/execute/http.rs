@@ -250,3 +250,45 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, BodyError> {
     }
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn i23_a_name_that_leads_home_is_not_called_and_is_looked_up_every_time() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let lookup: Lookup = Arc::new(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let home = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+            Box::pin(async move { Ok(vec![home]) })
+        });
+        let client = Client::with_lookup(&lookup).unwrap();
+        let url = format!("https://target.example:{port}/do").parse().unwrap();
+        for _ in 0..2 {
+            let sent = client.send(Outgoing {
+                method: "POST",
+                url: &url,
+                body: None,
+                proposal: "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+                idempotency: Some(("Idempotency-Key", "k")),
+                timeout: Duration::from_secs(5),
+                allow_private: false,
+            });
+            let error = sent.await.unwrap_err();
+            assert!(matches!(error, SendError::Unsent { .. }), "{error:?}");
+            assert!(
+                error.to_string().contains("`127.0.0.1` is not an address"),
+                "{error}"
+            );
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        let knocked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(knocked.is_err(), "nobody may connect");
+    }
+}

@@ -42,9 +42,19 @@ impl Markdown {
     pub(super) fn time(at: Timestamp) -> Self {
         Self(at.for_people())
     }
-    /// A length of time.
+    /// A length of time: `24 hours`, `30 days`.
     pub(super) fn span(span: Span) -> Self {
-        Self(span.to_string())
+        const UNITS: [(i64, &str); 3] = [(3_600, "hour"), (60, "minute"), (1, "second")];
+        let seconds = span.millis() / 1_000;
+        let (count, unit) = if seconds > 2 * 86_400 && seconds % 86_400 == 0 {
+            (seconds / 86_400, "day")
+        } else {
+            UNITS
+                .into_iter()
+                .find(|(unit, _)| seconds % unit == 0 && seconds >= *unit)
+                .map_or((seconds, "second"), |(unit, name)| (seconds / unit, name))
+        };
+        Self(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
     }
     /// A pull request of this repository, as GitHub links it.
     pub(super) fn pull(number: PullNumber) -> Self {
@@ -72,6 +82,20 @@ impl Markdown {
             all.0.push_str(&piece.0);
         }
         all
+    }
+    /// The first pieces, and how many more there are.
+    pub(super) fn some_of(
+        pieces: impl ExactSizeIterator<Item = Self>,
+        most: usize,
+        between: &'static str,
+    ) -> Self {
+        let more = pieces.len().saturating_sub(most);
+        let shown = Self::joined(pieces.take(most), between);
+        if more == 0 {
+            return shown;
+        }
+        let more = Self::count(u64::try_from(more).unwrap_or(u64::MAX));
+        shown.and(" and ").then(&more).and(" more")
     }
     /// Whether it holds nothing.
     pub(super) fn is_empty(&self) -> bool {
@@ -134,15 +158,33 @@ fn harmless(word: &str, first: bool) -> bool {
     if matches!(word, "-" | "+" | "/") {
         return !first;
     }
+    if first && is_list_marker(word) {
+        return false;
+    }
     let mut chars = word.chars();
     let opens = |c: char| c.is_alphanumeric() || "(\"'‘“€£¥…•·–—×".contains(c);
     let inside = |c: char| c.is_alphanumeric() || ".,;!?'\"()%/+-–—’‘“”€£¥…•·×".contains(c);
     let body = word.strip_suffix(':').unwrap_or(word);
     chars.next().is_some_and(opens)
-        && body.chars().all(inside)
-        && !(first && is_list_marker(word))
+        && body.chars().all(|c| inside(c) || c == '_')
+        && !has_loose_underscore(body)
         && !word.to_ascii_lowercase().contains("www.")
         && !has_reference(word)
+}
+
+/// An underscore that does not stand between letters or digits, where alone it can't emphasise.
+fn has_loose_underscore(word: &str) -> bool {
+    let mut parts = word.split('_').peekable();
+    let mut first = true;
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none();
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        if !first && !edge(part.chars().next()) || !last && !edge(part.chars().next_back()) {
+            return true;
+        }
+        first = false;
+    }
+    false
 }
 
 fn is_list_marker(word: &str) -> bool {
@@ -219,6 +261,7 @@ mod tests {
             ("INV-2041 and 0123456789", "`INV-2041` and `0123456789`"),
             ("no action `x.y`; did you", "no action `x.y`; did you"),
             ("a `b` c`d", "a `b` ``c`d``"),
+            ("supplier_id a__b _c_ d_", "supplier_id `a__b` `_c_` `d_`"),
             ("1. first", "`1.` first"),
             ("- first - second", "`-` first - second"),
             ("<b>x</b> **y**", "`<b>x</b>` `**y**`"),

@@ -25,9 +25,7 @@ fn speaks(c: char, before: &[char], after: &[char]) -> bool {
     match c {
         '`' => true,
         '@' => {
-            let word = before
-                .last()
-                .is_some_and(|c| c.is_ascii_alphanumeric() || *c == '_');
+            let word = before.last().is_some_and(char::is_ascii_alphanumeric);
             let next = after.first().is_some_and(char::is_ascii_alphanumeric);
             next && (!word || hex_run(after) >= 7)
         }
@@ -72,28 +70,17 @@ fn is_order(after: &[char]) -> bool {
     inner.contains("skip") || inner.contains("no ci")
 }
 
-/// The same text in at most `max` characters, shortened at a word and marked with `…`.
+/// The same text in at most `max` characters, marked with `…`: shortened at a word, unless that would lose half of it.
 pub(super) fn shorten(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
     }
-    let mut kept = String::new();
-    let mut used = 1;
-    for word in text.split(' ') {
-        let more = word.chars().count() + usize::from(!kept.is_empty());
-        if used + more > max {
-            break;
-        }
-        if !kept.is_empty() {
-            kept.push(' ');
-        }
-        kept.push_str(word);
-        used += more;
-    }
-    if kept.is_empty() {
-        kept = text.chars().take(max.saturating_sub(1)).collect();
-    }
-    let kept = kept.trim_end_matches([',', ';', ':', '-', '(', '"', ' ']);
+    let room: String = text.chars().take(max.saturating_sub(1)).collect();
+    let at_word = match room.rsplit_once(' ') {
+        Some((words, _)) if words.chars().count() * 2 >= max => words,
+        Some(_) | None => &room,
+    };
+    let kept = at_word.trim_end_matches([',', ';', ':', '-', '(', '"', ' ']);
     format!("{kept}…")
 }
 
@@ -106,6 +93,7 @@ mod tests {
         for (text, shown) in [
             ("Pay ACME 12,500.00 EUR", "Pay ACME 12,500.00 EUR"),
             ("to @alice", "to \\u{40}alice"),
+            ("_@alice_", "_\\u{40}alice_"),
             ("to a@b.example", "to a@b.example"),
             ("o/r@0123456abc", "o/r\\u{40}0123456abc"),
             ("fixes #12", "fixes \\u{23}12"),

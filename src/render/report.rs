@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     assess::Assessment,
-    checks::{CheckResult, Level},
+    checks::{CheckResult, Level, Problem, text},
     ids::BranchName,
     policy::{Policy, Tier},
     proposal::Proposal,
@@ -26,7 +26,10 @@ use crate::domain::{
 /// The longest body of a pull request, in characters.
 pub const MAX_BODY: usize = 65_536;
 /// The first line's room.
-const LABEL: usize = 64;
+const LABEL: usize = 76;
+
+/// The check that looks for text that deceives.
+const TEXT: &str = "text";
 
 /// What a report is made of.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +49,7 @@ struct ReportPage {
     label: String,
     in_full: Option<String>,
     tier: &'static str,
+    tier_word: String,
     low: bool,
     why: Markdown,
     deadline: Markdown,
@@ -63,7 +67,6 @@ struct ReportPage {
     said: origin::Said,
     action_digest: String,
     policy_digest: String,
-    schema_digest: String,
     proposal: String,
 }
 
@@ -103,6 +106,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         in_full: (!label.starts_with(&summary)).then_some(summary),
         label,
         tier: words::tier(assessment.tier),
+        tier_word: assessment.tier.to_string(),
         low: assessment.tier == Tier::Low,
         why: words::why(proposal, assessment, policy),
         deadline: Markdown::time(proposal.expires_at),
@@ -112,15 +116,14 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         system: binding.target.system.clone(),
         resources: resources(proposal, policy),
         parameters: parameters::parameters(proposal),
-        seen: seen::seen(proposal),
-        checks: assessment.checks.iter().map(check_line).collect(),
+        seen: seen::seen(proposal, action),
+        checks: checks(proposal, assessment),
         approval: approval::approval(proposal, assessment.tier, policy, base),
         taking_back: words::taking_back(action),
         origin: origin::origin(proposal),
         said: origin::said(proposal),
         action_digest: proposal.action_digest().to_string(),
         policy_digest: policy.digest().to_string(),
-        schema_digest: binding.target.schema_digest.to_string(),
         proposal: proposal.id.to_string(),
     };
     let text = fill(&page)?;
@@ -150,19 +153,35 @@ fn resources(proposal: &Proposal, policy: &Policy) -> Vec<String> {
     all
 }
 
+/// Every check's result. Text that deceives is flagged even where the catalog does not ask for the check.
+fn checks(proposal: &Proposal, assessment: &Assessment) -> Vec<CheckLine> {
+    let mut lines: Vec<CheckLine> = assessment.checks.iter().map(check_line).collect();
+    if !assessment.checks.iter().any(|check| check.check.as_str() == TEXT) {
+        let problems = text::check(proposal);
+        if !problems.is_empty() {
+            lines.push(CheckLine {
+                name: TEXT.to_owned(),
+                result: "look closely (the catalog does not require this check)",
+                problems: problems.iter().map(problem_line).collect(),
+            });
+        }
+    }
+    lines
+}
+
+fn problem_line(problem: &Problem) -> ProblemLine {
+    ProblemLine {
+        at: (!problem.at.is_empty()).then(|| problem.at.clone()),
+        found: problem.found.clone(),
+        remedy: problem.remedy.clone(),
+    }
+}
+
 fn check_line(check: &CheckResult) -> CheckLine {
     CheckLine {
         name: check.check.to_string(),
         result: level(check.level),
-        problems: check
-            .problems
-            .iter()
-            .map(|problem| ProblemLine {
-                at: (!problem.at.is_empty()).then(|| problem.at.clone()),
-                found: problem.found.clone(),
-                remedy: problem.remedy.clone(),
-            })
-            .collect(),
+        problems: check.problems.iter().map(problem_line).collect(),
     }
 }
 

@@ -7,6 +7,9 @@ use crate::domain::{
     policy::Policy,
 };
 
+/// So many are named; the others are counted.
+const NAMED: usize = 12;
+
 /// What a rule is about, in a word or two.
 pub(super) const fn name(rule: Rule) -> &'static str {
     match rule {
@@ -107,7 +110,7 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Approvals, _) => approvals(one),
         (Rule::ChangesRequested, true) => ours("none"),
         (Rule::ChangesRequested, false) => list(&one.who)
-            .and(" asked for changes; resolve it with them, or they approve or dismiss their review"),
+            .and(" asked for changes; once that is settled, they approve or withdraw their review"),
         (Rule::StepUp, true) => ours("given"),
         (Rule::StepUp, false) => ours("each approver must confirm with a passkey"),
         (Rule::SeparationOfDuties, _) => party(one, case),
@@ -115,6 +118,9 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             .and("'s approval was not seen when it was given, on this commit and text; ask ")
             .then(&list(&one.who))
             .and(" to approve again"),
+        (Rule::NotAPerson, false) => ours("merged by ")
+            .then(&list(&one.who))
+            .and(", an account that is not a person in people.yaml"),
         (Rule::NotAPerson, _) if one.who.is_empty() => ours("a review by a deleted account"),
         (Rule::NotAPerson, _) => ours("a review by ")
             .then(&list(&one.who))
@@ -140,8 +146,8 @@ fn unknown(one: &Because) -> Markdown {
                 .then(&list(&one.who))
                 .and("; see the report");
         }
-        Rule::Policy => "`policies/` on the base branch could not be read",
-        Rule::Pull | Rule::Head | Rule::Presentation => "the pull request could not be read",
+        Rule::Policy => "could not be read from `policies/` on the base branch",
+        Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
         Rule::Preview => "what is affected could not be read",
         Rule::Protection => "how the base branch is protected could not be read",
@@ -165,7 +171,7 @@ fn unknown(one: &Because) -> Markdown {
 }
 
 fn unowned(one: &Because) -> Markdown {
-    let which = Markdown::joined(one.who.iter().map(|path| Markdown::code(path)), ", ");
+    let which = Markdown::some_of(one.who.iter().map(|path| Markdown::code(path)), NAMED, ", ");
     if which.is_empty() {
         Markdown::ours("CODEOWNERS names nobody; correct it, then the agent proposes it anew")
     } else {
@@ -195,7 +201,7 @@ fn approvals(one: &Because) -> Markdown {
                 text.and("; nobody is left who could approve: correct CODEOWNERS or people.yaml")
             } else {
                 let could = one.could.iter().map(|who| Markdown::prose(who));
-                text.and("; ask ").then(&Markdown::joined(could, " or "))
+                text.and("; ask ").then(&Markdown::some_of(could, NAMED, " or "))
             }
         }
     }
@@ -203,6 +209,9 @@ fn approvals(one: &Because) -> Markdown {
 
 /// INVARIANT i08.
 fn party(one: &Because, case: &Case) -> Markdown {
+    if one.who.is_empty() {
+        return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
+    }
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")
@@ -212,5 +221,5 @@ fn party(one: &Because, case: &Case) -> Markdown {
 }
 
 fn list(names: &[String]) -> Markdown {
-    Markdown::joined(names.iter().map(|name| Markdown::prose(name)), ", ")
+    Markdown::some_of(names.iter().map(|name| Markdown::prose(name)), NAMED, ", ")
 }

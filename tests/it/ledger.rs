@@ -2,6 +2,7 @@
 mod append;
 mod audit;
 mod git;
+mod http;
 mod mirror;
 mod tamper;
 mod world;

@@ -11,8 +11,14 @@
 )]
 
 mod contract;
+mod execute;
+mod explain;
 mod github;
+mod layers;
 mod ledger;
+mod render;
+mod render_attack;
+mod render_fixtures;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;
@@ -20,5 +26,7 @@ mod sandbox_faults;
 mod sandbox_git;
 mod sandbox_pages;
 mod sandbox_walk;
+mod settings;
+mod store;
 mod stories;
 mod world;

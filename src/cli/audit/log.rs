@@ -59,6 +59,11 @@ fn line(
         });
         return writeln!(out, "{line}");
     }
-    let (seq, time) = (entry.seq, entry.time.for_people());
-    writeln!(out, "{seq:>6}  {time}  {:<12} {subject}", entry.kind().as_str())
+    let (seq, time, kind) = (entry.seq, entry.time.for_people(), entry.kind().as_str());
+    // Most subjects begin with their kind, which has a column of its own here.
+    let after = subject
+        .split_once(": ")
+        .filter(|(word, _)| word.replace(' ', "_") == kind);
+    let told = after.map_or(subject.as_str(), |(_, told)| told);
+    writeln!(out, "{seq:>6}  {time}  {kind:<19}  {told}")
 }

@@ -16,6 +16,7 @@ use crate::{
         case::Life,
         entry::{Digests, Event},
         ids::{Digest, ProposalId},
+        source::is_visible,
     },
     ledger::{Step, walk},
 };
@@ -111,7 +112,8 @@ fn head(
         });
     if let Some(received) = received {
         let (proposal, binding) = (&received.proposal, &received.proposal.binding);
-        writeln!(out, "what     {} ({})", proposal.summary, binding.operation)?;
+        let summary: String = proposal.summary.chars().filter(|c| is_visible(*c)).collect();
+        writeln!(out, "what     {summary} ({})", binding.operation)?;
         writeln!(
             out,
             "who      agent {}, sponsor {}",

@@ -124,3 +124,72 @@ fn actor(actor: &Actor) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::{
+        entry::{Digests, Event, Incident, Role},
+        ids::{Seq, Timestamp},
+    };
+    use super::*;
+
+    fn lined(n: u64, what: String, person: bool) -> Lined {
+        let entry = Entry {
+            seq: Seq(n),
+            previous: Some(Digest::of(b"previous")),
+            time: Timestamp::from_millis(1_790_000_000_000),
+            semantics: 1,
+            actor: Actor {
+                role: Role::Gate,
+                key: format!("SHA256:{}", "a".repeat(43)).parse().unwrap(),
+                person: person.then(|| "alice".parse().unwrap()),
+                agent: None,
+            },
+            proposal: None,
+            digests: Digests::default(),
+            event: Event::Incident(Incident { what, account: None }),
+        };
+        let line = entry.line().unwrap();
+        let digest = Digest::of(line.as_bytes());
+        Lined { entry, line, digest }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            texts in proptest::collection::vec(any::<String>(), 1..5),
+            person: bool,
+            subject in "[^\\n]{1,80}",
+        ) {
+            let entries: Vec<Lined> = (1..).zip(texts).map(|(n, text)| lined(n, text, person)).collect();
+            let text = write_message(&entries, &subject);
+            let (read, alone) = read_message(&text).unwrap();
+            prop_assert_eq!(alone, (read.len() == 1).then_some(subject));
+            prop_assert_eq!(read, entries);
+        }
+
+        #[test]
+        fn reading_anything_at_all_does_not_stop_the_reader(text: String) {
+            prop_assert!(read_message(&text).is_err());
+        }
+    }
+
+    #[test]
+    fn a_message_says_what_its_entries_say_and_nothing_else() {
+        let one = write_message(&[lined(1, "x".into(), true)], "incident: x");
+        let refused = |text: String| read_message(&text).unwrap_err();
+        let trailers = Flaw::Message("trailers");
+        assert_eq!(refused(one.replace("person alice\n", "person bob\n")), trailers);
+        assert_eq!(refused(one.replace("Kind: incident\n", "")), trailers);
+        assert_eq!(refused(format!("{one}Kind: merged\n")), trailers);
+        let two = write_message(&[lined(1, "x".into(), true), lined(2, "y".into(), true)], "");
+        assert_eq!(
+            refused(two.replacen("recorded 2", "recorded 3", 1)),
+            Flaw::Message("subject")
+        );
+        let spaced = one.replacen("{\"actor\"", "{ \"actor\"", 1);
+        assert!(matches!(refused(spaced), Flaw::Entry(_)));
+    }
+}

@@ -8,7 +8,7 @@ use super::{
         entry::{Draft, MAX_ENTRY},
         ids::{Digest, KeyId, ProposalId, Seq, Timestamp},
     },
-    Book, Closed, Illegal,
+    Book, Closed, Evicted, Illegal,
 };
 
 /// An entry that would come next.
@@ -42,6 +42,7 @@ pub struct Before {
     head: Digest,
     time: Timestamp,
     about: Option<(ProposalId, Option<Case>, Option<Closed>)>,
+    evicted: Option<Evicted>,
 }
 
 impl Book {
@@ -55,15 +56,17 @@ impl Book {
         }
         let digest = Digest::of(line.as_bytes());
         let subject = self.subject(&entry);
+        let about = entry
+            .proposal
+            .map(|id| (id, self.cases.get(&id).cloned(), self.closed.get(&id).cloned()));
+        let (next, head, time) = (self.next, self.head, self.time);
         let before = Before {
-            next: self.next,
-            head: self.head,
-            time: self.time,
-            about: entry
-                .proposal
-                .map(|id| (id, self.cases.get(&id).cloned(), self.closed.get(&id).cloned())),
+            next,
+            head,
+            time,
+            about,
+            evicted: self.advance(&entry, digest),
         };
-        self.advance(&entry, digest);
         let lined = Lined { entry, line, digest };
         Ok((Staged { lined, subject }, before))
     }
@@ -91,7 +94,15 @@ impl Book {
                     .remove(&(agent.clone(), staged.proposal.nonce.clone()));
             }
         }
-        self.closed.remove(&id);
+        if self.closed.remove(&id).is_some() && closed.is_none() {
+            self.recent.pop_back();
+        }
+        if let Some(Evicted { id, case }) = before.evicted
+            && let Some(closed) = self.closed.get_mut(&id)
+        {
+            closed.case = Some(case);
+            self.recent.push_front(id);
+        }
         self.cases.extend(case.map(|case| (id, case)));
         self.closed.extend(closed.map(|closed| (id, closed)));
     }

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Serialize)]
 pub(super) struct Approval {
-    /// `2 approvals, from different teams`; nothing for the low tier.
+    /// `2 approvals from different teams`; nothing for the low tier.
     needs: Option<Markdown>,
     groups: Vec<Markdown>,
     unowned: Vec<String>,
@@ -78,13 +78,13 @@ pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &
     }
 }
 
-/// `2 approvals, from different teams`.
+/// `2 approvals from different teams`.
 pub(super) fn needs(approvals: u8, distinct_teams: bool) -> Markdown {
     let count = Markdown::count(u64::from(approvals));
     match (approvals, distinct_teams) {
         (1, _) => count.and(" approval"),
         (_, false) => count.and(" approvals"),
-        (_, true) => count.and(" approvals, from different teams"),
+        (_, true) => count.and(" approvals from different teams"),
     }
 }
 
@@ -112,7 +112,7 @@ fn owners(proposal: &Proposal, policy: &Policy) -> (Vec<OwnerSet>, Vec<String>) 
     (sets, unowned)
 }
 
-/// `finance (alice, bob) or treasury (carol)`, without the sponsor.
+/// `finance (alice, bob), treasury (carol)`, without the sponsor.
 fn group(set: &OwnerSet, sponsor: &PersonName, policy: &Policy) -> Markdown {
     let mut all = Vec::new();
     for owner in set.owners() {
@@ -137,5 +137,5 @@ fn group(set: &OwnerSet, sponsor: &PersonName, policy: &Policy) -> Markdown {
             }
         }
     }
-    Markdown::joined(all, " or ")
+    Markdown::joined(all, ", ")
 }

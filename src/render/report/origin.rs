@@ -8,6 +8,9 @@ use crate::{
     render::markdown::Markdown,
 };
 
+/// How many characters of a block a phone shows beside each other.
+const WIDTH: usize = 40;
+
 #[derive(Serialize)]
 pub(super) struct Origin {
     agent: String,
@@ -59,10 +62,10 @@ fn proof(proof: &AgentProof) -> Markdown {
         }
         AgentProof::GateAttested { by } => Markdown::ours(match by {
             Attestation::Hmac => {
-                "**gate-attested**: the gate checked a shared secret; nobody can check it again"
+                "**gate-attested**: the gate checked the agent's shared secret; nobody can check that again"
             }
             Attestation::Account => {
-                "**gate-attested**: it came from the agent's own GitHub account; nobody can check it again"
+                "**gate-attested**: it came from the agent's own GitHub account; nobody can check that again"
             }
         }),
     }
@@ -71,11 +74,11 @@ fn proof(proof: &AgentProof) -> Markdown {
 fn reported(proposal: &Proposal) -> Vec<Reported> {
     let from = &proposal.provenance;
     let texts = [
-        ("Agent id", &from.agent_id),
-        ("Model", &from.request_model),
-        ("Conversation", &from.conversation_id),
-        ("Tool call", &from.tool_call_id),
-        ("Trace", &from.traceparent),
+        ("agent id", &from.agent_id),
+        ("model", &from.request_model),
+        ("conversation", &from.conversation_id),
+        ("tool call", &from.tool_call_id),
+        ("trace", &from.traceparent),
     ];
     let texts = texts.into_iter().filter_map(|(name, text)| {
         Some(Reported {
@@ -83,7 +86,7 @@ fn reported(proposal: &Proposal) -> Vec<Reported> {
             value: Markdown::code(text.as_ref()?),
         })
     });
-    let bodies = [("Prompt", &from.prompt), ("Output", &from.output)];
+    let bodies = [("prompt", &from.prompt), ("output", &from.output)];
     let bodies = bodies.into_iter().filter_map(|(name, body)| {
         let body = body.as_ref()?;
         let digest = Markdown::code(&body.digest.to_string());
@@ -99,16 +102,43 @@ fn reported(proposal: &Proposal) -> Vec<Reported> {
 pub(super) fn said(proposal: &Proposal) -> Said {
     let claimed = Value::Object(proposal.claimed.clone());
     Said {
-        justification: Markdown::fenced(&proposal.justification),
+        justification: Markdown::fenced(&wrapped(&proposal.justification)),
         claimed: (!proposal.claimed.is_empty()).then(|| Markdown::fenced(&format!("{claimed:#}"))),
-        rollback_plan: proposal.rollback_plan.as_deref().map(Markdown::fenced),
+        rollback_plan: proposal
+            .rollback_plan
+            .as_deref()
+            .map(|plan| Markdown::fenced(&wrapped(plan))),
         exceptions: proposal
             .exceptions
             .iter()
             .map(|asked| Exception {
                 check: asked.check.to_string(),
-                reason: Markdown::fenced(&asked.reason),
+                reason: Markdown::fenced(&wrapped(&asked.reason)),
             })
             .collect(),
     }
+}
+
+/// The agent's sentences in lines that a phone shows without scrolling; broken at spaces only.
+fn wrapped(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(wrapped_line).collect();
+    lines.join("\n")
+}
+
+fn wrapped_line(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut used = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > WIDTH {
+            out.push('\n');
+            used = 0;
+        } else if !out.is_empty() {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out
 }

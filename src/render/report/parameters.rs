@@ -19,19 +19,17 @@ use crate::{
     },
 };
 
-/// More differing parameters than this make a table too wide for a phone.
-const COLUMNS: usize = 3;
+/// More differing parameters than this beside each other make a table too wide for a phone.
+const COLUMNS: usize = 2;
 
 /// The parameters of all items.
 #[derive(Serialize)]
 pub(super) struct Parameters {
     /// One item: all of them; several: what is the same for all.
     same: Vec<Row>,
-    /// What differs, when it fits beside each other.
+    /// What differs: a column each, or none and all of it in one.
     columns: Vec<String>,
     rows: Vec<ItemRow>,
-    /// What differs, when it does not.
-    items: Vec<ItemTable>,
     /// Texts too long for a table.
     long: Vec<Long>,
     count: Markdown,
@@ -49,12 +47,6 @@ struct Row {
 struct ItemRow {
     id: String,
     cells: Vec<Markdown>,
-}
-
-#[derive(Serialize)]
-struct ItemTable {
-    id: String,
-    rows: Vec<Row>,
 }
 
 #[derive(Serialize)]
@@ -84,6 +76,16 @@ impl Shown<'_> {
         } else {
             shown
         }
+    }
+
+    /// The values of some parameters: a cell each, or all in one cell that a phone can wrap.
+    fn cells(&self, names: &[&String], wide: bool) -> Vec<Markdown> {
+        if !wide {
+            return names.iter().map(|name| self.value(name)).collect();
+        }
+        let there = names.iter().filter(|name| self.leaves.contains_key(**name));
+        let pairs = there.map(|name| Markdown::prose(name).and(": ").then(&self.value(name)));
+        vec![Markdown::joined(pairs, "; ")]
     }
 }
 
@@ -119,25 +121,12 @@ pub(super) fn parameters(proposal: &Proposal) -> Parameters {
         } else {
             differ.iter().map(|name| (*name).clone()).collect()
         },
-        rows: if !many || wide {
-            Vec::new()
-        } else {
-            shown
-                .iter()
-                .map(|one| ItemRow {
-                    id: one.item.id.to_string(),
-                    cells: differ.iter().map(|name| one.value(name)).collect(),
-                })
-                .collect()
-        },
-        items: if wide {
-            shown
-                .iter()
-                .map(|one| ItemTable {
-                    id: one.item.id.to_string(),
-                    rows: differ.iter().map(|name| row(one, name)).collect(),
-                })
-                .collect()
+        rows: if many {
+            let row = |one: &Shown<'_>| ItemRow {
+                id: one.item.id.to_string(),
+                cells: one.cells(&differ, wide),
+            };
+            shown.iter().map(row).collect()
         } else {
             Vec::new()
         },

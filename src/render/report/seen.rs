@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    domain::proposal::{Affected, Observed, Proposal},
+    domain::{
+        policy::Action,
+        proposal::{Affected, Observed, Proposal},
+    },
     render::{
         leaves::{cell, delta, leaves},
         markdown::Markdown,
@@ -20,6 +23,7 @@ const COLUMNS: usize = 3;
 #[derive(Serialize)]
 pub(super) struct SeenFacts {
     any: bool,
+    not_read: &'static str,
     at: Option<Markdown>,
     many: bool,
     changes: Vec<Change>,
@@ -61,9 +65,14 @@ struct Sample {
     rows: Vec<Vec<Markdown>>,
 }
 
-pub(super) fn seen(proposal: &Proposal) -> SeenFacts {
+pub(super) fn seen(proposal: &Proposal, action: Option<&Action>) -> SeenFacts {
     let mut facts = SeenFacts {
         any: !proposal.observed.is_empty(),
+        not_read: if action.is_some_and(|action| action.observe().is_some()) {
+            "Countersign has not read the target system for this."
+        } else {
+            "Countersign can't tell: the catalog names no place in the target system to read."
+        },
         at: proposal
             .observed
             .iter()

@@ -5,10 +5,10 @@ use crate::{
     domain::{
         case::{Case, RecordedReview},
         entry::{Assurance, Draft, Event, Found, Reviewed, Role},
-        gate::{Rule, decide},
+        gate::{Rule, decide, teams},
         ids::{Digest, ProposalId, PullNumber, Sha, TeamName, Timestamp},
         observation::{LiveReview, Pull, ReviewState},
-        policy::{Owner, Person, Policy},
+        policy::{Person, Policy},
         proposal::branch_of,
     },
     github::{Ask, ReviewEvent, Seeing},
@@ -22,8 +22,13 @@ impl Bot {
         policy: &Policy,
         pull: PullNumber,
     ) -> Result<Seeing, NotNow> {
-        self.see(case.proposal.id, teams(case, policy), policy, pull)
-            .await
+        self.see(
+            case.proposal.id,
+            teams(case, policy).into_iter().collect(),
+            policy,
+            pull,
+        )
+        .await
     }
 
     /// One consistent observation of a proposal's pull request.
@@ -184,29 +189,6 @@ impl Heard {
 fn same(known: &RecordedReview, live: &LiveReview) -> bool {
     known.review.review == live.id
         && (known.review.decision == live.state || known.review.decision == ReviewState::Edited)
-}
-
-/// The teams whose members are looked up for a case.
-fn teams(case: &Case, policy: &Policy) -> Vec<TeamName> {
-    let Some(action) = policy.action(&case.proposal.binding.operation) else {
-        return Vec::new();
-    };
-    let mut teams = Vec::new();
-    for item in &case.proposal.binding.items {
-        let Ok(path) = action.resource().path(&item.parameters) else {
-            continue;
-        };
-        for set in policy.owners().requirements(&path).sets() {
-            for owner in set.owners() {
-                if let Owner::Team(team) = owner
-                    && !teams.contains(team)
-                {
-                    teams.push(team.clone());
-                }
-            }
-        }
-    }
-    teams
 }
 
 /// What an approver stands for: the owning team they belong to, or their own name.

@@ -137,3 +137,37 @@ async fn i01_another_genesis_digest_is_refused() {
     let error = Ledger::open(options).await.unwrap_err();
     assert!(matches!(error, LedgerError::Genesis(_)), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_staged_and_taken_back_leaves_no_trace() {
+    let world = World::new();
+    let ledger = world.open("one").await;
+    ledger.append(Story::new(1, Tier::Medium).all()).await.unwrap();
+    ledger
+        .append(vec![Story::new(2, Tier::Medium).received()])
+        .await
+        .unwrap();
+    let mut book = ledger.read(Clone::clone);
+    let before = format!("{book:?}");
+    let mut taken_back = Vec::new();
+    let lives = (10..300)
+        .map(|n| Story::new(n, Tier::Low))
+        .chain([Story::new(400, Tier::Medium)]);
+    for story in lives {
+        for draft in story.all() {
+            let key = world.key(draft.role).id().clone();
+            taken_back.push(book.stage(draft, key).unwrap().1);
+        }
+    }
+    let ended = Story::new(1, Tier::Medium).proposal.id;
+    assert!(
+        book.recent(ended).is_none(),
+        "more lives ended than are kept whole"
+    );
+    assert_ne!(before, format!("{book:?}"));
+    for before in taken_back.into_iter().rev() {
+        book.unstage(before);
+    }
+    assert_eq!(before, format!("{book:?}"));
+    assert!(book.recent(ended).is_some());
+}

@@ -42,8 +42,29 @@ async fn git_finds_every_signature_good_with_the_trees_allowed_signers() {
         );
     }
     world.git(&["-c", &config, "verify-commit", "ledger"]);
-    insta::assert_snapshot!(world.git(&["log", "--reverse", "--format=%s", "-7", "ledger~2"]), @"");
-    let trailers = world.git(&["log", "-1", "--format=%(trailers:only,unfold)", "ledger~4"]);
-    insta::assert_snapshot!(trailers.trim(), @"");
+    insta::assert_snapshot!(world.git(&["log", "--reverse", "--format=%s", "ledger"]), @r"
+    genesis: the ledger of acme/approvals begins
+    received: pay ACME Ltd 1 12,500.00 EUR, from agent-1, medium tier
+    opened: pay ACME Ltd 1 12,500.00 EUR, as pull request 1
+    approved: pay ACME Ltd 1 12,500.00 EUR, by alice (finance), 1 of 1
+    merged: pay ACME Ltd 1 12,500.00 EUR, as 03030303
+    started: pay ACME Ltd 1 12,500.00 EUR, attempt 1
+    executed: pay ACME Ltd 1 12,500.00 EUR
+    received: pay ACME Ltd 2 12,500.00 EUR, from agent-2, low tier
+    recorded 2 entries: 1 finished, 1 started
+    recorded 30 entries: 30 received
+    ");
+    let trailers = world.git(&[
+        "log",
+        "-1",
+        "--grep=^approved",
+        "--format=%(trailers:only,unfold)",
+        "ledger",
+    ]);
+    insta::assert_snapshot!(trailers.trim(), @r"
+    Proposal-Id: 01M3250VZ80000000000000001
+    Kind: reviewed
+    Actor: gate, for person alice
+    ");
     world.git(&["fsck", "--strict"]);
 }

@@ -30,7 +30,7 @@ fn written() -> Written {
     let note = runtime.block_on(async {
         let ledger = world.open("one").await;
         let mut drafts = Vec::new();
-        for n in 0..4 {
+        for n in 0..2 {
             drafts.extend(Story::new(n, Tier::Medium).all());
         }
         drafts.extend((10..20).map(|n| Story::new(n, Tier::Low).received()));
@@ -127,8 +127,8 @@ fn i28_an_untouched_ledger_is_sound() {
         Some(&ledger.note),
     );
     assert_eq!(report.findings, []);
-    assert_eq!(report.entries, 1 + 24 + 10 + 1);
-    assert_eq!(report.commits, 1 + 24 + 1 + 1);
+    assert_eq!(report.entries, 1 + 12 + 10 + 1);
+    assert_eq!(report.commits, 1 + 12 + 1 + 1);
     // Copied commit by commit it is the same ledger.
     assert_eq!(ledger.rewritten(&ledger.commits).findings, []);
 }
@@ -138,7 +138,7 @@ fn i28_every_edited_byte_is_found() {
     let ledger = written();
     let commits = ledger.commits.len();
     let place = (0..commits, any::<prop::sample::Index>(), 0..8_u8);
-    proptest!(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() }, |((n, byte, bit) in place)| {
+    proptest!(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() }, |((n, byte, bit) in place)| {
         let mut bytes = ledger.commits[n].clone().into_bytes();
         // The parent line says where it stands and is put right again when it is copied.
         let from = if n == 0 { 0 } else { bytes.windows(8).position(|w| w == b"\nauthor ").unwrap() };
@@ -312,7 +312,7 @@ fn i28_a_truncated_ledger_is_found_against_a_checkpoint() {
         ledger.world.begun.genesis,
         Some(&ledger.note),
     );
-    assert_eq!(report.findings[0].flaw, Flaw::Checkpoint { size: 36 });
+    assert_eq!(report.findings[0].flaw, Flaw::Checkpoint { size: 24 });
 }
 
 #[test]
@@ -323,8 +323,8 @@ fn a_checkpoint_counts_only_with_the_gates_signature_and_of_this_ledger() {
         let note = SignedCheckpoint::read(note).unwrap();
         verify(&ledger.world.remote(), &branch(), genesis, Some(&note), |_, _| {}).unwrap_err()
     };
-    insta::assert_snapshot!(refused(&ledger.note.replacen("\n36\n", "\n35\n", 1)), @"");
-    insta::assert_snapshot!(refused(&ledger.note.replace("acme/approvals", "acme/other")), @"");
+    insta::assert_snapshot!(refused(&ledger.note.replacen("\n24\n", "\n23\n", 1)), @"the checkpoint can't be used: no signature on it is the gate's");
+    insta::assert_snapshot!(refused(&ledger.note.replace("acme/approvals", "acme/other")), @"the checkpoint can't be used: it is of `countersign/acme/other/ledger`, and this ledger is `countersign/acme/approvals/ledger`");
     assert!(SignedCheckpoint::read("a\nb\n").is_err());
     // A witness may add its own signature.
     let witnessed = format!("{}\u{2014} witness.example AAAAAAAAAAAA\n", ledger.note);

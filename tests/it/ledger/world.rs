@@ -18,7 +18,7 @@ use countersign::{
             AgentProof, Attestation, Binding, Item, Proposal, ProposalParts, Provenance, Target, Validity,
         },
     },
-    ledger::{Begun, Init, Ledger, Options, Signer, init},
+    ledger::{Begun, Init, Ledger, Options, Signer, Token, init},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -26,8 +26,9 @@ use tempfile::TempDir;
 pub(crate) struct World {
     pub(crate) root: TempDir,
     pub(crate) keys: Vec<(Role, Arc<Signer>)>,
-    pub(crate) genesis: Genesis,
     pub(crate) begun: Begun,
+    pub(crate) address: String,
+    pub(crate) token: Option<Token>,
 }
 
 pub(crate) fn committer() -> Committer {
@@ -44,6 +45,12 @@ impl World {
         let root = tempfile::tempdir().unwrap();
         let remote = root.path().join("remote.git");
         git2::Repository::init_bare(&remote).unwrap();
+        let address = remote.to_str().unwrap().to_owned();
+        Self::begin(root, address, None)
+    }
+
+    /// A ledger that has begun on a remote.
+    pub(crate) fn begin(root: TempDir, address: String, token: Option<Token>) -> Self {
         let keys: Vec<(Role, Arc<Signer>)> = Role::ALL
             .iter()
             .zip(1..)
@@ -59,17 +66,18 @@ impl World {
         };
         let begin = Init {
             dir: root.path().join("init"),
-            genesis: genesis.clone(),
+            genesis,
             gate: &keys[0].1,
             committer: committer(),
             at: at(0),
         };
-        let begun = init(begin, remote.to_str().unwrap(), None).unwrap();
+        let begun = init(begin, &address, token.clone()).unwrap();
         Self {
             root,
             keys,
-            genesis,
             begun,
+            address,
+            token,
         }
     }
 
@@ -80,14 +88,18 @@ impl World {
     pub(crate) fn options(&self, dir: &str) -> Options {
         Options {
             dir: self.root.path().join(dir),
-            remote: self.remote().to_str().unwrap().to_owned(),
-            token: None,
+            remote: self.address.clone(),
+            token: self.token.clone(),
             branch: branch(),
             genesis: self.begun.genesis,
             signers: self.keys.clone(),
             group_within: Duration::from_secs(10),
             committer: committer(),
         }
+    }
+
+    pub(crate) fn key(&self, role: Role) -> &Signer {
+        &self.keys.iter().find(|(known, _)| *known == role).unwrap().1
     }
 
     pub(crate) async fn open(&self, dir: &str) -> Ledger {

@@ -19,7 +19,7 @@ pub(super) fn money(minor: i64, currency: &str) -> String {
     let whole = (minor.unsigned_abs() / 100).to_string();
     let mut grouped = String::new();
     for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

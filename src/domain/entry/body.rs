@@ -1,0 +1,378 @@
+//! The bodies of entries, one a kind.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::RoleKey;
+use crate::domain::{
+    assess::Assessment,
+    ids::{
+        AccountId, BranchName, DeliveryId, Digest, InstanceId, ItemId, Login, ProposalId, PullNumber,
+        RepoName, ReviewId, Sha, Span, Timestamp,
+    },
+    observation::{Observation, ReviewState},
+    proposal::Proposal,
+    verdict::{Because, Verdict},
+};
+
+/// The body of `genesis`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The repository that holds proposals and ledger.
+    pub repository: RepoName,
+    /// The protected base branch.
+    pub base: BranchName,
+    /// The ledger's branch.
+    pub ledger: BranchName,
+    /// The digest of the first `policies/` tree.
+    pub policy: Digest,
+    /// The first key of each role.
+    pub keys: Vec<RoleKey>,
+    /// 32 random bytes, so that no two ledgers begin alike.
+    pub nonce: Digest,
+}
+
+/// The body of `received`: the whole proposal, and what was found on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Received {
+    /// The proposal.
+    pub proposal: Box<Proposal>,
+    /// Tier, reasons and check results.
+    pub assessment: Assessment,
+    /// The door it came through.
+    pub via: Via,
+}
+
+/// The door a proposal came through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Via {
+    /// The HTTP interface.
+    Api,
+    /// The agent's own pull request. INVARIANT i25.
+    Pull {
+        /// Its number.
+        number: PullNumber,
+        /// The commit that was read.
+        head: Sha,
+    },
+}
+
+/// The body of `opened`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// The one pull request that counts.
+    pub pull: PullNumber,
+    /// The proposal's one commit.
+    pub head: Sha,
+    /// The branch it goes into: the protected base of the genesis entry, and no other.
+    pub base_ref: BranchName,
+    /// Its parent on the base branch.
+    pub base: Sha,
+    /// The proposal's branch.
+    pub branch: BranchName,
+    /// The digest of the pull request's title.
+    pub title: Digest,
+    /// The digest of `proposal.yaml`.
+    pub file: Digest,
+}
+
+/// The body of `reviewed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reviewed {
+    /// The review's id.
+    pub review: ReviewId,
+    /// The numeric account; `None` for a deleted one.
+    pub account: Option<AccountId>,
+    /// The login at the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// What it says.
+    pub decision: ReviewState,
+    /// The pull request's head when it was seen.
+    pub head: Sha,
+    /// The base when it was seen.
+    pub base: Sha,
+    /// The commit the review itself named when it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Sha>,
+    /// When GitHub says it was submitted.
+    pub submitted_at: Timestamp,
+    /// How the gate came to know.
+    pub found: Found,
+    /// The owner requirement it meets, when it is an approval that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<String>,
+    /// Approvals counted with this one, and needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<(u32, u32)>,
+    /// What stands behind it.
+    pub assurance: Assurance,
+}
+
+/// How the gate came to know of a review. INVARIANT i06.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Found {
+    /// By its own webhook.
+    Event {
+        /// `X-GitHub-Delivery`.
+        delivery: DeliveryId,
+    },
+    /// By looking again later.
+    Sweep {
+        /// The newest change of the branch's head that GitHub reports.
+        head_changed_at: Timestamp,
+    },
+}
+
+/// What stands behind an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assurance {
+    /// The gate saw GitHub say so.
+    GateAttested,
+    /// The approver merged it.
+    GithubMerge,
+    /// The approver's passkey.
+    Passkey,
+}
+
+/// The body of `observed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// Why it was recorded.
+    pub when: When,
+    /// What was seen, complete.
+    pub observation: Box<Observation>,
+    /// The verdict: `open`, `waiting`, `blocked` or `errored`.
+    pub gate: Verdict,
+    /// The rules that gave it.
+    pub because: Vec<Because>,
+}
+
+/// Why an observation was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// The verdict changed.
+    Verdict,
+    /// At the merge.
+    Merge,
+    /// Right before the act.
+    Start,
+}
+
+/// The body of `reminded` and `escalated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reminded {
+    /// How long it had been open.
+    pub open_for: Span,
+}
+
+/// The body of `voided`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voided {
+    /// What was not as proposed.
+    pub because: VoidReason,
+    /// The foreign head, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Sha>,
+}
+
+/// What made a proposal void. INVARIANT i05.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoidReason {
+    /// Somebody else moved the branch.
+    ForeignHead,
+    /// Somebody moved the pull request to another base.
+    ForeignBase,
+    /// What was observed changed between the approval and the merge. INVARIANT i13.
+    Changed,
+    /// The pull request or its branch is gone.
+    Gone,
+}
+
+/// The body of `denied`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Denied {
+    /// Who closed the pull request, when GitHub says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+}
+
+/// The body of `expired`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expired {
+    /// When it could no longer be approved.
+    pub at: Timestamp,
+}
+
+/// The body of `cancelled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancelled {
+    /// Why, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The body of `superseded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Superseded {
+    /// The proposal that took its place.
+    pub by: ProposalId,
+}
+
+/// The body of `merged`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merged {
+    /// The merge commit.
+    pub sha: Sha,
+    /// Its parents: the base before, then the head.
+    pub parents: Vec<Sha>,
+    /// When, as GitHub says.
+    pub at: Timestamp,
+    /// Who released it.
+    pub by: Option<AccountId>,
+}
+
+/// The body of `bypassed`, `policy_changed` and `refused_after_merge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The commit on the base branch, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<Sha>,
+    /// Who merged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AccountId>,
+    /// One line: the rule that refused.
+    pub reason: String,
+    /// The rules that did not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<Because>,
+}
+
+/// The body of `started`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    /// The process that executes.
+    pub instance: InstanceId,
+    /// It must have ended by then.
+    pub deadline: Timestamp,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// What the target is given so that a repetition has no second effect.
+    pub idempotency_key: String,
+    /// The lock that was taken before the act.
+    pub claim: ClaimedBy,
+}
+
+/// The lock that was taken before the act. INVARIANT i16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimedBy {
+    /// This entry, acknowledged by the remote ledger.
+    Ledger,
+    /// A row of the outbox on disk; low tier only.
+    Outbox,
+}
+
+/// The body of `finished`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finished {
+    /// The process that executed.
+    pub instance: InstanceId,
+    /// How it ended as a whole.
+    pub outcome: Outcome,
+    /// How each item ended.
+    pub steps: Vec<StepResult>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every item ran.
+    Executed,
+    /// The target said no; nothing ran.
+    Refused,
+    /// Something failed.
+    Errored,
+    /// It failed and was undone.
+    Undone,
+    /// Some items ran and some did not.
+    Partial,
+}
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Executed => "executed",
+            Self::Refused => "refused",
+            Self::Errored => "errored",
+            Self::Undone => "undone",
+            Self::Partial => "partial",
+        })
+    }
+}
+
+/// How one item ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepResult {
+    /// The item.
+    pub item: ItemId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The target's status code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The digest of the request as sent, sensitive values as commitments.
+    pub request: Digest,
+    /// A salted commitment to the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Digest>,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The body of `unknown`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unknown {
+    /// The process that had started it.
+    pub instance: InstanceId,
+    /// Why nobody can tell.
+    pub reason: String,
+    /// How far it is known to have come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
+}
+
+/// The body of `incident`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Incident {
+    /// What happened, in one line.
+    pub what: String,
+    /// Whose doing, when it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+}

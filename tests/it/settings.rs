@@ -1,0 +1,255 @@
+//! What an operator may write, and what is refused.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use clap::Parser;
+use countersign::settings::{Args, Settings, SettingsError};
+use secrecy::ExposeSecret as _;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+const GENESIS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+
+fn write(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn place() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("app.pem", "the app's key"),
+        ("gate", "the gate's key"),
+        ("executor", "the executor's key"),
+        ("webhook", "a webhook secret of some length\n"),
+        ("robot", "an agent's secret of some length\n"),
+    ] {
+        write(&directory.path().join(name), text, 0o600);
+    }
+    let text = format!(
+        "repo: acme/ops\napp_id: 7\napp_key_file: app.pem\nwebhook_secret_file: webhook\ngenesis: {GENESIS}\n\
+         gate_key_file: gate\nexecutor_key_file: executor\nagents:\n  robot: robot\ngroup_within: 2s\n"
+    );
+    write(&directory.path().join("countersign.yaml"), &text, 0o644);
+    directory
+}
+
+fn load(
+    directory: &Path,
+    flags: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<Settings, Vec<SettingsError>> {
+    let config = directory.join("countersign.yaml");
+    let flags = ["countersign", "--config", config.to_str().unwrap()]
+        .into_iter()
+        .chain(flags.iter().copied());
+    let variables: BTreeMap<String, String> = variables
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()))
+        .collect();
+    Settings::from(&Line::try_parse_from(flags).unwrap().args, variables)
+}
+
+fn told(result: Result<Settings, Vec<SettingsError>>) -> String {
+    result
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn a_file_gives_everything_and_flags_and_variables_override_it() {
+    let directory = place();
+    let settings = load(directory.path(), &[], &[]).unwrap();
+    assert_eq!(settings.repo().as_str(), "acme/ops");
+    assert_eq!(settings.app_key().expose_secret(), "the app's key");
+    assert_eq!(
+        settings.webhook_secret().expose_secret(),
+        "a webhook secret of some length"
+    );
+    assert_eq!(
+        settings
+            .agent_secret(&"robot".parse().unwrap())
+            .unwrap()
+            .expose_secret(),
+        "an agent's secret of some length"
+    );
+    assert!(settings.agent_secret(&"other".parse().unwrap()).is_none());
+    assert_eq!(
+        (settings.api_url(), settings.git_url()),
+        ("https://api.github.com", "https://github.com")
+    );
+    assert_eq!(settings.listen().to_string(), "127.0.0.1:8080");
+    assert_eq!(
+        (
+            settings.group_within().to_string(),
+            settings.sweep_every().to_string()
+        ),
+        ("2s".into(), "1m".into())
+    );
+    assert_eq!(
+        settings.executor_key().unwrap().expose_secret(),
+        "the executor's key"
+    );
+
+    let settings = load(
+        directory.path(),
+        &[
+            "--repo",
+            "acme/other",
+            "--group-within",
+            "1s",
+            "--executor",
+            "false",
+            "--api-url",
+            "https://ghe.example/api/v3/",
+        ],
+        &[
+            ("COUNTERSIGN_WEBHOOK_SECRET", "another secret of some length"),
+            (
+                "COUNTERSIGN_AGENT_SECRET_SUPPORT_AGENT",
+                "a third secret of some length",
+            ),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        (settings.repo().as_str(), settings.group_within().to_string()),
+        ("acme/other", "1s".to_owned())
+    );
+    assert_eq!(
+        (settings.api_url(), settings.git_url()),
+        ("https://ghe.example/api/v3", "https://ghe.example")
+    );
+    assert_eq!(
+        settings.webhook_secret().expose_secret(),
+        "another secret of some length"
+    );
+    assert_eq!(
+        settings
+            .agent_secret(&"support-agent".parse().unwrap())
+            .unwrap()
+            .expose_secret(),
+        "a third secret of some length"
+    );
+    assert!(settings.executor_key().is_none());
+    let local = load(directory.path(), &["--api-url", "http://127.0.0.1:4000"], &[]).unwrap();
+    assert_eq!(local.git_url(), "http://127.0.0.1:4000");
+}
+
+#[test]
+fn nothing_secret_is_ever_printed() {
+    let directory = place();
+    let settings = load(directory.path(), &[], &[]).unwrap();
+    let shown = format!(
+        "{settings:?} {:?} {:?}",
+        settings.app_key(),
+        settings.webhook_secret()
+    );
+    assert!(
+        !shown.contains("secret of some length") && !shown.contains("'s key"),
+        "{shown}"
+    );
+    write(&directory.path().join("webhook"), "tooshort\n", 0o600);
+    let error = told(load(directory.path(), &[], &[]));
+    assert!(
+        error.contains("has fewer than 16 characters; draw one with `openssl rand -hex 32`"),
+        "{error}"
+    );
+    assert!(!error.contains("tooshort"), "{error}");
+    let error = told(load(
+        directory.path(),
+        &["--api-url", "https://user:hunter2@ghe.example"],
+        &[],
+    ));
+    assert!(
+        error.contains("`https://ghe.example` can't be the address of the API"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused_with_the_command_to_run() {
+    let directory = place();
+    for (name, what) in [
+        ("app.pem", "the GitHub App's private key"),
+        ("gate", "the gate's signing key"),
+        ("webhook", "the webhook's secret"),
+        ("robot", "an agent's secret"),
+    ] {
+        let path = directory.path().join(name);
+        for mode in [0o640, 0o604, 0o660] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let expected = format!(
+                "`{0}` is {what} and others can read it; run `chmod 600 {0}`",
+                path.display()
+            );
+            assert_eq!(told(load(directory.path(), &[], &[])), expected);
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
+fn a_mistake_in_the_file_is_named_with_its_place() {
+    let directory = place();
+    let path = directory.path().join("countersign.yaml");
+    let good = fs::read_to_string(&path).unwrap();
+    for (from, to, place, what) in [
+        ("app_id: 7", "app_idd: 7", ":2:1: ", "app_id"),
+        ("app_id: 7", "app_id: seven", ":2:", "seven"),
+        ("repo: acme/ops", "repo: ops", ":1:", "`ops` is not a repository"),
+        ("group_within: 2s", "group_within: soon", ":10:", "is not a span"),
+        ("app_id: 7", "app_id: 7\napp_id: 8", ":3:", "twice"),
+        (
+            "webhook_secret_file: webhook",
+            "webhook_secret: hunter2hunter2hunter2",
+            ":4:1: ",
+            "webhook_secret_file",
+        ),
+    ] {
+        fs::write(&path, good.replace(from, to)).unwrap();
+        let error = told(load(directory.path(), &[], &[]));
+        assert!(
+            error.starts_with(&format!("{}{place}", path.display())) && error.contains(what),
+            "{to}: {error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn all_that_is_missing_is_told_at_once() {
+    let told = told(Settings::from(&Args::default(), BTreeMap::new()));
+    for flag in [
+        "--repo",
+        "--app-id",
+        "--app-key-file",
+        "--webhook-secret-file",
+        "--genesis",
+        "--gate-key-file",
+        "--executor-key-file",
+    ] {
+        assert!(
+            told.contains(&format!("give `{flag}`, set `COUNTERSIGN_")),
+            "{flag}: {told}"
+        );
+    }
+    let directory = place();
+    let error = self::told(load(
+        directory.path(),
+        &["--group-within", "11s", "--sweep-every", "0s"],
+        &[],
+    ));
+    assert_eq!(
+        error,
+        "`11s` can't be the time between groups: between 1s and 10s\n`0s` can't be the time between sweeps: between 1s and 1h"
+    );
+}
