@@ -114,6 +114,7 @@ pub(super) fn preview(preview: &Preview) {
     match preview.approvals_needed {
         0 => row("approvals", "none: it would run at once"),
         1 => row("approvals", "1 person"),
+        many if preview.distinct_teams => row("approvals", format_args!("{many} people of different teams")),
         many => row("approvals", format_args!("{many} people")),
     }
     if preview.approvals_needed > 0 {

@@ -107,16 +107,21 @@ fn invite(stage: &Stage, tell: &Tell) {
 /// Tells what the ledger says since the last time.
 fn show(tell: &Tell, seen: &mut Log, repository: &Path) -> Result<(), Failure> {
     for subject in seen.new_subjects(repository)? {
-        let (verb, what) = subject.split_once(": ").unwrap_or(("recorded", subject.as_str()));
-        let sign = match verb {
-            "approved" if what.ends_with("does not count") => Sign::Stopped,
-            "executed" | "approved" | "merged" => Sign::Good,
-            "observed" | "started" => Sign::Waits,
-            "voided" | "bypassed" | "denied" | "refused after merge" | "incident" | "policy changed" => {
-                Sign::Stopped
-            }
-            "failed" | "unknown" => Sign::Wrong,
-            _ => Sign::Does,
+        let (verb, what) = subject
+            .split_once(": ")
+            .filter(|(verb, _)| !verb.contains("entries"))
+            .unwrap_or(("recorded", subject.trim_start_matches("recorded ")));
+        let (sign, verb) = match verb {
+            // What the gate saw stands in the check; here it would only repeat the rest.
+            "observed" => continue,
+            "approved" if what.ends_with("does not count") => (Sign::Stopped, verb),
+            "executed" | "approved" | "merged" => (Sign::Good, verb),
+            "started" => (Sign::Waits, verb),
+            "changes requested" => (Sign::Waits, "objected"),
+            "refused after merge" | "policy changed" => (Sign::Stopped, "refused"),
+            "voided" | "bypassed" | "denied" | "incident" => (Sign::Stopped, verb),
+            "failed" | "unknown" => (Sign::Wrong, verb),
+            _ => (Sign::Does, verb),
         };
         tell.line(sign, verb, what);
     }
