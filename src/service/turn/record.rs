@@ -22,8 +22,13 @@ impl Bot {
         policy: &Policy,
         pull: PullNumber,
     ) -> Result<Seeing, NotNow> {
-        self.see(case.proposal.id, teams(case, policy).into_iter().collect(), policy, pull)
-            .await
+        self.see(
+            case.proposal.id,
+            teams(case, policy).into_iter().collect(),
+            policy,
+            pull,
+        )
+        .await
     }
 
     /// One consistent observation of a proposal's pull request.
