@@ -459,7 +459,7 @@ fn encrypted(url: &Url, what: &'static str) -> Result<Url, SettingsError> {
 }
 
 /// github.com's repositories stand beside its API; an Enterprise Server's stand in front of `/api/v3`.
-fn beside(api: &Url) -> Url {
+pub(crate) fn beside(api: &Url) -> Url {
     let mut url = api.clone();
     if url.host_str() == Some("api.github.com") {
         // Another host name for the same scheme is always accepted.

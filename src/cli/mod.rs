@@ -1,16 +1,44 @@
 //! One file a command.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command line is where the program speaks"
+)]
 
 pub mod audit;
+mod caller;
 pub mod demo;
+mod door;
+mod failure;
+mod house;
+mod init;
+mod logs;
+mod manual;
+mod paint;
 pub mod policy;
+mod propose;
+mod sandbox;
+mod secrets;
+mod serve;
+mod status;
+mod view;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// Approval-as-code for AI agents.
+use failure::Failure;
+use logs::Format;
+
+/// Approval-as-code for AI agents: proposals become pull requests, people approve them, what was approved runs once.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, arg_required_else_help = true)]
+#[command(
+    name = "countersign",
+    version,
+    arg_required_else_help = true,
+    after_help = "Begin with `countersign demo`: a GitHub, a bot, a bank and a CRM on this machine, in a minute.\n\
+        Exit codes: 0 fine, 1 failure, 2 bad usage, 3 denied or findings. COUNTERSIGN_LOG=debug shows more."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -18,13 +46,40 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[command(subcommand_required = true)]
+    Demo(demo::Args),
+    Init(Box<init::Args>),
+    Serve(Box<serve::Args>),
+    Sandbox(sandbox::Args),
+    Propose(propose::Args),
+    Status(status::Args),
+    /// Prove and read a ledger, from any clone and without a server
     Audit(audit::Args),
+    /// Ask what the rules say, without a server
+    Policy(policy::Args),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 /// Parses the arguments and runs the command they name.
 pub async fn run() -> ExitCode {
-    match Cli::parse().command {
-        Command::Audit(args) => audit::run(args),
+    let command = Cli::parse().command;
+    match &command {
+        Command::Serve(args) => logs::begin("info", args.log_format()),
+        // The demo tells its own story.
+        Command::Demo(_) => logs::begin("off", Format::Text),
+        _ => logs::begin("warn", Format::Text),
     }
+    let done = match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Init(args) => init::run(*args).await,
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Propose(args) => propose::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Audit(args) => Ok(audit::run(args)),
+        Command::Policy(args) => Ok(policy::run(args)),
+        Command::Completions(args) => manual::completions(args, Cli::command()),
+        Command::Man(args) => manual::man(args, Cli::command()),
+    };
+    done.unwrap_or_else(|failure| failure.show())
 }

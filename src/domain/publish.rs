@@ -218,11 +218,6 @@ fn asked(case: &Case, policy: &Policy) -> Asked {
     }
 }
 
-/// The last line of the outcome comment, by which the comment and its state are found again: `state 1a2b3c4d5e6f`.
-pub fn footer(says: Digest) -> String {
-    format!("state {}", says.short())
-}
-
 /// The effects that turn what is seen into what is wanted; none when it is so already.
 pub fn reconcile(wanted: &Published, seen: &Published) -> Vec<Effect> {
     let mut effects = Vec::new();

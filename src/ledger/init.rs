@@ -112,7 +112,7 @@ fn write(repo: &Repository, unsigned: &str, key: &Signer) -> Result<Result<Oid, 
         .and_then(|odb| odb.write(git2::ObjectType::Commit, &bytes)))
 }
 
-fn local(dir: &Path, error: git2::Error) -> InitError {
+pub(super) fn local(dir: &Path, error: git2::Error) -> InitError {
     InitError::Local {
         dir: dir.to_owned(),
         why: said(error),

@@ -5,6 +5,7 @@
 //! reads one entry by entry, and a [`Checkpoint`] notes how far it had come.
 
 mod checkpoint;
+mod first;
 mod fold;
 mod init;
 mod kept;
@@ -17,6 +18,7 @@ mod walk;
 mod writer;
 
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+pub use first::{First, first_commit};
 pub use init::{Begun, Init, InitError, init};
 pub use mirror::{MergeReadError, Mirror, MirrorError, ProposalCommit, PushedProposal};
 pub use remote::{RemoteError, Token};

@@ -8,6 +8,7 @@ use super::{
     markdown::Markdown,
     outcome::headline,
     plain::plain,
+    room::within_limit,
     rules::{mark, name, says},
 };
 use crate::domain::{
@@ -15,6 +16,9 @@ use crate::domain::{
     gate::{Because, Decision, Rule, Standing, Verdict},
     policy::{MergeMode, Policy},
 };
+
+/// How many rules and next steps are listed; the second when the first exceeds what GitHub takes.
+const ROOM: [(usize, usize); 2] = [(500, 50), (30, 5)];
 
 /// What a check run says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,7 @@ struct CheckPage {
     summary: String,
     next: Vec<Markdown>,
     rules: Vec<RuleLine>,
+    more: usize,
 }
 
 impl Page for CheckPage {
@@ -63,17 +68,18 @@ pub fn check(case: &Case, decision: &Decision, policy: &Policy) -> Result<CheckT
         Standing::Noted => 3,
         Standing::Holds => 4,
     });
-    let summary = fill(&CheckPage {
-        summary: plain(&case.proposal.summary),
-        next: next(case, decision, policy),
-        rules: rules
-            .iter()
-            .map(|one| RuleLine {
-                name: name(one.rule),
-                mark: Markdown::ours(mark(one.standing)),
-                says: says(one, case, policy),
-            })
-            .collect(),
+    let line = |one: &&Because| RuleLine {
+        name: name(one.rule),
+        mark: Markdown::ours(mark(one.standing)),
+        says: says(one, case, policy),
+    };
+    let summary = within_limit(ROOM, |(listed, steps)| {
+        fill(&CheckPage {
+            summary: plain(&case.proposal.summary),
+            next: next(case, decision, policy).into_iter().take(steps).collect(),
+            rules: rules.iter().take(listed).map(line).collect(),
+            more: rules.len().saturating_sub(listed),
+        })
     })?;
     Ok(CheckText {
         title: title(case, decision),

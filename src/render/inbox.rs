@@ -6,6 +6,7 @@ use super::{
     RenderError,
     engine::{Page, fill},
     markdown::Markdown,
+    room::{shortened, within_limit},
 };
 use crate::domain::{
     case::Life,
@@ -13,8 +14,8 @@ use crate::domain::{
     receive::FieldError,
 };
 
-/// More errors than this are counted and not listed.
-const LISTED: usize = 50;
+/// How many errors are listed, and the room of each in characters: the second when the first exceeds what GitHub takes.
+const ROOM: [(usize, usize); 2] = [(50, 2_000), (25, 150)];
 
 #[derive(Serialize)]
 struct Refused {
@@ -76,16 +77,15 @@ pub fn shadow(head: Sha) -> Result<String, RenderError> {
 
 /// Every field that does not fit, and what to send instead.
 pub fn inbox_answer(errors: &[FieldError]) -> Result<String, RenderError> {
-    fill(&Refused {
-        errors: errors
-            .iter()
-            .take(LISTED)
-            .map(|error| ErrorLine {
-                field: (!error.field.is_empty()).then(|| error.field.clone()),
-                message: error.message.clone(),
-            })
-            .collect(),
-        more: errors.len().saturating_sub(LISTED),
+    within_limit(ROOM, |(listed, room)| {
+        let line = |error: &FieldError| ErrorLine {
+            field: (!error.field.is_empty()).then(|| shortened(&error.field, room)),
+            message: shortened(&error.message, room),
+        };
+        fill(&Refused {
+            errors: errors.iter().take(listed).map(line).collect(),
+            more: errors.len().saturating_sub(listed),
+        })
     })
 }
 

@@ -83,6 +83,20 @@ impl Markdown {
         }
         all
     }
+    /// The first pieces, and how many more there are.
+    pub(super) fn some_of(
+        pieces: impl ExactSizeIterator<Item = Self>,
+        most: usize,
+        between: &'static str,
+    ) -> Self {
+        let more = pieces.len().saturating_sub(most);
+        let shown = Self::joined(pieces.take(most), between);
+        if more == 0 {
+            return shown;
+        }
+        let more = Self::count(u64::try_from(more).unwrap_or(u64::MAX));
+        shown.and(" and ").then(&more).and(" more")
+    }
     /// Whether it holds nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -144,6 +158,9 @@ fn harmless(word: &str, first: bool) -> bool {
     if matches!(word, "-" | "+" | "/") {
         return !first;
     }
+    if first && is_list_marker(word) {
+        return false;
+    }
     let mut chars = word.chars();
     let opens = |c: char| c.is_alphanumeric() || "(\"'‘“€£¥…•·–—×".contains(c);
     let inside = |c: char| c.is_alphanumeric() || ".,;!?'\"()%/+-–—’‘“”€£¥…•·×".contains(c);
@@ -151,7 +168,6 @@ fn harmless(word: &str, first: bool) -> bool {
     chars.next().is_some_and(opens)
         && body.chars().all(|c| inside(c) || c == '_')
         && !has_loose_underscore(body)
-        && !(first && is_list_marker(word))
         && !word.to_ascii_lowercase().contains("www.")
         && !has_reference(word)
 }

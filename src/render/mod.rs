@@ -18,6 +18,7 @@ mod money;
 mod outcome;
 mod plain;
 mod report;
+mod room;
 mod rules;
 mod summary;
 mod title;

@@ -7,6 +7,7 @@ use super::{
     engine::{Page, fill},
     markdown::Markdown,
     plain::plain,
+    room::{shortened, within_limit},
     words,
 };
 use crate::domain::{
@@ -15,6 +16,10 @@ use crate::domain::{
     policy::Policy,
 };
 
+/// How many items are listed, those that did not run first, and the room of a note in characters; the ledger has it
+/// all. The second when the first exceeds what GitHub takes.
+const ROOM: [(usize, usize); 2] = [(500, 300), (50, 150)];
+
 #[derive(Serialize)]
 struct OutcomePage {
     headline: &'static str,
@@ -22,6 +27,7 @@ struct OutcomePage {
     what: Markdown,
     reason: Option<String>,
     steps: Vec<StepLine>,
+    more: u64,
     statuses: bool,
     notes: bool,
     taking_back: Option<Markdown>,
@@ -43,19 +49,31 @@ struct StepLine {
 
 /// What became of a case.
 pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
-    let steps = case
+    within_limit(ROOM, |(listed, note)| fill(&page(case, policy, listed, note)))
+}
+
+fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage {
+    let mut steps: Vec<&StepResult> = case
         .finished
-        .as_ref()
-        .map_or(&[][..], |finished| finished.steps.as_slice());
+        .iter()
+        .flat_map(|finished| &finished.steps)
+        .collect();
+    let more = steps.len().saturating_sub(listed);
+    if more > 0 {
+        steps.sort_by_key(|step| step.outcome == Outcome::Executed);
+        steps.truncate(listed);
+    }
     let ran = matches!(case.life, Life::Executed | Life::Partial);
     let action = policy.action(&case.proposal.binding.operation);
     let unsettled = matches!(case.life, Life::Unknown | Life::Errored | Life::Partial);
-    fill(&OutcomePage {
+    let reason = case.refused.as_deref().filter(|reason| !reason.trim().is_empty());
+    OutcomePage {
         headline: headline(case.life),
         summary: plain(&case.proposal.summary),
         what: what(case),
-        reason: case.refused.clone().filter(|reason| !reason.trim().is_empty()),
-        steps: steps.iter().map(step_line).collect(),
+        reason: reason.map(|reason| shortened(reason, 2 * note)),
+        steps: steps.iter().map(|step| step_line(step, note)).collect(),
+        more: u64::try_from(more).unwrap_or(u64::MAX),
         statuses: steps.iter().any(|step| step.status.is_some()),
         notes: steps.iter().any(|step| step.note.is_some()),
         taking_back: ran.then(|| words::taking_back(action)),
@@ -65,10 +83,10 @@ pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
             .filter(|_| unsettled)
             .map(|started| started.idempotency_key.clone()),
         merge: case.merged.as_ref().map(|merged| merged.sha.short()),
-    })
+    }
 }
 
-fn step_line(step: &StepResult) -> StepLine {
+fn step_line(step: &StepResult, room: usize) -> StepLine {
     StepLine {
         item: step.item.to_string(),
         outcome: Markdown::ours(match step.outcome {
@@ -79,7 +97,10 @@ fn step_line(step: &StepResult) -> StepLine {
             Outcome::Partial => "**ran in part**",
         }),
         status: step.status.map(|status| status.to_string()),
-        note: step.note.as_deref().map(Markdown::code),
+        note: step
+            .note
+            .as_deref()
+            .map(|note| Markdown::code(&shortened(note, room))),
     }
 }
 

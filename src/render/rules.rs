@@ -7,6 +7,9 @@ use crate::domain::{
     policy::Policy,
 };
 
+/// So many are named; the others are counted.
+const NAMED: usize = 12;
+
 /// What a rule is about, in a word or two.
 pub(super) const fn name(rule: Rule) -> &'static str {
     match rule {
@@ -168,7 +171,7 @@ fn unknown(one: &Because) -> Markdown {
 }
 
 fn unowned(one: &Because) -> Markdown {
-    let which = Markdown::joined(one.who.iter().map(|path| Markdown::code(path)), ", ");
+    let which = Markdown::some_of(one.who.iter().map(|path| Markdown::code(path)), NAMED, ", ");
     if which.is_empty() {
         Markdown::ours("CODEOWNERS names nobody; correct it, then the agent proposes it anew")
     } else {
@@ -198,7 +201,7 @@ fn approvals(one: &Because) -> Markdown {
                 text.and("; nobody is left who could approve: correct CODEOWNERS or people.yaml")
             } else {
                 let could = one.could.iter().map(|who| Markdown::prose(who));
-                text.and("; ask ").then(&Markdown::joined(could, " or "))
+                text.and("; ask ").then(&Markdown::some_of(could, NAMED, " or "))
             }
         }
     }
@@ -218,5 +221,5 @@ fn party(one: &Because, case: &Case) -> Markdown {
 }
 
 fn list(names: &[String]) -> Markdown {
-    Markdown::joined(names.iter().map(|name| Markdown::prose(name)), ", ")
+    Markdown::some_of(names.iter().map(|name| Markdown::prose(name)), NAMED, ", ")
 }

@@ -6,10 +6,14 @@ mod intake;
 pub mod problem;
 pub mod queue;
 pub mod router;
+mod server;
 mod sweep;
 pub mod tasks;
 pub mod turn;
 mod worker;
 
 pub use router::router;
-pub use turn::{AssembleError, Bot, Clock, LEDGER_BRANCH, Parts, assemble};
+pub use server::{Server, Serving, Stopped};
+pub use turn::{
+    Approvers, AssembleError, Bot, Clock, LEDGER_BRANCH, Parts, Preview, Receipt, Status, assemble,
+};

@@ -2,18 +2,19 @@
 
 use countersign::{
     domain::{
+        canonical::canonical,
         case::{Case, Life},
         entry::{ClaimedBy, Finished, Merged, Outcome, Started, StepResult, VoidReason},
-        ids::{Digest, ProposalId, PullNumber},
-        observation::{ReviewState, Seen},
+        ids::{AccountId, Digest, ProposalId, PullNumber, ReviewId},
+        observation::{LiveReview, ReviewState, Seen},
         policy::Policy,
-        proposal::{AgentProof, Attestation, Proposal, ProposalParts},
+        proposal::{Affected, AgentProof, Attestation, Proposal, ProposalParts},
         receive::FieldError,
         source::{SourceFile, read_yaml},
     },
     render::{
-        RenderError, ReportFacts, change_diff, check, commit_message, footer, inbox_accepted, inbox_answer,
-        masked, merge_message, merge_title, outcome, proposal_yaml, report, summary, title,
+        RenderError, ReportFacts, change_diff, check, commit_message, inbox_accepted, inbox_answer, masked,
+        merge_message, merge_title, outcome, proposal_yaml, report, summary, title,
     },
 };
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ fn i26_a_low_note() {
       - conversation `conv-81`
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:63945e1e6b6795c527e58ecffdfd97e3034403dd8bb0a33f4895103a77b7848a`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -144,7 +145,7 @@ fn i26_a_medium_campaign() {
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:39fe7ff462e233a2406ebd3c3539b869c5d5f9ba546731f23153355843762cb3`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -240,7 +241,7 @@ fn i26_i29_a_high_payment() {
       - trace `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -320,7 +321,7 @@ fn i26_a_batch_of_twelve() {
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:d4b3a20e61b838816c1bd343b9048abbaecd77e8df506fe907c679eb0b406390`
-    - Fingerprint of the rules: `sha256:18e9b38c9fce84e4898b8ecf22fac4f967a2d3acfa6e98d5e507906b607754d8`
+    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
 
     ### What the agent says
 
@@ -583,6 +584,36 @@ fn a_proposal_s_file_reads_back_equal() {
 }
 
 #[test]
+fn i26_a_proposal_read_back_from_the_ledger_gives_the_same_bytes() {
+    let policy = policy();
+    let seen = facts(
+        json!({"z": 1, "a": {"y": [1, {"q": 2, "b": 3}], "x": 2}}),
+        Some(json!({"z": 2, "a": {"y": [1, {"q": 2, "b": 3}], "x": 2}})),
+        Affected {
+            sample: vec![json!({"z": 1, "y": 2, "x": 3, "w": {"v": 4, "a": 5}})],
+            ..Affected::default()
+        },
+    );
+    let proposal = propose(
+        &policy,
+        "campaign-agent",
+        json!({
+            "operation": "campaigns.send",
+            "parameters": {"subject": "s", "segment_id": "a", "body": "b"},
+            "claimed": {"z": {"y": 1, "b": 2}, "a": 1},
+            "justification": "x",
+        }),
+        vec![("1", seen)],
+    );
+    let back: Proposal = serde_json::from_slice(&canonical(&proposal).unwrap()).unwrap();
+    assert_eq!(back, proposal);
+    assert_eq!(report_of(&policy, &back), report_of(&policy, &proposal));
+    assert_eq!(change_diff(&back), change_diff(&proposal));
+    assert_eq!(proposal_yaml(&back).unwrap(), proposal_yaml(&proposal).unwrap());
+    assert_eq!(commit_message(&back), commit_message(&proposal));
+}
+
+#[test]
 fn change_diff_is_a_diff_that_git_applies() {
     let policy = policy();
     insta::assert_snapshot!(change_diff(&payment(&policy)), @r###"
@@ -652,10 +683,13 @@ fn a_check_names_who_could_approve() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-24 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Objections | ok | none |
     "###);
@@ -686,10 +720,13 @@ fn i08_a_check_says_why_the_sponsor_does_not_count() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-24 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Objections | ok | none |
     "###);
@@ -716,10 +753,13 @@ fn a_check_says_when_everything_holds() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-24 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Approvals | ok | 2 of 2 (alice, bob) |
     | Objections | ok | none |
@@ -770,8 +810,11 @@ fn a_check_says_what_blocks_and_what_could_not_be_read() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-25 09:00 UTC |
+    | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Written by | ok | Countersign alone |
+    | Branch rules | ok | could be read |
+    | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     "###);
     seen.reviews = Seen::unknown("500");
@@ -791,6 +834,7 @@ fn a_check_says_what_blocks_and_what_could_not_be_read() {
     | Risk | ok | same risk and check results as when it was proposed |
     | Checks | ok | none failed |
     | Deadline | ok | can be approved until 2026-11-25 09:00 UTC |
+    | Earliest time | ok | has come |
     "###);
 }
 
@@ -844,7 +888,6 @@ fn finished(case: &mut Case, life: Life, outcome: Outcome, steps: Vec<StepResult
 #[test]
 fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     let policy = policy();
-    let says = Digest::of(b"says");
     let mut case = open_case(&policy, payment(&policy));
     finished(
         &mut case,
@@ -852,8 +895,7 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
         Outcome::Executed,
         vec![step("1", Outcome::Executed, Some(201), None)],
     );
-    let text = outcome(&case, &policy, says).unwrap();
-    assert_eq!(text.lines().last(), Some(footer(says).as_str()));
+    let text = outcome(&case, &policy).unwrap();
     insta::assert_snapshot!(text, @r###"
     ### Done: it ran
 
@@ -868,8 +910,6 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     It can be undone by hand in the target system, within 30 days.
 
     Merged as `03030303`
-
-    state 8753d1703f15
     "###);
     let mut case = open_case(&policy, batch(&policy));
     finished(
@@ -886,7 +926,7 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
             ),
         ],
     );
-    insta::assert_snapshot!(outcome(&case, &policy, says).unwrap(), @r###"
+    insta::assert_snapshot!(outcome(&case, &policy).unwrap(), @r###"
     ### Done in part
 
     12 x Pay a supplier: 7,800.00 EUR in all
@@ -903,8 +943,6 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     Key that the target system was given: `cs-01M817QNM0-1`
 
     Merged as `03030303`
-
-    state 8753d1703f15
     "###);
 }
 
@@ -929,7 +967,7 @@ fn every_end_has_its_words() {
     ] {
         case.life = life;
         case.voided = Some(VoidReason::ForeignHead);
-        let text = outcome(&case, &policy, Digest::of(b"s")).unwrap();
+        let text = outcome(&case, &policy).unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         all.push(format!(
             "{}\n    {}",
@@ -965,7 +1003,7 @@ fn every_end_has_its_words() {
     "###);
     case.life = Life::Bypassed;
     case.refused = Some("the gate was waiting: 0 of 2 approvals".into());
-    insta::assert_snapshot!(outcome(&case, &policy, Digest::of(b"s")).unwrap(), @r###"
+    insta::assert_snapshot!(outcome(&case, &policy).unwrap(), @r###"
     ### Merged around the gate: it did not run
 
     Pay acme-ltd 12,500.00 EUR, `INV-2041`
@@ -973,9 +1011,55 @@ fn every_end_has_its_words() {
     It was merged without the approvals it needs. It will not run, and this was recorded as an incident.
 
     Why: the gate was waiting: 0 of 2 approvals
-
-    state 043a718774c5
     "###);
+}
+
+#[test]
+fn i26_comments_and_checks_stay_within_github_s_limits() {
+    let policy = policy();
+    let mut case = open_case(&policy, payment(&policy));
+    let note = "|<b>".repeat(500);
+    let steps = (0..500)
+        .map(|n| {
+            let outcome = if n == 499 {
+                Outcome::Refused
+            } else {
+                Outcome::Executed
+            };
+            step(&n.to_string(), outcome, Some(422), Some(&note))
+        })
+        .collect();
+    finished(&mut case, Life::Partial, Outcome::Partial, steps);
+    let text = outcome(&case, &policy).unwrap();
+    assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+    assert!(text.contains("| `499` | **refused** |") && text.contains("And 450 more items"));
+    let errors: Vec<FieldError> = (0..200).map(|_| FieldError::new(&note, &note)).collect();
+    let text = inbox_answer(&errors).unwrap();
+    assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+    assert!(text.contains("- and 175 more"));
+    let case = open_case(&policy, payment(&policy));
+    let mut seen = observation(&case);
+    let Seen::Known(reviews) = &mut seen.reviews else {
+        panic!("reviews are known");
+    };
+    // Anybody may review in a public repository.
+    reviews.extend((0..2_000).map(|n| LiveReview {
+        id: ReviewId(n),
+        account: Some(AccountId(1_000_000 + n)),
+        login: None,
+        human: true,
+        state: ReviewState::Approved,
+        commit: Some(sha(2)),
+        submitted_at: now(),
+    }));
+    let text = check(&case, &decided(&case, &seen, &policy), &policy)
+        .unwrap()
+        .summary;
+    assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+    assert!(
+        text.contains("| Approvals | **missing** |") && text.contains("more | | |"),
+        "{text}"
+    );
 }
 
 #[test]

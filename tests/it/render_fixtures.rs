@@ -268,6 +268,7 @@ pub fn open_case(policy: &Policy, proposal: Proposal) -> Case {
         pull: PullNumber(7),
         head: sha(2),
         base: sha(1),
+        base_ref: base(),
         branch,
         title: Digest::of(b"title"),
         file: Digest::of(b"file"),

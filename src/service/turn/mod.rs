@@ -173,7 +173,7 @@ impl Bot {
         &self.inner.parts.client
     }
     /// Whether this process carries out what was approved.
-    fn executes(&self) -> bool {
+    pub(super) fn executes(&self) -> bool {
         self.inner.parts.settings.executor_key().is_some()
     }
     fn instance(&self) -> &InstanceId {

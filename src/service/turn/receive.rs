@@ -1,7 +1,7 @@
 //! A request becomes a proposal: checked, observed, sealed, recorded.
 
 use rand::RngExt as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Bot, NotNow};
 use crate::{
@@ -32,7 +32,7 @@ pub struct Receipt {
 }
 
 /// What would become of a request; nothing is recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Preview {
     /// One line for people.
     pub summary: String,
@@ -49,7 +49,7 @@ pub struct Preview {
 }
 
 /// Who could approve for a resource.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Approvers {
     /// The resource.
     pub resource: String,

@@ -1,6 +1,6 @@
 //! What a proposing agent may see of its proposal.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Bot;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where a proposal stands, and the ledger's length when that was said.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Status {
     /// The proposal.
     pub id: ProposalId,
@@ -45,7 +45,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// How each item ended.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
     /// One line on why it ended without running.
     #[serde(skip_serializing_if = "Option::is_none")]

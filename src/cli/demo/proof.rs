@@ -1,0 +1,202 @@
+//! What the demo proves at its end: what ran, what did not, and that the ledger tells it.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    script::Played,
+    stage::Stage,
+    targets::{Effect, Target},
+    tell::{Sign, Tell},
+};
+use crate::{
+    cli::{Failure, paint},
+    domain::ids::{Digest, ProposalId},
+    ledger::verify,
+    service::{LEDGER_BRANCH, Stopped},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What can be seen at the targets.
+#[derive(Debug)]
+pub(super) struct Seen {
+    balance: i64,
+    payments: usize,
+    notes: usize,
+    mails: i64,
+}
+
+impl Seen {
+    /// What is there now.
+    pub(super) fn of(stage: &Stage) -> Self {
+        let (bank, crm) = (stage.targets.bank().state(), stage.targets.crm().state());
+        let many = |state: &Value, at: &str| state.pointer(at).and_then(Value::as_array).map_or(0, Vec::len);
+        let sent = |campaign: &Value| campaign.pointer("/sent").and_then(Value::as_i64).unwrap_or(0);
+        Self {
+            balance: bank
+                .pointer("/balance/minor")
+                .and_then(Value::as_i64)
+                .unwrap_or(0),
+            payments: many(&bank, "/payments"),
+            notes: many(&crm, "/notes"),
+            mails: crm
+                .pointer("/campaigns")
+                .and_then(Value::as_array)
+                .map_or(0, |campaigns| campaigns.iter().map(sent).sum()),
+        }
+    }
+}
+
+/// Stops everything, tells what there is to see, and says whether it is all as it must be.
+pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Played) -> Result<bool, Failure> {
+    let after = Seen::of(&stage);
+    let bank = once(stage.targets.bank(), &played.bank);
+    let crm = once(stage.targets.crm(), &played.crm);
+    let approved = played.bank.len() + played.crm.len();
+    tell.part("What the targets show");
+    changes(tell, before, &after);
+    let (repository, genesis) = (stage.repository()?, stage.genesis);
+    let dir = stage.dir.clone();
+    let Stage {
+        server,
+        github,
+        targets,
+        ..
+    } = stage;
+    let stopped = server.stop(PATIENCE).await;
+    drop(targets);
+    tokio::task::spawn_blocking(move || drop(github))
+        .await
+        .map_err(Failure::new)?;
+    tell.part("What the ledger says");
+    for line in subjects(&repository)? {
+        tell.plain(line);
+    }
+    tell.part("Proved");
+    let mut all = true;
+    let mut say = |holds: bool, what: String| {
+        all &= holds;
+        let (sign, word) = if holds {
+            (Sign::Good, "yes")
+        } else {
+            (Sign::Wrong, "no")
+        };
+        tell.line(sign, word, what);
+    };
+    say(bank && crm, format!("{approved} approved actions ran, once each; nothing else ran"));
+    say(
+        played.stopped == played.attacks,
+        format!("{} of {} attacks were stopped", played.stopped, played.attacks),
+    );
+    say(stopped == Stopped::Clean, "everything that happened is recorded".to_owned());
+    let (holds, what) = verified(&repository, genesis)?;
+    say(holds, what);
+    if let Some((good, commits)) = signatures(&repository) {
+        say(
+            good == commits && commits > 0,
+            format!("git itself finds {good} of {commits} signatures good"),
+        );
+    }
+    hints(tell, &dir, &repository, genesis);
+    Ok(all)
+}
+
+/// Whether a target did exactly this, in this order, and was asked once for each.
+fn once(target: &Target, approved: &[ProposalId]) -> bool {
+    let effects: Vec<Effect> = target.effects();
+    let ran: Vec<String> = effects.into_iter().filter_map(|effect| effect.proposal).collect();
+    let wanted: Vec<String> = approved.iter().map(ToString::to_string).collect();
+    ran == wanted && target.asked() == wanted.len()
+}
+
+fn changes(tell: &Tell, before: &Seen, after: &Seen) {
+    let change = |what: &str, from: String, to: String| {
+        let arrow = if from == to {
+            format!("{from}, unchanged")
+        } else {
+            format!("{from} → {}", paint::strong(to))
+        };
+        tell.plain(format_args!("{what:<26} {arrow}"));
+    };
+    change("bank: operating account", euros(before.balance), euros(after.balance));
+    change("bank: payments", before.payments.to_string(), after.payments.to_string());
+    change("CRM: notes", before.notes.to_string(), after.notes.to_string());
+    change("CRM: e-mails sent", before.mails.to_string(), after.mails.to_string());
+}
+
+/// `250,000.00 EUR`
+fn euros(minor: i64) -> String {
+    let whole = (minor / 100).to_string();
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped}.{:02} EUR", minor % 100)
+}
+
+/// The ledger's story, oldest first, as `git log --oneline --reverse ledger` has it.
+pub(super) fn subjects(repository: &Path) -> Result<Vec<String>, Failure> {
+    let read = || -> Result<Vec<String>, git2::Error> {
+        let repo = git2::Repository::open_bare(repository)?;
+        let mut walk = repo.revwalk()?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE)?;
+        walk.push_ref(&format!("refs/heads/{LEDGER_BRANCH}"))?;
+        let mut lines = Vec::new();
+        for id in walk {
+            let commit = repo.find_commit(id?)?;
+            let subject = commit.summary().ok().flatten().unwrap_or_default().to_owned();
+            let short: String = commit.id().to_string().chars().take(7).collect();
+            lines.push(format!("{} {subject}", paint::soft(short)));
+        }
+        Ok(lines)
+    };
+    read().map_err(|error| Failure::new(error.message()))
+}
+
+/// What `countersign audit verify` says.
+pub(super) fn verified(repository: &Path, genesis: Digest) -> Result<(bool, String), Failure> {
+    let branch = LEDGER_BRANCH.parse().map_err(Failure::new)?;
+    let report = verify(repository, &branch, genesis, None, |_, _| {}).map_err(Failure::new)?;
+    let what = format!(
+        "the ledger verifies: {} entries in {} commits, {} findings",
+        report.entries,
+        report.commits,
+        report.findings.len()
+    );
+    Ok((report.sound(), what))
+}
+
+/// How many of the ledger's signatures are good by git's own word; `None` without git and ssh-keygen.
+fn signatures(repository: &Path) -> Option<(usize, usize)> {
+    let git = |args: &[&str]| {
+        let done = Command::new("git").arg("-C").arg(repository).args(args).output().ok()?;
+        done.status
+            .success()
+            .then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    Command::new("ssh-keygen").arg("-?").output().ok()?;
+    let signers = git(&["show", &format!("{LEDGER_BRANCH}:allowed_signers")])?;
+    let file = std::env::temp_dir().join(format!("countersign-signers-{:016x}", rand::random::<u64>()));
+    std::fs::write(&file, signers).ok()?;
+    let allowed = format!("gpg.ssh.allowedSignersFile={}", file.display());
+    let log = git(&["-c", &allowed, "log", "--format=%G?", LEDGER_BRANCH]);
+    // A file that stays behind holds public keys only.
+    let _ = std::fs::remove_file(&file);
+    let log = log?;
+    Some((log.lines().filter(|line| *line == "G").count(), log.lines().count()))
+}
+
+/// What a curious person runs next.
+pub(super) fn hints(tell: &Tell, dir: &Path, repository: &Path, genesis: Digest) {
+    tell.part("Look for yourself");
+    let at = repository.display();
+    tell.plain(format_args!("git -C {at} log {LEDGER_BRANCH}"));
+    tell.plain(format_args!("git -C {at} log main"));
+    tell.plain(format_args!("countersign audit verify {at} --genesis {genesis}"));
+    tell.plain(paint::soft(format_args!("everything stays in {}; remove it when you are done", dir.display())));
+}
