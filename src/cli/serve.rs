@@ -21,6 +21,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Run the gate: take proposals, open pull requests, execute what was approved
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "\
 Examples:
   countersign serve --config countersign.yaml

@@ -10,7 +10,9 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod cli;
 mod contract;
+mod demo;
 mod execute;
 mod explain;
 mod github;
