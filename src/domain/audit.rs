@@ -8,6 +8,17 @@ use super::{
 };
 
 /// An entry whose commit is signed by a key the ledger knows. Made by [`super::authentic::authenticate`] only.
+///
+/// ```
+/// fn told(authentic: &countersign::domain::audit::Authentic) -> countersign::domain::ids::Digest {
+///     authentic.digest()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// fn forged(authentic: countersign::domain::audit::Authentic, digest: countersign::domain::ids::Digest) {
+///     let forged = countersign::domain::audit::Authentic { digest, ..authentic };
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Authentic {
     pub(super) commit: Sha,
@@ -34,6 +45,17 @@ impl Authentic {
 }
 
 /// An entry that is part of the record: authentic, chained and legal. Made by [`super::book::Book::apply`] only.
+///
+/// ```
+/// fn told(recorded: &countersign::domain::audit::Recorded) -> countersign::domain::ids::Digest {
+///     recorded.digest()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// fn forged(recorded: countersign::domain::audit::Recorded, digest: countersign::domain::ids::Digest) {
+///     let forged = countersign::domain::audit::Recorded { digest, ..recorded };
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub(super) commit: Sha,

@@ -314,3 +314,6 @@ impl Case {
         self.refused = Some(reason.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

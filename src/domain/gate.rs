@@ -74,21 +74,37 @@ impl Decision {
     }
 }
 
-/// The proof that [`decide`] found a gate open. It can't be copied, stored or made any other way:
+/// The proof that [`decide`] found a gate open. It is had from a decision:
+///
+/// ```
+/// use countersign::domain::gate::{Decision, OpenGate};
+/// fn proof(decision: Decision) -> Option<OpenGate> {
+///     decision.open()
+/// }
+/// fn cloned<T: Clone>(_: &T) {}
+/// fn stored<T: serde::de::DeserializeOwned>() {}
+/// fn told(open: &OpenGate) {
+///     cloned(&open.proposal());
+/// }
+/// stored::<countersign::domain::case::Case>();
+/// ```
+///
+/// It can't be made any other way, copied, or read from a store:
 ///
 /// ```compile_fail,E0451
-/// # fn forge(proposal: countersign::domain::ids::ProposalId) {
-/// let forged = countersign::domain::gate::OpenGate { proposal };
-/// # }
-/// ```
-/// ```compile_fail,E0599
-/// # fn copy(open: &countersign::domain::gate::OpenGate) {
-/// let again = open.clone();
-/// # let _: countersign::domain::gate::OpenGate = again;
-/// # }
+/// fn forged(open: countersign::domain::gate::OpenGate, proposal: countersign::domain::ids::ProposalId) {
+///     let forged = countersign::domain::gate::OpenGate { proposal, ..open };
+/// }
 /// ```
 /// ```compile_fail,E0277
-/// let stored: countersign::domain::gate::OpenGate = serde_json::from_str("{}").unwrap();
+/// fn cloned<T: Clone>(_: &T) {}
+/// fn told(open: &countersign::domain::gate::OpenGate) {
+///     cloned(open);
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn stored<T: serde::de::DeserializeOwned>() {}
+/// stored::<countersign::domain::gate::OpenGate>();
 /// ```
 #[derive(Debug, Serialize)]
 pub struct OpenGate {
@@ -386,5 +402,7 @@ fn where_reviewed(case: &Case, pull: &Pull) -> Option<ReviewedAt> {
     })
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

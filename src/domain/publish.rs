@@ -257,3 +257,6 @@ pub fn split(owners: &BTreeSet<Owner>) -> (Vec<&PersonName>, Vec<&TeamName>) {
     }
     (people, teams)
 }
+
+#[cfg(test)]
+mod tests;

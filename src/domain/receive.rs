@@ -469,3 +469,6 @@ fn take_out(value: &mut Value, pointer: &str) {
         fields.remove(&name.replace("~1", "/").replace("~0", "~"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,9 +82,16 @@ pub struct NotLow(pub Tier);
 /// Leave to execute one proposal; made from an open gate and a proved merge, or an open low gate.
 ///
 /// ```compile_fail,E0451
-/// # fn forge(proposal: std::sync::Arc<countersign::domain::proposal::Proposal>) {
-/// let warrant = countersign::domain::warrant::Warrant { proposal };
-/// # }
+/// fn forged(warrant: countersign::domain::warrant::Warrant) {
+///     let tier = countersign::domain::policy::Tier::Low;
+///     let forged = countersign::domain::warrant::Warrant { tier, ..warrant };
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn cloned<T: Clone>(_: &T) {}
+/// fn told(warrant: &countersign::domain::warrant::Warrant) {
+///     cloned(warrant);
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Warrant {
@@ -224,10 +231,11 @@ pub enum FillError {
 
 /// Exactly what will be called, in order.
 ///
-/// ```compile_fail,E0599
-/// # fn copy(plan: &countersign::domain::warrant::ExecutionPlan) {
-/// let again: countersign::domain::warrant::ExecutionPlan = plan.clone();
-/// # }
+/// ```compile_fail,E0277
+/// fn cloned<T: Clone>(_: &T) {}
+/// fn told(plan: &countersign::domain::warrant::ExecutionPlan) {
+///     cloned(plan);
+/// }
 /// ```
 #[derive(Debug)]
 pub struct ExecutionPlan {
@@ -412,18 +420,62 @@ impl ExecutionPlan {
 
 /// A plan whose lock is held: the only thing an executor takes.
 ///
-/// There is no way to one but through [`super::gate::decide`], a [`Warrant`] and a recorded claim:
+/// There is one way to it, through [`super::gate::decide`], a merge (or low tier) and a recorded claim:
+///
+/// ```
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, seen: &Observation, policy: &Policy, merge: Merge, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let open = decide(case, seen, policy).open()?;
+///     let warrant = Warrant::merged(open, merge).ok()?;
+///     plan(warrant, policy).ok()?.claim(started, me).ok()
+/// }
+/// ```
+///
+/// The same without the decision, without the merge, and with an entry that is not recorded:
+///
+/// ```compile_fail,E0308
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, policy: &Policy, merge: Merge, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let warrant = Warrant::merged(case.clone(), merge).ok()?;
+///     plan(warrant, policy).ok()?.claim(started, me).ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, seen: &Observation, policy: &Policy, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let open = decide(case, seen, policy).open()?;
+///     plan(open, policy).ok()?.claim(started, me).ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, seen: &Observation, policy: &Policy, merge: Merge, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let open = decide(case, seen, policy).open()?;
+///     let warrant = Warrant::merged(open, merge).ok()?;
+///     plan(warrant, policy).ok()?.claim(started.entry(), me).ok()
+/// }
+/// ```
+///
+/// Nor can it be made by hand, copied, or read from a store:
 ///
 /// ```compile_fail,E0451
-/// let claimed = countersign::domain::warrant::Claimed { steps: Vec::new() };
-/// ```
-/// ```compile_fail,E0599
-/// # fn again(claimed: &countersign::domain::warrant::Claimed) {
-/// let twice: countersign::domain::warrant::Claimed = claimed.clone();
-/// # }
+/// fn forged(claimed: countersign::domain::warrant::Claimed) {
+///     let forged = countersign::domain::warrant::Claimed { steps: Vec::new(), ..claimed };
+/// }
 /// ```
 /// ```compile_fail,E0277
-/// let stored: countersign::domain::warrant::Claimed = serde_json::from_str("{}").unwrap();
+/// fn cloned<T: Clone>(_: &T) {}
+/// fn told(claimed: &countersign::domain::warrant::Claimed) {
+///     cloned(claimed);
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn stored<T: serde::de::DeserializeOwned>() {}
+/// stored::<countersign::domain::warrant::Claimed>();
 /// ```
 #[derive(Debug)]
 pub struct Claimed {

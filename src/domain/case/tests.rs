@@ -1,0 +1,229 @@
+//! The table of a proposal's life, written a second time.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::*;
+use crate::domain::{
+    entry::*,
+    fixture::*,
+    gate::Verdict,
+    ids::{AccountId, BranchName, ProposalId, PullNumber, Sha, Span},
+    observation::ReviewState,
+};
+
+/// One event of every kind that has a body.
+fn events(story: &Story) -> Vec<Event> {
+    let refusal = || Refusal {
+        sha: None,
+        by: None,
+        reason: "x".into(),
+        because: Vec::new(),
+    };
+    let finished = |outcome| {
+        Event::Finished(Finished {
+            instance: "me".parse().unwrap(),
+            outcome,
+            steps: Vec::new(),
+        })
+    };
+    let base: BranchName = "main".parse().unwrap();
+    let id: ProposalId = story.case.proposal.id;
+    let reviewed = story.clone().approve(ALICE).case.reviews[0].review.clone();
+    assert_eq!(reviewed.decision, ReviewState::Approved);
+    let genesis = Genesis {
+        repository: "acme/approvals".parse().unwrap(),
+        base: base.clone(),
+        ledger: "ledger".parse().unwrap(),
+        policy: Digest::of(b"p"),
+        keys: Vec::new(),
+        nonce: Digest::of(b"n"),
+    };
+    let received = Received {
+        proposal: Box::new(story.case.proposal.as_ref().clone()),
+        assessment: story.case.assessment.clone(),
+        via: Via::Api,
+    };
+    let opened = Opened {
+        pull: PullNumber(42),
+        head: HEAD,
+        base_ref: base,
+        base: BASE,
+        branch: story.case.proposal.branch().parse().unwrap(),
+        title: Digest::of(b"t"),
+        file: Digest::of(b"f"),
+    };
+    let observed = Observed {
+        when: When::Verdict,
+        observation: Box::new(story.seen.clone()),
+        gate: Verdict::Waiting,
+        because: Vec::new(),
+    };
+    let started = Started {
+        instance: "me".parse().unwrap(),
+        deadline: at(100),
+        attempt: 1,
+        idempotency_key: id.to_string(),
+        claim: ClaimedBy::Ledger,
+    };
+    let open_for = Span::seconds(60);
+    vec![
+        Event::Genesis(genesis),
+        Event::Received(received),
+        Event::Opened(opened),
+        Event::Reviewed(reviewed),
+        Event::Observed(observed),
+        Event::Reminded(Reminded { open_for }),
+        Event::Escalated(Reminded { open_for }),
+        Event::Voided(Voided {
+            because: VoidReason::ForeignHead,
+            head: Some(Sha::from_bytes([8; 20])),
+        }),
+        Event::Denied(Denied {
+            account: Some(AccountId(1)),
+        }),
+        Event::Expired(Expired { at: at(1) }),
+        Event::Cancelled(Cancelled { reason: None }),
+        Event::Superseded(Superseded { by: id }),
+        Event::Merged(Merged {
+            sha: MERGE,
+            parents: vec![BASE, HEAD],
+            at: at(40),
+            by: None,
+        }),
+        Event::Bypassed(refusal()),
+        Event::PolicyChanged(refusal()),
+        Event::RefusedAfterMerge(refusal()),
+        Event::Started(started),
+        finished(Outcome::Executed),
+        finished(Outcome::Refused),
+        finished(Outcome::Errored),
+        finished(Outcome::Undone),
+        finished(Outcome::Partial),
+        Event::Unknown(Unknown {
+            instance: "me".parse().unwrap(),
+            reason: "x".into(),
+            steps: Vec::new(),
+        }),
+        Event::Incident(Incident {
+            what: "x".into(),
+            account: None,
+        }),
+    ]
+}
+
+/// What may follow, by name; the same for medium and high tier.
+fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
+    match (life, low) {
+        (Life::Received, true) => &[
+            "observed",
+            "voided",
+            "denied",
+            "expired",
+            "cancelled",
+            "superseded",
+            "bypassed",
+            "started",
+            "incident",
+        ],
+        (Life::Received, false) => &[
+            "opened",
+            "voided",
+            "denied",
+            "expired",
+            "cancelled",
+            "superseded",
+            "bypassed",
+            "incident",
+        ],
+        (Life::Open, _) => &[
+            "reviewed",
+            "observed",
+            "reminded",
+            "escalated",
+            "voided",
+            "denied",
+            "expired",
+            "cancelled",
+            "superseded",
+            "merged",
+            "bypassed",
+            "incident",
+        ],
+        (Life::Merged, false) => &[
+            "observed",
+            "policy_changed",
+            "refused_after_merge",
+            "started",
+            "incident",
+        ],
+        (Life::Merged, true) => &["observed", "policy_changed", "refused_after_merge", "incident"],
+        (Life::Started, _) => &["finished", "unknown", "incident"],
+        (Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded, _) => {
+            &["bypassed", "incident"]
+        }
+        (
+            Life::Unknown
+            | Life::Executed
+            | Life::Refused
+            | Life::Errored
+            | Life::Undone
+            | Life::Partial
+            | Life::Bypassed
+            | Life::PolicyChanged
+            | Life::RefusedAfterMerge,
+            _,
+        ) => &["incident"],
+    }
+}
+
+#[test]
+fn i17_only_what_the_table_lists_may_follow() {
+    for story in [Story::high(), Story::medium(), Story::low()] {
+        let low = story.case.tier() == Tier::Low;
+        for life in Life::ALL {
+            let mut case = story.case.clone();
+            case.life = life;
+            for event in events(&story) {
+                let listed = may_follow(life, low).contains(&event.kind().as_str());
+                assert_eq!(
+                    case.allows(&event),
+                    listed,
+                    "{} after {life}, low: {low}",
+                    event.kind()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_life_is_reached_and_nothing_is_after_an_end() {
+    let mut reached = BTreeSet::new();
+    for story in [Story::high(), Story::low()] {
+        let events = events(&story);
+        let mut case = story.case.clone();
+        case.life = Life::Received;
+        let mut next = VecDeque::from([case]);
+        while let Some(case) = next.pop_front() {
+            if !reached.insert((case.tier(), case.life)) {
+                continue;
+            }
+            for event in events.iter().filter(|event| case.allows(event)) {
+                let mut after = case.clone();
+                after.follow(event, &digests(&case), at(50), Seq(9));
+                if case.life.ended() {
+                    assert!(
+                        after.life == case.life || after.life == Life::Bypassed,
+                        "{} after {}",
+                        after.life,
+                        case.life
+                    );
+                }
+                next.push_back(after);
+            }
+        }
+    }
+    let lives: BTreeSet<Life> = reached.iter().map(|(_, life)| *life).collect();
+    assert_eq!(lives.into_iter().collect::<Vec<_>>(), Life::ALL);
+    assert!(!reached.contains(&(Tier::Low, Life::Open)) && !reached.contains(&(Tier::Low, Life::Merged)));
+}

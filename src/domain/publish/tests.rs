@@ -1,0 +1,138 @@
+//! Effects that were applied need not be applied again.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{case::Life, fixture::*};
+
+/// What would be seen after an effect.
+fn after(mut seen: Published, effect: &Effect, wanted: &Published) -> Published {
+    match effect {
+        Effect::RestoreText => (seen.title, seen.body) = (wanted.title, wanted.body),
+        Effect::Ask(_) => seen.asked = Asked::Somebody,
+        Effect::PutCheck(check) => seen.check = Some(check.clone()),
+        Effect::PutOutcome(says) => seen.outcome = Some(*says),
+        Effect::Close => seen.open = false,
+        Effect::Merge(_) => (seen.open, seen.merged) = (false, true),
+    }
+    seen
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    (0..3_u8).prop_map(|n| Digest::of(&[n]))
+}
+
+fn check() -> impl Strategy<Value = CheckShown> {
+    let conclusion = prop::sample::select(vec![
+        Conclusion::Success,
+        Conclusion::Failure,
+        Conclusion::ActionRequired,
+    ]);
+    (prop::sample::select(vec![HEAD, BASE]), conclusion, digest()).prop_map(|(head, conclusion, says)| {
+        CheckShown {
+            head,
+            conclusion,
+            says,
+        }
+    })
+}
+
+fn seen() -> impl Strategy<Value = Published> {
+    let asked = prop::sample::select(vec![Asked::Nobody, Asked::Somebody]);
+    (
+        any::<bool>(),
+        digest(),
+        digest(),
+        prop::option::of(check()),
+        asked,
+        prop::option::of(digest()),
+        any::<bool>(),
+    )
+        .prop_map(|(open, title, body, check, asked, outcome, merged)| Published {
+            pull: PullNumber(42),
+            open: open && !merged,
+            title,
+            body,
+            check,
+            asked,
+            outcome,
+            merged,
+        })
+}
+
+/// What is wanted of a case that was approved, or not, in any life.
+fn wanted_of() -> impl Strategy<Value = Published> {
+    (
+        prop::sample::select(Life::ALL.to_vec()),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_filter_map("not opened", |(life, one, two)| {
+            let mut story = Story::high();
+            if one {
+                story = story.approve(ALICE);
+            }
+            if two {
+                story = story.approve(BOB);
+            }
+            story.case.life = life;
+            wanted(&story.case, &story.decide(), &story.policy)
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn i26_applied_effects_are_not_wanted_again(wanted in wanted_of(), seen in seen()) {
+        let effects = reconcile(&wanted, &seen);
+        let end = effects.iter().fold(seen, |seen, effect| after(seen, effect, &wanted));
+        prop_assert_eq!(reconcile(&wanted, &end), Vec::new());
+        // Nor when somebody applied a part of them and stopped.
+        prop_assert!(effects.iter().filter(|effect| matches!(effect, Effect::Merge(_) | Effect::Close)).count() <= 1);
+    }
+
+    #[test]
+    fn i26_effects_that_stopped_half_way_are_finished(wanted in wanted_of(), seen in seen(), stop in 0..6_usize) {
+        let half = reconcile(&wanted, &seen).iter().take(stop).fold(seen.clone(), |seen, effect| after(seen, effect, &wanted));
+        let rest = reconcile(&wanted, &half).iter().fold(half, |seen, effect| after(seen, effect, &wanted));
+        let whole = reconcile(&wanted, &seen).iter().fold(seen, |seen, effect| after(seen, effect, &wanted));
+        prop_assert_eq!(rest, whole);
+    }
+}
+
+#[test]
+fn i27_only_an_open_gate_and_its_success_conclude_success() {
+    for life in Life::ALL {
+        for verdict in [
+            Verdict::Open,
+            Verdict::Waiting,
+            Verdict::Blocked,
+            Verdict::Errored,
+        ] {
+            let success = conclusion(life, verdict) == Conclusion::Success;
+            let open = matches!(life, Life::Open | Life::Merged) && verdict == Verdict::Open;
+            assert_eq!(
+                success,
+                open || matches!(life, Life::Started | Life::Executed),
+                "{life} {verdict}"
+            );
+        }
+    }
+}
+
+#[test]
+fn i15_the_bot_merges_an_open_gate_only() {
+    let merges = |story: &Story| {
+        wanted(&story.case, &story.decide(), &story.policy)
+            .unwrap()
+            .merged
+    };
+    assert!(!merges(&Story::high().approve(ALICE)));
+    assert!(merges(&Story::high().approve(ALICE).approve(BOB)));
+    let manual = Files {
+        tiers: TIERS.replace("merge: auto", "merge: manual"),
+        ..Files::default()
+    };
+    assert!(!merges(&Story::under(&manual).approve(ALICE).approve(BOB)));
+}
