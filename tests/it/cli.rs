@@ -146,11 +146,11 @@ fn a_proposal_that_cannot_be_read_or_sent_says_so() {
         ran.err.lines().next().unwrap_or_default().to_owned()
     };
     insta::assert_snapshot!(said(propose("/no/such/file", "")), @"error: can't read `/no/such/file`: No such file or directory (os error 2)");
-    insta::assert_snapshot!(said(propose("-", "a: [")), @"");
+    insta::assert_snapshot!(said(propose("-", "a: [")), @"error: standard input:1:4: unclosed bracket '['");
     insta::assert_snapshot!(said(propose("-", "[1, 2]")), @"error: `standard input` is not a proposal: it holds no fields");
-    insta::assert_snapshot!(said(propose("-", "operation: a.b\noperation: a.b\n")), @"");
-    insta::assert_snapshot!(said(propose("-", &whole.replace("carol", "'no name'"))), @"");
-    insta::assert_snapshot!(said(propose("-", &whole.replace("{}", "{ amount: 1.5 }"))), @"");
+    insta::assert_snapshot!(said(propose("-", "operation: a.b\noperation: a.b\n")), @"error: standard input:2:1: the key `operation` appears twice; keep one");
+    insta::assert_snapshot!(said(propose("-", &whole.replace("carol", "'no name'"))), @"error: `standard input`: `no name` is not a person's name: a lower-case letter, then letters, digits, `-` and `_`, 40 characters at most");
+    insta::assert_snapshot!(said(propose("-", &whole.replace("{}", "{ amount: 1.5 }"))), @"error: `/items/0/parameters/amount` is a float; write whole numbers, money in minor units (`1250000` for 12,500.00)");
     insta::assert_snapshot!(said(propose("-", whole)), @"error: can't reach the gate at `http://127.0.0.1:9/`: Connection refused (os error 111)");
 }
 
