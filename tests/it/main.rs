@@ -11,7 +11,9 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod cli;
 mod contract;
+mod demo;
 mod execute;
 mod explain;
 mod github;
