@@ -28,7 +28,12 @@ const MAX_BYTES: u64 = 64 * 1024;
 #[command(next_help_heading = "Agent")]
 pub(super) struct Caller {
     /// The address of `countersign serve`
-    #[arg(long, value_name = "URL", env = "COUNTERSIGN_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COUNTERSIGN_SERVER",
+        default_value = "http://127.0.0.1:8080"
+    )]
     server: Url,
     /// The agent's name, as in policies/agents.yaml
     #[arg(long, value_name = "NAME", env = "COUNTERSIGN_AGENT")]
@@ -60,8 +65,9 @@ impl Caller {
                 Ok(secret) if !secret.is_empty() => Key::Hmac(SecretString::from(secret)),
                 _ => {
                     let said = format!("nothing to sign with: agent `{}` has no key here", self.agent);
-                    let next =
-                        format!("give `--key FILE` (`ssh-keygen -t ed25519`), `--secret-file FILE`, or set `{SECRET}`");
+                    let next = format!(
+                        "give `--key FILE` (`ssh-keygen -t ed25519`), `--secret-file FILE`, or set `{SECRET}`"
+                    );
                     return Err(Failure::new(said).next(next).usage());
                 }
             },
@@ -94,8 +100,10 @@ fn text(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
     let file = File::open(path).map_err(failed)?;
     // Asked of the open file, so that it is the one that is read.
     if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
-        return Err(Failure::new(format!("`{shown}` is {what} and others can read it"))
-            .next(format!("run `chmod 600 {shown}`")));
+        return Err(
+            Failure::new(format!("`{shown}` is {what} and others can read it"))
+                .next(format!("run `chmod 600 {shown}`")),
+        );
     }
     let mut text = Zeroizing::new(String::new());
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;

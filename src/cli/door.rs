@@ -70,7 +70,9 @@ impl Door {
     pub(super) fn new(server: Url, agent: AgentName, key: Key) -> Result<Self, Failure> {
         if !matches!(server.scheme(), "http" | "https") || server.cannot_be_a_base() {
             let said = format!("`{server}` is not the address of a server");
-            return Err(Failure::new(said).next("give one as in `http://127.0.0.1:8080`").usage());
+            return Err(Failure::new(said)
+                .next("give one as in `http://127.0.0.1:8080`")
+                .usage());
         }
         let http = Client::builder()
             .redirect(redirect::Policy::none())
@@ -153,7 +155,10 @@ impl Door {
             .await
             .map_err(|error| no_answer(self.unreachable(&error)))?;
         let value: Value = serde_json::from_slice(&text).map_err(|_| {
-            let said = format!("`{}` answered {status} and no JSON; is it `countersign serve`?", self.server);
+            let said = format!(
+                "`{}` answered {status} and no JSON; is it `countersign serve`?",
+                self.server
+            );
             no_answer(Failure::new(said))
         })?;
         if status.is_success() {
@@ -161,7 +166,10 @@ impl Door {
         }
         match Problem::deserialize(&value) {
             Ok(problem) => Err(DoorError::Problem(value, problem)),
-            Err(_) => Err(no_answer(Failure::new(format!("`{}` answered {status}", self.server)))),
+            Err(_) => Err(no_answer(Failure::new(format!(
+                "`{}` answered {status}",
+                self.server
+            )))),
         }
     }
 
@@ -184,7 +192,10 @@ impl DoorError {
             Self::Problem(_, problem) => problem,
         };
         if problem.errors.is_empty() {
-            return Failure::new(format!("{} ({}): {}", problem.title, problem.status, problem.detail));
+            return Failure::new(format!(
+                "{} ({}): {}",
+                problem.title, problem.status, problem.detail
+            ));
         }
         let named = |field: &Field| match field.field.as_str() {
             "" => field.message.clone(),
@@ -214,5 +225,7 @@ pub(super) fn now() -> Timestamp {
 
 /// A nonce that nobody used before.
 pub(super) fn fresh_nonce() -> Result<Nonce, Failure> {
-    format!("{:032x}", rand::random::<u128>()).parse().map_err(Failure::new)
+    format!("{:032x}", rand::random::<u128>())
+        .parse()
+        .map_err(Failure::new)
 }

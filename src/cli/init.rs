@@ -32,11 +32,11 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  countersign init --policies-out policies          write the starter policies, to be edited and committed
+  countersign init --policies-out policies          write the starter policies, to be edited
   countersign init --repo acme/approvals --app-id 12345 --app-key-file app.pem
   countersign init --repo acme/approvals --remote /srv/git/approvals.git
 
-It prints the genesis digest: everything hangs on it, so keep it outside the repository. Keys are never overwritten,
+It prints the genesis digest: everything hangs on it, so keep it outside the repository. Keys are never overwritten, \
 and a ledger begins once; running it again says what is there.")]
 pub(super) struct Args {
     /// Only write the starter policies into this directory
@@ -57,7 +57,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL", env = "COUNTERSIGN_API_URL")]
     api_url: Option<Url>,
     /// The GitHub App's id; not needed for a repository on this machine
-    #[arg(long, value_name = "ID", env = "COUNTERSIGN_APP_ID", requires = "app_key_file")]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "COUNTERSIGN_APP_ID",
+        requires = "app_key_file"
+    )]
     app_id: Option<u64>,
     /// The GitHub App's private key, a PEM file
     #[arg(
@@ -134,9 +139,11 @@ async fn access(args: &Args, repo: &RepoName) -> Result<Access, Failure> {
     });
     let (Some(app_id), Some(key)) = (args.app_id, &args.app_key_file) else {
         if remote.contains("://") && !remote.starts_with("file://") {
-            return Err(Failure::new(format!("`{remote}` is not on this machine and no app is named"))
-                .next("give `--app-id ID` and `--app-key-file FILE`, or a path with `--remote`")
-                .usage());
+            return Err(
+                Failure::new(format!("`{remote}` is not on this machine and no app is named"))
+                    .next("give `--app-id ID` and `--app-key-file FILE`, or a path with `--remote`")
+                    .usage(),
+            );
         }
         let committer = Committer::new("countersign", "countersign@localhost").map_err(Failure::new)?;
         return Ok(Access {

@@ -50,7 +50,10 @@ pub(super) fn man(args: Man, command: clap::Command) -> Result<ExitCode, Failure
     let failed = |error: io::Error| Failure::new(format!("can't write to `{}`: {error}", dir.display()));
     std::fs::create_dir_all(&dir).map_err(failed)?;
     clap_mangen::generate_to(command, &dir).map_err(failed)?;
-    anstream::println!("wrote the pages into {}; read with `man countersign`", dir.display());
+    anstream::println!(
+        "wrote the pages into {}; read with `man countersign`",
+        dir.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -43,7 +43,7 @@ payment.yaml:
     reference: Invoice 2026-117
   justification: The invoice is due on Friday and its goods have arrived
 
-Exit codes: 0 accepted, or executed with --wait; 1 failure; 2 bad usage; 3 it ended without running, or a check
+Exit codes: 0 accepted, or executed with --wait; 1 failure; 2 bad usage; 3 it ended without running, or a check \
 keeps it from being approved.")]
 pub(super) struct Args {
     /// The proposal, YAML or JSON; `-` reads standard input
@@ -142,8 +142,10 @@ pub(super) fn refused(error: DoorError, json: bool) -> Result<ExitCode, Failure>
 
 /// The gate speaks another version.
 pub(super) fn unknown(error: serde_json::Error) -> Failure {
-    Failure::new(format!("the gate's answer is not as this version knows it: {error}"))
-        .next("use the `countersign` of the gate's version")
+    Failure::new(format!(
+        "the gate's answer is not as this version knows it: {error}"
+    ))
+    .next("use the `countersign` of the gate's version")
 }
 
 /// Reads a proposal; a missing nonce is filled in.
@@ -158,7 +160,10 @@ fn read(path: &Path) -> Result<Request, Failure> {
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
     if stdin {
-        io::stdin().take(most).read_to_string(&mut text).map_err(unreadable)?;
+        io::stdin()
+            .take(most)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
     } else {
         let file = std::fs::File::open(path).map_err(unreadable)?;
         file.take(most).read_to_string(&mut text).map_err(unreadable)?;
@@ -166,8 +171,10 @@ fn read(path: &Path) -> Result<Request, Failure> {
     let source = SourceFile::new(name.clone(), text);
     let mut value = read_value(&source).map_err(Failure::new)?;
     let Some(fields) = value.as_object_mut() else {
-        return Err(Failure::new(format!("`{name}` is not a proposal: it holds no fields"))
-            .next("see `countersign propose --help` for one"));
+        return Err(
+            Failure::new(format!("`{name}` is not a proposal: it holds no fields"))
+                .next("see `countersign propose --help` for one"),
+        );
     };
     let had_nonce = fields.contains_key("nonce");
     if !had_nonce {

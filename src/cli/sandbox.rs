@@ -18,7 +18,8 @@ Examples:
   countersign sandbox
   countersign sandbox --port 8090 --state-dir sandbox --webhook-url http://127.0.0.1:8080/webhooks/github
 
-It begins anew each time: organisation, people and pull requests live in memory, repositories in the state directory.")]
+It begins anew each time: organisation, people and pull requests live in memory, repositories in the state \
+directory.")]
 pub(super) struct Args {
     /// The port on 127.0.0.1; 0 takes any that is free
     #[arg(long, default_value_t = 8090, env = "COUNTERSIGN_SANDBOX_PORT")]
@@ -47,17 +48,25 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     house::organisation(&github, &[])?;
     house::repository(
         &github,
-        &[("README.md".to_owned(), format!("# {REPO}\n\nA repository to try things in.\n"))],
+        &[(
+            "README.md".to_owned(),
+            format!("# {REPO}\n\nA repository to try things in.\n"),
+        )],
     )?;
     let app = house::app(&github)?;
     if let Some(url) = &args.webhook_url {
-        github.set_webhook_url(app.id, url.as_str()).map_err(Failure::new)?;
+        github
+            .set_webhook_url(app.id, url.as_str())
+            .map_err(Failure::new)?;
     }
     secrets::write(&dir.join("app.pem"), &app.private_key_pem)?;
     secrets::write(&dir.join("webhook-secret"), &app.webhook_secret)?;
     let tokens = dir.join("tokens");
     secrets::directory(&tokens)?;
-    let people = TEAMS.iter().flat_map(|(_, members)| *members).chain([&house::ADMIN]);
+    let people = TEAMS
+        .iter()
+        .flat_map(|(_, members)| *members)
+        .chain([&house::ADMIN]);
     for login in people {
         let token = github.user_token(login).map_err(Failure::new)?;
         secrets::write(&tokens.join(login), &token)?;
@@ -65,7 +74,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (url, at) = (github.url(), dir.display());
     let clone = url.replacen("http://", "http://alice:$(cat TOKENS/alice)@", 1);
     let clone = clone.replace("TOKENS", &tokens.display().to_string());
-    anstream::println!("{} a GitHub on this machine, until Ctrl-C", paint::good(paint::YES));
+    anstream::println!(
+        "{} a GitHub on this machine, until Ctrl-C",
+        paint::good(paint::YES)
+    );
     row("pages", paint::link(format_args!("{url}/{REPO}/pulls")));
     row("API", paint::link(github.api_url()));
     for (team, members) in TEAMS {
@@ -73,7 +85,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     row("app", format_args!("{APP}, id {}, key in {at}/app.pem", app.id));
     row("webhooks", format_args!("signed with {at}/webhook-secret"));
-    row("tokens", format_args!("{}/LOGIN, one for each person", tokens.display()));
+    row(
+        "tokens",
+        format_args!("{}/LOGIN, one for each person", tokens.display()),
+    );
     anstream::println!("\n{}", paint::soft("try it"));
     anstream::println!("  git clone \"{clone}/{REPO}.git\"");
     anstream::println!(

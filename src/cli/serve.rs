@@ -8,11 +8,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{
-    Failure, door,
-    logs::Format,
-    paint,
-};
+use super::{Failure, door, logs::Format, paint};
 use crate::{
     service::{AssembleError, Server, Serving, Stopped, assemble},
     settings::{self, Settings},
@@ -25,6 +21,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Run the gate: take proposals, open pull requests, execute what was approved
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "\
 Examples:
   countersign serve --config countersign.yaml
@@ -39,13 +36,19 @@ countersign.yaml:
   executor_key_file: keys/executor
   genesis: sha256:...            # as `countersign init` printed it
 
-GitHub sends webhooks to /webhooks/github, agents propose at /api/v1/proposals; /healthz, /readyz and /metrics are
+GitHub sends webhooks to /webhooks/github, agents propose at /api/v1/proposals; /healthz, /readyz and /metrics are \
 for the operator. SIGINT and SIGTERM end it in order: what was begun is finished and recorded.")]
 pub(super) struct Args {
     #[command(flatten)]
     settings: settings::Args,
     /// How logs are written
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text", env = "COUNTERSIGN_LOG_FORMAT")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text",
+        env = "COUNTERSIGN_LOG_FORMAT"
+    )]
     log_format: Format,
 }
 
@@ -69,7 +72,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         Failure::new(format!("can't listen on `{}`: {error}", settings.listen()))
             .next("choose another address with `--listen ADDRESS:PORT`")
     })?;
-    let bot = assemble(Arc::clone(&settings), Arc::new(door::now)).await.map_err(cannot_stand)?;
+    let bot = assemble(Arc::clone(&settings), Arc::new(door::now))
+        .await
+        .map_err(cannot_stand)?;
     tokio::spawn(upkeep(metrics.clone()));
     let sweep_every = Duration::from_millis(settings.sweep_every().millis().unsigned_abs());
     let mut stop = Stop::new()?;
@@ -113,8 +118,12 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
                 paint::link(format_args!("http://{address}"))
             );
             anstream::eprintln!("  {} {}", paint::soft("policy  "), policy.short());
-            anstream::eprintln!("  {} {entries} entries, {open} open", paint::soft("ledger  "));
-            let role = if executes { "gate and executor" } else { "gate only" };
+            anstream::eprintln!("  {} {entries} recorded, {open} open", paint::soft("ledger  "));
+            let role = if executes {
+                "gate and executor"
+            } else {
+                "gate only"
+            };
             anstream::eprintln!("  {} {role}", paint::soft("roles   "));
         }
     }
@@ -128,13 +137,18 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
         tracing::warn!(%address, "this is plain HTTP; put a proxy with TLS in front of it");
     }
     if settings.api_url().starts_with("http://") {
-        tracing::warn!(api = settings.api_url(), "this GitHub is on this machine: a sandbox, not the real one");
+        tracing::warn!(
+            api = settings.api_url(),
+            "this GitHub is on this machine: a sandbox, not the real one"
+        );
     }
 }
 
 fn cannot_stand(error: AssembleError) -> Failure {
     let next = match &error {
-        AssembleError::GitHub(_) => "check app id, key, API address, and that the app is installed on the repository",
+        AssembleError::GitHub(_) => {
+            "check app id, key, API address, and that the app is installed on the repository"
+        }
         AssembleError::Sign(_) => "give the keys that `countersign init` made",
         AssembleError::Ledger(_) | AssembleError::Mirror(_) => {
             "begin a ledger with `countersign init`, or give the genesis digest that it printed"

@@ -107,10 +107,14 @@ pub(super) fn preview(preview: &Preview) {
         .iter()
         .map(|reason| rule(&reason.because))
         .collect();
-    row("tier", format_args!("{} ({})", assessment.tier, reasons.join("; ")));
+    row(
+        "tier",
+        format_args!("{} ({})", assessment.tier, reasons.join("; ")),
+    );
     match preview.approvals_needed {
         0 => row("approvals", "none: it would run at once"),
         1 => row("approvals", "1 person"),
+        many if preview.distinct_teams => row("approvals", format_args!("{many} people of different teams")),
         many => row("approvals", format_args!("{many} people")),
     }
     if preview.approvals_needed > 0 {
@@ -138,7 +142,10 @@ fn shown_check(check: &CheckResult) {
     };
     row("check", format_args!("{sign} {}", check.check));
     for problem in &check.problems {
-        row("", format_args!("  {}: {}; {}", problem.at, problem.found, problem.remedy));
+        row(
+            "",
+            format_args!("  {}: {}; {}", problem.at, problem.found, problem.remedy),
+        );
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         || {
             entry
                 .proposal
-                .map_or_else(|| "the ledger".to_owned(), |id| id.to_string())
+                .map_or_else(|| "the ledger".to_owned(), |id| format!("proposal {id}"))
         },
         |(summary, _)| summary.to_owned(),
     );
@@ -29,7 +29,14 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         }
         Event::Opened(opened) => format!("opened: {what}, as pull request {}", opened.pull),
         Event::Reviewed(review) => reviewed(entry, review, &what),
-        Event::Observed(observed) => format!("observed: {what}, gate {}", observed.gate),
+        Event::Observed(observed) => {
+            let when = match observed.when {
+                super::entry::When::Verdict => "",
+                super::entry::When::Merge => " at the merge",
+                super::entry::When::Start => " right before the act",
+            };
+            format!("observed: {what}, gate {}{when}", observed.gate)
+        }
         Event::Reminded(_) => format!("reminded: {what}"),
         Event::Escalated(_) => format!("escalated: {what}"),
         Event::Voided(voided) => {

@@ -15,8 +15,9 @@ use ssh_key::{
 
 use crate::domain::{
     authentic::NAMESPACE,
-    entry::Role,
-    ids::{KeyId, Seq},
+    book::first_key,
+    entry::{Role, RoleKey},
+    ids::KeyId,
     keys::{KeyError, SigningIdentity},
 };
 
@@ -141,13 +142,8 @@ impl Signer {
         &self.public
     }
     /// The key as the genesis entry names it: this role's, from the first position on.
-    pub fn role_key(&self, role: Role) -> crate::domain::entry::RoleKey {
-        crate::domain::entry::RoleKey {
-            role,
-            key: self.public.clone(),
-            from: Seq(0),
-            until: None,
-        }
+    pub fn role_key(&self, role: Role) -> RoleKey {
+        first_key(role, self.public.clone())
     }
 
     /// Signs a commit's bytes; the armored signature goes into its `gpgsig` header (PROTOCOL.sshsig).

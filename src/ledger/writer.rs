@@ -30,6 +30,8 @@ use push::Pusher;
 
 /// Calls that wait for the writer before callers wait themselves.
 const MAX_WAITING: usize = 1_024;
+/// How long an answer may take beyond the wait for a group; libgit2 itself waits for a silent remote without end.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// Findings that are kept; the rest is counted by `audit verify`.
 const MAX_FINDINGS: usize = 1_000;
 
@@ -124,6 +126,11 @@ pub enum AppendError {
     /// The remote can't be asked whether it took it; the book here is unchanged.
     #[error("{0}; it is not known whether it was recorded: look again once the remote answers")]
     Unsure(RemoteError),
+    /// The remote did not answer in time.
+    #[error(
+        "the remote did not answer within {0:?}; it is not known whether it was recorded: look again once it answers"
+    )]
+    Slow(Duration),
     /// Others were faster again and again.
     #[error("others wrote to the ledger each time; try again")]
     Contended,
@@ -158,6 +165,7 @@ pub struct Ledger {
     shared: Arc<Shared>,
     to_writer: Sender<Command>,
     room: Arc<Semaphore>,
+    patience: Duration,
 }
 
 /// One `append` that waits.
@@ -181,6 +189,7 @@ impl Ledger {
     pub async fn open(options: Options) -> Result<Self, LedgerError> {
         let (answer, opened) = oneshot::channel();
         let (to_writer, commands) = channel();
+        let patience = options.group_within + ANSWER_WITHIN;
         let spawned =
             thread::Builder::new()
                 .name("ledger".to_owned())
@@ -202,6 +211,7 @@ impl Ledger {
             shared: opened.await.map_err(|_| LedgerError::Closed)??,
             to_writer,
             room: Arc::new(Semaphore::new(MAX_WAITING)),
+            patience,
         })
     }
 
@@ -220,7 +230,10 @@ impl Ledger {
             _room: room,
         };
         self.to_writer.send(Command::Append(call)).map_err(|_| closed())?;
-        recorded.await.map_err(|_| closed())?
+        match tokio::time::timeout(self.patience, recorded).await {
+            Ok(recorded) => recorded.map_err(|_| closed())?,
+            Err(_) => Err(AppendError::Slow(self.patience)),
+        }
     }
 
     /// Reads the book as the remote last acknowledged it. Keep it short: the writer waits.

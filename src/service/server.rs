@@ -120,7 +120,11 @@ impl Server {
             serving.abort();
         }
         let worked = timeout_at(until, self.bot.tasks().idle()).await;
-        let closed = timeout_at(until.max(Instant::now() + LAST_ANSWERS), self.bot.ledger().close()).await;
+        let closed = timeout_at(
+            until.max(Instant::now() + LAST_ANSWERS),
+            self.bot.ledger().close(),
+        )
+        .await;
         if worked.is_ok() && closed.is_ok() {
             Stopped::Clean
         } else {

@@ -32,7 +32,7 @@ pub struct Store {
     nonces: Nonces,
     results: Results,
     machine: String,
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -50,7 +50,7 @@ impl Store {
             nonces: Nonces::open(inside("nonces")?)?,
             results: Results::open(inside("results")?)?,
             machine: machine(directory)?,
-            _lock: lock,
+            lock,
         })
     }
     /// A name drawn when the directory was made: processes that share it never run side by side.
@@ -85,6 +85,15 @@ fn machine(directory: &Path) -> Result<String, StoreError> {
         Ok(text.to_owned())
     } else {
         Err(disk::damaged(&path, "it is not 16 hex digits"))
+    }
+}
+
+impl Drop for Store {
+    /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the store's lock goes when this process does");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every test that goes through the front door: one binary, one module a story.
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -7,10 +8,12 @@
     clippy::string_slice,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test that meets the unexpected must stop"
+    reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod cli;
 mod contract;
+mod demo;
 mod execute;
 mod explain;
 mod github;

@@ -21,10 +21,20 @@ use serde_json::{Value, json};
 
 use crate::render_fixtures::*;
 
+/// A report whose snapshot outlives an edit of the starter policies.
+fn without_digests(policy: &Policy, proposal: &Proposal) -> String {
+    let report = report_of(policy, proposal);
+    let (action, rules) = (proposal.action_digest().to_string(), policy.digest().to_string());
+    assert!(report.contains(&action) && report.contains(&rules));
+    report
+        .replace(&action, "sha256:(action)")
+        .replace(&rules, "sha256:(rules)")
+}
+
 #[test]
 fn i26_a_low_note() {
     let policy = policy();
-    insta::assert_snapshot!(report_of(&policy, &note(&policy)), @r###"
+    insta::assert_snapshot!(without_digests(&policy, &note(&policy)), @r###"
     ## Note on customer `C-1042`
 
     **Low risk, runs at once.** Why low: low impact, internal data, can be put back.
@@ -58,8 +68,8 @@ fn i26_a_low_note() {
       - model `claude-sonnet-4-5`
       - conversation `conv-81`
     - Proposal: `01M817QNM0000000000000001A`
-    - Fingerprint of what is approved: `sha256:63945e1e6b6795c527e58ecffdfd97e3034403dd8bb0a33f4895103a77b7848a`
-    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
+    - Fingerprint of what is approved: `sha256:(action)`
+    - Fingerprint of the rules: `sha256:(rules)`
 
     ### What the agent says
 
@@ -77,7 +87,7 @@ fn i26_a_low_note() {
 #[test]
 fn i26_a_medium_campaign() {
     let policy = policy();
-    insta::assert_snapshot!(report_of(&policy, &campaign(&policy)), @r###"
+    insta::assert_snapshot!(without_digests(&policy, &campaign(&policy)), @r###"
     ## E-mail "Spring offer: 20% off" to segment spring-leads, 4,200 affected
 
     **Medium risk. Approve by 2026-11-25 09:00 UTC.** Why medium: moderate impact, personal data, **can't be undone**.
@@ -144,8 +154,8 @@ fn i26_a_medium_campaign() {
     - Proposed by campaign-agent, for which erin answers, at 2026-11-22 09:00 UTC
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
-    - Fingerprint of what is approved: `sha256:39fe7ff462e233a2406ebd3c3539b869c5d5f9ba546731f23153355843762cb3`
-    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
+    - Fingerprint of what is approved: `sha256:(action)`
+    - Fingerprint of the rules: `sha256:(rules)`
 
     ### What the agent says
 
@@ -181,7 +191,7 @@ fn i26_i29_a_high_payment() {
     let policy = policy();
     let report = report_of(&policy, &payment(&policy));
     assert!(!report.contains("DE89"), "the sealed value is masked");
-    insta::assert_snapshot!(report, @r###"
+    insta::assert_snapshot!(without_digests(&policy, &payment(&policy)), @r###"
     ## Pay acme-ltd 12,500.00 EUR, `INV-2041`
 
     **High risk. Approve by 2026-11-24 09:00 UTC.** Why high: high impact, financial data, can be undone.
@@ -240,8 +250,8 @@ fn i26_i29_a_high_payment() {
       - tool call `call_77`
       - trace `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
     - Proposal: `01M817QNM0000000000000001A`
-    - Fingerprint of what is approved: `sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c`
-    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
+    - Fingerprint of what is approved: `sha256:(action)`
+    - Fingerprint of the rules: `sha256:(rules)`
 
     ### What the agent says
 
@@ -267,7 +277,7 @@ fn i26_i29_a_high_payment() {
 #[test]
 fn i26_a_batch_of_twelve() {
     let policy = policy();
-    insta::assert_snapshot!(report_of(&policy, &batch(&policy)), @r###"
+    insta::assert_snapshot!(without_digests(&policy, &batch(&policy)), @r###"
     ## 12 x Pay a supplier: 7,800.00 EUR in all
 
     **High risk. Approve by 2026-11-24 09:00 UTC.** Why high: high impact, financial data, can be undone.
@@ -320,8 +330,8 @@ fn i26_a_batch_of_twelve() {
     - Proposed by payments-agent, for which carol answers, at 2026-11-22 09:00 UTC
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - Proposal: `01M817QNM0000000000000001A`
-    - Fingerprint of what is approved: `sha256:d4b3a20e61b838816c1bd343b9048abbaecd77e8df506fe907c679eb0b406390`
-    - Fingerprint of the rules: `sha256:39993c9b6b52ad0ea15215b7b422d514dc83d681da3d7373c04bcf3f83282f7a`
+    - Fingerprint of what is approved: `sha256:(action)`
+    - Fingerprint of the rules: `sha256:(rules)`
 
     ### What the agent says
 
@@ -765,7 +775,13 @@ fn a_check_says_when_everything_holds() {
     | Objections | ok | none |
     "###);
     let decision = decided(&case, &seen, &policy);
-    insta::assert_snapshot!(format!("{}\n\n{}", merge_title(&case, &decision), merge_message(&case, &decision)), @r###"
+    let message = format!(
+        "{}\n\n{}",
+        merge_title(&case, &decision),
+        merge_message(&case, &decision)
+    );
+    let action = case.proposal.action_digest().to_string();
+    insta::assert_snapshot!(message.replace(&action, "sha256:(action)"), @r###"
     Approve: Pay acme-ltd 12,500.00 EUR, INV-2041 (alice, bob)
 
     Proposed by payments-agent for carol, high risk.
@@ -773,7 +789,7 @@ fn a_check_says_when_everything_holds() {
     Proposal-Id: 01M817QNM0000000000000001A
     Approved-By: alice
     Approved-By: bob
-    Action-Digest: sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c
+    Action-Digest: sha256:(action)
     "###);
 }
 
@@ -1090,13 +1106,14 @@ fn answers_in_the_inbox_name_every_field() {
 #[test]
 fn a_proposal_s_commit_says_who_asks_for_what() {
     let policy = policy();
-    insta::assert_snapshot!(commit_message(&payment(&policy)), @r###"
+    let action = payment(&policy).action_digest().to_string();
+    insta::assert_snapshot!(commit_message(&payment(&policy)).replace(&action, "sha256:(action)"), @r###"
     Propose: Pay acme-ltd 12,500.00 EUR, INV-2041
 
     Proposed by payments-agent for carol.
 
     Proposal-Id: 01M817QNM0000000000000001A
-    Action-Digest: sha256:ea71854931f0b4804e67a9ab30860705309a4a6276e14c6ee21c1f831e5e8e9c
+    Action-Digest: sha256:(action)
     "###);
 }
 
@@ -1122,7 +1139,7 @@ fn reports_to_look_at() {
 }
 
 /// GitHub's own rules, as comrak knows them; raw HTML is let through, as the worst reader would.
-pub fn gfm() -> comrak::Options<'static> {
+pub(crate) fn gfm() -> comrak::Options<'static> {
     let mut options = comrak::Options::default();
     options.extension.strikethrough = true;
     options.extension.table = true;

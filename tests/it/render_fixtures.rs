@@ -23,26 +23,26 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-pub const BOT: AccountId = AccountId(9000);
+pub(crate) const BOT: AccountId = AccountId(9000);
 
-pub fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     at("2026-11-22T09:00:00Z")
 }
 
-pub fn base() -> BranchName {
+pub(crate) fn base() -> BranchName {
     "main".parse().unwrap()
 }
 
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     policy_with("")
 }
 
 /// The starter policies, with lines appended to the catalog.
-pub fn policy_with(actions: &str) -> Policy {
+pub(crate) fn policy_with(actions: &str) -> Policy {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
     let files: Vec<SourceFile> = [
         "catalog.yaml",
@@ -70,7 +70,7 @@ pub fn policy_with(actions: &str) -> Policy {
 }
 
 /// A request as an agent sends it, what the bot saw for each item, and the proposal they make.
-pub fn propose(
+pub(crate) fn propose(
     policy: &Policy,
     agent: &str,
     request: Value,
@@ -118,7 +118,7 @@ pub fn propose(
         .unwrap()
 }
 
-pub fn facts(before: Value, after: Option<Value>, affected: Affected) -> ObservedFacts {
+pub(crate) fn facts(before: Value, after: Option<Value>, affected: Affected) -> ObservedFacts {
     ObservedFacts {
         connector: "http".into(),
         before,
@@ -128,7 +128,7 @@ pub fn facts(before: Value, after: Option<Value>, affected: Affected) -> Observe
     }
 }
 
-pub fn note(policy: &Policy) -> Proposal {
+pub(crate) fn note(policy: &Policy) -> Proposal {
     propose(
         policy,
         "support-agent",
@@ -142,7 +142,7 @@ pub fn note(policy: &Policy) -> Proposal {
     )
 }
 
-pub fn campaign(policy: &Policy) -> Proposal {
+pub(crate) fn campaign(policy: &Policy) -> Proposal {
     let affected = Affected {
         count: Some(4_200),
         audience: Some("contacts who opted in to offers".into()),
@@ -177,7 +177,7 @@ pub fn campaign(policy: &Policy) -> Proposal {
     )
 }
 
-pub fn payment(policy: &Policy) -> Proposal {
+pub(crate) fn payment(policy: &Policy) -> Proposal {
     let affected = Affected {
         audience: Some("ACME Ltd".into()),
         deltas: BTreeMap::from([("balance_cents".into(), json!(-1_250_000))]),
@@ -215,7 +215,7 @@ pub fn payment(policy: &Policy) -> Proposal {
     )
 }
 
-pub fn batch(policy: &Policy) -> Proposal {
+pub(crate) fn batch(policy: &Policy) -> Proposal {
     let items: Vec<Value> = (1..=12)
         .map(|n| {
             json!({"id": n.to_string(), "parameters": {
@@ -237,7 +237,7 @@ pub fn batch(policy: &Policy) -> Proposal {
     )
 }
 
-pub fn report_of(policy: &Policy, proposal: &Proposal) -> String {
+pub(crate) fn report_of(policy: &Policy, proposal: &Proposal) -> String {
     report(&ReportFacts {
         proposal,
         assessment: &assessment(policy, proposal),
@@ -247,16 +247,16 @@ pub fn report_of(policy: &Policy, proposal: &Proposal) -> String {
     .unwrap()
 }
 
-pub fn assessment(policy: &Policy, proposal: &Proposal) -> Assessment {
+pub(crate) fn assessment(policy: &Policy, proposal: &Proposal) -> Assessment {
     assess(proposal, policy)
 }
 
-pub fn sha(byte: u8) -> Sha {
+pub(crate) fn sha(byte: u8) -> Sha {
     Sha::from_bytes([byte; 20])
 }
 
 /// An open case whose pull request shows what it should.
-pub fn open_case(policy: &Policy, proposal: Proposal) -> Case {
+pub(crate) fn open_case(policy: &Policy, proposal: Proposal) -> Case {
     let assessment = assess(&proposal, policy);
     let body = report_of(policy, &proposal);
     let branch = proposal.branch().parse().unwrap();
@@ -277,7 +277,7 @@ pub fn open_case(policy: &Policy, proposal: Proposal) -> Case {
 }
 
 /// What GitHub shows for it while nothing went wrong.
-pub fn observation(case: &Case) -> Observation {
+pub(crate) fn observation(case: &Case) -> Observation {
     let opened = case.opened.as_ref().unwrap();
     Observation {
         at: at("2026-11-22T10:00:00Z"),
@@ -329,7 +329,7 @@ pub fn observation(case: &Case) -> Observation {
 }
 
 /// A review that was recorded when it was given and is still live.
-pub fn review(case: &mut Case, seen: &mut Observation, account: u64, state: ReviewState) {
+pub(crate) fn review(case: &mut Case, seen: &mut Observation, account: u64, state: ReviewState) {
     let opened = case.opened.clone().unwrap();
     let id = ReviewId(100 + account);
     let submitted_at = at("2026-11-22T09:30:00Z");
@@ -372,6 +372,6 @@ pub fn review(case: &mut Case, seen: &mut Observation, account: u64, state: Revi
     });
 }
 
-pub fn decided(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
+pub(crate) fn decided(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
     decide(case, seen, policy)
 }

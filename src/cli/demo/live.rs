@@ -31,7 +31,10 @@ pub(super) async fn run(stage: Stage, tell: &Tell, stop: &mut Stop) -> Result<bo
         .propose("campaign-agent", a_campaign("spring-customers", "Spring is here"))
         .await?;
     stage
-        .propose("payments-agent", a_payment("acme-ltd", 1_250_000, "Invoice 2026-117"))
+        .propose(
+            "payments-agent",
+            a_payment("acme-ltd", 1_250_000, "Invoice 2026-117"),
+        )
         .await?;
     show(tell, &mut seen, &repository)?;
     invite(&stage, tell);
@@ -68,14 +71,35 @@ pub(super) async fn run(stage: Stage, tell: &Tell, stop: &mut Stop) -> Result<bo
 fn invite(stage: &Stage, tell: &Tell) {
     tell.part("Now you review");
     let pulls = format!("{}/{REPO}/pulls", stage.github.url());
-    tell.plain(format_args!("open {} and choose who you are at the top", paint::link(pulls)));
-    tell.row("campaign", "one approval: dave. erin's does not count, she is the agent's sponsor");
-    tell.row("payment", "two teams: alice (finance) and bob (treasury). carol is the sponsor");
+    tell.plain(format_args!(
+        "open {} and choose who you are at the top",
+        paint::link(pulls)
+    ));
+    tell.row(
+        "campaign",
+        "one approval: dave. erin's does not count, she is the agent's sponsor",
+    );
+    tell.row(
+        "payment",
+        "two teams: alice (finance) and bob (treasury). carol is the sponsor",
+    );
     tell.row(
         "attack it",
         format_args!("approve as the sponsor, or merge as {ADMIN}, who is an administrator"),
     );
-    tell.row("targets", format_args!("{} and {}", stage.targets.bank().url(), stage.targets.crm().url()));
+    tell.row(
+        "targets",
+        format_args!("{} and {}", stage.targets.bank().url(), stage.targets.crm().url()),
+    );
+    tell.row(
+        "propose",
+        "as an agent yourself, with payment.yaml as `countersign propose --help` has it:",
+    );
+    tell.plain(format_args!(
+        "            countersign propose -f payment.yaml --server {} --agent payments-agent --key {}",
+        stage.gate(),
+        stage.dir.join("keys/agents/payments-agent").display()
+    ));
     tell.plain(paint::soft("what happens is told here; Ctrl-C ends it"));
     tell.part("What happens");
 }
@@ -83,16 +107,21 @@ fn invite(stage: &Stage, tell: &Tell) {
 /// Tells what the ledger says since the last time.
 fn show(tell: &Tell, seen: &mut Log, repository: &Path) -> Result<(), Failure> {
     for subject in seen.new_subjects(repository)? {
-        let (verb, what) = subject.split_once(": ").unwrap_or(("recorded", subject.as_str()));
-        let sign = match verb {
-            "approved" if what.ends_with("does not count") => Sign::Stopped,
-            "executed" | "approved" | "merged" => Sign::Good,
-            "observed" | "started" => Sign::Waits,
-            "voided" | "bypassed" | "denied" | "refused after merge" | "incident" | "policy changed" => {
-                Sign::Stopped
-            }
-            "failed" | "unknown" => Sign::Wrong,
-            _ => Sign::Does,
+        let (verb, what) = subject
+            .split_once(": ")
+            .filter(|(verb, _)| !verb.contains("entries"))
+            .unwrap_or(("recorded", subject.trim_start_matches("recorded ")));
+        let (sign, verb) = match verb {
+            // What the gate saw stands in the check; here it would only repeat the rest.
+            "observed" => continue,
+            "approved" if what.ends_with("does not count") => (Sign::Stopped, verb),
+            "executed" | "approved" | "merged" => (Sign::Good, verb),
+            "started" => (Sign::Waits, verb),
+            "changes requested" => (Sign::Waits, "objected"),
+            "refused after merge" | "policy changed" => (Sign::Stopped, "refused"),
+            "voided" | "bypassed" | "denied" | "incident" => (Sign::Stopped, verb),
+            "failed" | "unknown" => (Sign::Wrong, verb),
+            _ => (Sign::Does, verb),
         };
         tell.line(sign, verb, what);
     }

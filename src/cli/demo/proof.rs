@@ -76,30 +76,39 @@ pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Play
     }
     tell.part("Proved");
     let mut all = true;
-    let mut say = |holds: bool, what: String| {
+    let mut say = |holds: bool, word: &str, what: String| {
         all &= holds;
-        let (sign, word) = if holds {
-            (Sign::Good, "yes")
-        } else {
-            (Sign::Wrong, "no")
-        };
+        let sign = if holds { Sign::Good } else { Sign::Wrong };
         tell.line(sign, word, what);
     };
-    say(bank && crm, format!("{approved} approved actions ran, once each; nothing else ran"));
+    say(
+        bank && crm,
+        "ran",
+        format!("the {approved} approved actions, once each, and nothing else"),
+    );
     say(
         played.stopped == played.attacks,
-        format!("{} of {} attacks were stopped", played.stopped, played.attacks),
+        "stopped",
+        format!("{} of {} attacks", played.stopped, played.attacks),
     );
-    say(stopped == Stopped::Clean, "everything that happened is recorded".to_owned());
+    say(
+        stopped == Stopped::Clean,
+        "recorded",
+        "everything that was begun".to_owned(),
+    );
     let (holds, what) = verified(&repository, genesis)?;
-    say(holds, what);
+    say(holds, "verified", what);
     if let Some((good, commits)) = signatures(&repository) {
         say(
             good == commits && commits > 0,
+            "signed",
             format!("git itself finds {good} of {commits} signatures good"),
         );
     }
     hints(tell, &dir, &repository, genesis);
+    tell.plain(paint::soft(
+        "to review yourself, in the browser, run `countersign demo`",
+    ));
     Ok(all)
 }
 
@@ -120,23 +129,40 @@ fn changes(tell: &Tell, before: &Seen, after: &Seen) {
         };
         tell.plain(format_args!("{what:<26} {arrow}"));
     };
-    change("bank: operating account", euros(before.balance), euros(after.balance));
-    change("bank: payments", before.payments.to_string(), after.payments.to_string());
+    change(
+        "bank: operating account",
+        euros(before.balance),
+        euros(after.balance),
+    );
+    change(
+        "bank: payments",
+        before.payments.to_string(),
+        after.payments.to_string(),
+    );
     change("CRM: notes", before.notes.to_string(), after.notes.to_string());
-    change("CRM: e-mails sent", before.mails.to_string(), after.mails.to_string());
+    change(
+        "CRM: e-mails sent",
+        thousands(before.mails),
+        thousands(after.mails),
+    );
 }
 
 /// `250,000.00 EUR`
 fn euros(minor: i64) -> String {
-    let whole = (minor / 100).to_string();
+    format!("{}.{:02} EUR", thousands(minor / 100), minor % 100)
+}
+
+/// `4,200`
+fn thousands(whole: i64) -> String {
+    let digits = whole.to_string();
     let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    format!("{grouped}.{:02} EUR", minor % 100)
+    grouped
 }
 
 /// The ledger's story, oldest first, as `git log --oneline --reverse ledger` has it.
@@ -163,7 +189,7 @@ pub(super) fn verified(repository: &Path, genesis: Digest) -> Result<(bool, Stri
     let branch = LEDGER_BRANCH.parse().map_err(Failure::new)?;
     let report = verify(repository, &branch, genesis, None, |_, _| {}).map_err(Failure::new)?;
     let what = format!(
-        "the ledger verifies: {} entries in {} commits, {} findings",
+        "the ledger: {} entries in {} commits, {} findings",
         report.entries,
         report.commits,
         report.findings.len()
@@ -174,7 +200,12 @@ pub(super) fn verified(repository: &Path, genesis: Digest) -> Result<(bool, Stri
 /// How many of the ledger's signatures are good by git's own word; `None` without git and ssh-keygen.
 fn signatures(repository: &Path) -> Option<(usize, usize)> {
     let git = |args: &[&str]| {
-        let done = Command::new("git").arg("-C").arg(repository).args(args).output().ok()?;
+        let done = Command::new("git")
+            .arg("-C")
+            .arg(repository)
+            .args(args)
+            .output()
+            .ok()?;
         done.status
             .success()
             .then(|| String::from_utf8_lossy(&done.stdout).into_owned())
@@ -188,7 +219,10 @@ fn signatures(repository: &Path) -> Option<(usize, usize)> {
     // A file that stays behind holds public keys only.
     let _ = std::fs::remove_file(&file);
     let log = log?;
-    Some((log.lines().filter(|line| *line == "G").count(), log.lines().count()))
+    Some((
+        log.lines().filter(|line| *line == "G").count(),
+        log.lines().count(),
+    ))
 }
 
 /// What a curious person runs next.
@@ -198,5 +232,8 @@ pub(super) fn hints(tell: &Tell, dir: &Path, repository: &Path, genesis: Digest)
     tell.plain(format_args!("git -C {at} log {LEDGER_BRANCH}"));
     tell.plain(format_args!("git -C {at} log main"));
     tell.plain(format_args!("countersign audit verify {at} --genesis {genesis}"));
-    tell.plain(paint::soft(format_args!("everything stays in {}; remove it when you are done", dir.display())));
+    tell.plain(paint::soft(format_args!(
+        "everything stays in {}; remove it when you are done",
+        dir.display()
+    )));
 }

@@ -40,13 +40,16 @@ pub(super) async fn play(stage: &Stage, tell: &Tell) -> Result<Played, Failure> 
     let mut played = Played::default();
     tell.act(1, "A note in the CRM: low tier, runs at once");
     note(stage, tell, &mut played).await?;
-    tell.act(2, "A campaign to 4,200 contacts: medium tier, one approval. Attack: the agent's sponsor approves");
+    tell.act(2, "A campaign to 4,200 contacts: medium tier, one approval");
     campaign(stage, tell, &mut played).await?;
-    tell.act(3, "A payment of 12,500.00 EUR: high tier, two people of different teams");
+    tell.act(
+        3,
+        "A payment of 12,500.00 EUR: high tier, two people of different teams",
+    );
     payment(stage, tell, &mut played).await?;
-    tell.act(4, "Attack: somebody changes a payment after it was approved, by force-push");
+    tell.act(4, "A payment that is changed after it was approved");
     force_push(stage, tell, &mut played).await?;
-    tell.act(5, "Attack: an administrator merges around the gate");
+    tell.act(5, "A campaign that is merged around the gate");
     bypass(stage, tell, &mut played).await?;
     Ok(played)
 }
@@ -107,16 +110,28 @@ async fn campaign(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(),
     let pull = waits(stage, tell, &status)?;
     stage.person("erin").approve(REPO, pull.0).map_err(Failure::new)?;
     stage.settle().await;
-    tell.line(Sign::Does, "erin", "approves; she is the sponsor who answers for the agent");
+    tell.line(
+        Sign::Attack,
+        "attack",
+        "erin approves; she is the sponsor who answers for the agent",
+    );
     let now = stage.status(agent, status.id).await?;
     let shut = now.state == Life::Open && stage.check(pull)?.0 != "success";
-    played.attack(tell, shut, "her approval does not count: nobody approves their own agent's proposal");
+    played.attack(
+        tell,
+        shut,
+        "it does not count: nobody approves what their own agent proposes",
+    );
     shows(stage, tell, pull)?;
     stage.person("dave").approve(REPO, pull.0).map_err(Failure::new)?;
     stage.settle().await;
-    tell.line(Sign::Does, "dave", "approves, for marketing");
+    tell.line(Sign::Does, "approved", "by dave, for marketing");
     let now = stage.status(agent, status.id).await?;
-    ran(tell, &now, "merged by the gate, then executed from the merge commit");
+    ran(
+        tell,
+        &now,
+        "merged by the gate, then executed from the merge commit",
+    );
     played.crm.push(status.id);
     Ok(())
 }
@@ -128,15 +143,22 @@ async fn payment(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), 
         .await?;
     proposed(tell, agent, &status);
     let pull = waits(stage, tell, &status)?;
-    stage.person("alice").approve(REPO, pull.0).map_err(Failure::new)?;
+    stage
+        .person("alice")
+        .approve(REPO, pull.0)
+        .map_err(Failure::new)?;
     stage.settle().await;
-    tell.line(Sign::Does, "alice", "approves, for finance");
+    tell.line(Sign::Does, "approved", "by alice, for finance");
     shows(stage, tell, pull)?;
     stage.person("bob").approve(REPO, pull.0).map_err(Failure::new)?;
     stage.settle().await;
-    tell.line(Sign::Does, "bob", "approves, for treasury");
+    tell.line(Sign::Does, "approved", "by bob, for treasury");
     let now = stage.status(agent, status.id).await?;
-    ran(tell, &now, "two people of two teams; looked at again right before it ran");
+    ran(
+        tell,
+        &now,
+        "two people of two teams; looked at again right before it ran",
+    );
     played.bank.push(status.id);
     Ok(())
 }
@@ -148,9 +170,12 @@ async fn force_push(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(
         .await?;
     proposed(tell, agent, &status);
     let pull = waits(stage, tell, &status)?;
-    stage.person("alice").approve(REPO, pull.0).map_err(Failure::new)?;
+    stage
+        .person("alice")
+        .approve(REPO, pull.0)
+        .map_err(Failure::new)?;
     stage.settle().await;
-    tell.line(Sign::Does, "alice", "approves what she read");
+    tell.line(Sign::Does, "approved", "by alice, for finance");
     let (path, text) = proposal_file(stage, status.id)?;
     let dearer = text.replace("86400", "8640000");
     let branch = branch_of(status.id);
@@ -161,20 +186,40 @@ async fn force_push(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(
             .push_files(REPO, &branch, &files, "Correct a typo", true)
     };
     let refused = push().is_err();
-    tell.line(Sign::Does, "dave", "force-pushes 86,400.00 EUR in place of 864.00 EUR");
+    tell.line(
+        Sign::Attack,
+        "attack",
+        "dave force-pushes 86,400.00 EUR in place of 864.00 EUR",
+    );
     if refused {
-        tell.line(Sign::Stopped, "refused", "by GitHub: only the app writes these branches");
+        tell.line(
+            Sign::Stopped,
+            "refused",
+            "by GitHub: only the app writes these branches",
+        );
     } else {
-        tell.line(Sign::Wrong, "accepted", "although only the app may write these branches");
+        tell.line(
+            Sign::Wrong,
+            "accepted",
+            "although only the app may write these branches",
+        );
     }
     stage.enforce(false)?;
     push().map_err(Failure::new)?;
     stage.enforce(true)?;
     stage.settle().await;
-    tell.line(Sign::Does, ADMIN, "lifts that rule for a moment, and dave pushes again");
+    tell.line(
+        Sign::Attack,
+        "again",
+        format_args!("{ADMIN}, an administrator, lifts that rule while dave pushes"),
+    );
     let now = stage.status(agent, status.id).await?;
     let void = now.state == Life::Voided;
-    played.attack(tell, refused && void, "the proposal is void: its branch is not what was approved");
+    played.attack(
+        tell,
+        refused && void,
+        "the proposal is void: its branch is not what was approved",
+    );
     shows(stage, tell, pull)
 }
 
@@ -190,10 +235,18 @@ async fn bypass(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), F
         .merge(REPO, pull.0, MergeMethod::Merge)
         .map_err(Failure::new)?;
     stage.settle().await;
-    tell.line(Sign::Does, ADMIN, "merges as an administrator; nobody approved");
+    tell.line(
+        Sign::Attack,
+        "attack",
+        format_args!("{ADMIN} merges, as administrators can; nobody approved"),
+    );
     let now = stage.status(agent, status.id).await?;
     let unexecuted = now.state == Life::Bypassed;
-    played.attack(tell, unexecuted, "merged, never executed, and on the record as a bypass");
+    played.attack(
+        tell,
+        unexecuted,
+        "merged, never executed, and recorded as a bypass",
+    );
     shows(stage, tell, pull)
 }
 
@@ -210,16 +263,28 @@ impl Played {
 }
 
 fn proposed(tell: &Tell, agent: &str, status: &Status) {
-    tell.line(Sign::Does, "proposed", format_args!("{}, by {agent}", paint::strong(&status.summary)));
+    tell.line(
+        Sign::Does,
+        "proposed",
+        format_args!("{}, by {agent}", paint::strong(&status.summary)),
+    );
 }
 
 /// The pull request that people review.
 fn waits(stage: &Stage, tell: &Tell, status: &Status) -> Result<PullNumber, Failure> {
     let pull = status.pull_request.ok_or_else(|| {
         let why = status.reason.clone().unwrap_or_default();
-        Failure::new(format!("proposal {} has no pull request; it is {} {why}", status.id, status.state))
+        Failure::new(format!(
+            "proposal {} has no pull request; it is {} {why}",
+            status.id, status.state
+        ))
     })?;
-    tell.line(Sign::Waits, "waits", stage.check(pull)?.1);
+    let check = stage.check(pull)?.1;
+    tell.line(
+        Sign::Waits,
+        "waits",
+        check.strip_prefix("Waiting: ").unwrap_or(&check),
+    );
     if let Some(url) = &status.url {
         tell.link(url);
     }
@@ -228,7 +293,11 @@ fn waits(stage: &Stage, tell: &Tell, status: &Status) -> Result<PullNumber, Fail
 
 /// What the check on the pull request says now.
 fn shows(stage: &Stage, tell: &Tell, pull: PullNumber) -> Result<(), Failure> {
-    tell.more(format_args!("the check says: {}", stage.check(pull)?.1));
+    let check = stage.check(pull)?.1;
+    // A head that is not the bot's has no check of the bot's.
+    if !check.is_empty() {
+        tell.more(format_args!("the check says: {check}"));
+    }
     Ok(())
 }
 
@@ -237,7 +306,11 @@ fn ran(tell: &Tell, status: &Status, how: &str) {
         tell.line(Sign::Good, "executed", how);
     } else {
         let why = status.reason.as_deref().unwrap_or("and nothing more is known");
-        tell.line(Sign::Wrong, "not executed", format_args!("it is {}: {why}", status.state));
+        tell.line(
+            Sign::Wrong,
+            "not executed",
+            format_args!("it is {}: {why}", status.state),
+        );
     }
 }
 
@@ -259,8 +332,16 @@ fn proposal_file(stage: &Stage, id: ProposalId) -> Result<(String, String), Fail
                 TreeWalkResult::Skip
             }
         })
-        .or_else(|error| if error.code() == git2::ErrorCode::User { Ok(()) } else { Err(error) })?;
-        let Some((path, blob)) = found else { return Ok(None) };
+        .or_else(|error| {
+            if error.code() == git2::ErrorCode::User {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })?;
+        let Some((path, blob)) = found else {
+            return Ok(None);
+        };
         let blob = repo.find_blob(blob)?;
         Ok(Some((path, String::from_utf8_lossy(blob.content()).into_owned())))
     };

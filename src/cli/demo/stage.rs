@@ -121,9 +121,15 @@ impl Stage {
     pub(super) fn show(&self, tell: &Tell) {
         let link = |url: &str| paint::link(url);
         tell.row("GitHub", link(&format!("{}/{REPO}/pulls", self.github.url())));
+        tell.row("gate", link(&self.gate()));
         tell.row("bank", link(self.targets.bank().url()));
         tell.row("CRM", link(self.targets.crm().url()));
         tell.row("files", self.dir.display());
+    }
+
+    /// Where agents propose.
+    pub(super) fn gate(&self) -> String {
+        format!("http://{}", self.server.address())
     }
 
     /// The bare repository.

@@ -12,6 +12,8 @@ const VERB: usize = 11;
 pub(super) enum Sign {
     /// Somebody does something.
     Does,
+    /// Somebody does what they must not.
+    Attack,
     /// It is as it should be.
     Good,
     /// It waits for somebody.
@@ -40,7 +42,11 @@ impl Tell {
 
     /// A part of the story.
     pub(super) fn act(self, number: u32, title: impl Display) {
-        anstream::println!("\n{} {}", paint::strong(format_args!("{number}.")), paint::strong(title));
+        anstream::println!(
+            "\n{} {}",
+            paint::strong(format_args!("{number}.")),
+            paint::strong(title)
+        );
     }
 
     /// A part without a number.
@@ -53,6 +59,7 @@ impl Tell {
         let verb = format!("{verb:<VERB$}");
         let (sign, verb) = match sign {
             Sign::Does => (paint::soft(DOES), verb),
+            Sign::Attack => (paint::warn("!"), paint::warn(verb)),
             Sign::Good => (paint::good(YES), paint::good(verb)),
             Sign::Waits => (paint::warn(WAITS), verb),
             Sign::Stopped => (paint::good(NO), paint::good(verb)),

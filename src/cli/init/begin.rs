@@ -61,7 +61,8 @@ pub(in crate::cli) struct Begun {
 pub(in crate::cli) async fn begin(beginning: Beginning) -> Result<Begun, Failure> {
     let scratch = Scratch::new();
     let dir = scratch.0.clone();
-    let mirror = Mirror::open(&dir, beginning.remote.clone(), beginning.token.clone()).map_err(Failure::new)?;
+    let mirror =
+        Mirror::open(&dir, beginning.remote.clone(), beginning.token.clone()).map_err(Failure::new)?;
     let known = mirror.head_of(&beginning.ledger).await.map_err(unreachable)?;
     if known.is_some() {
         return tokio::task::spawn_blocking(move || existing(&dir, beginning))
@@ -70,7 +71,13 @@ pub(in crate::cli) async fn begin(beginning: Beginning) -> Result<Begun, Failure
     }
     let base = mirror.head_of(&beginning.base).await.map_err(unreachable)?;
     let files = match base {
-        Some(_) => mirror.policy_files(&beginning.base).await.map_err(Failure::new)?.1,
+        Some(_) => {
+            mirror
+                .policy_files(&beginning.base)
+                .await
+                .map_err(Failure::new)?
+                .1
+        }
         None => beginning.files.clone(),
     };
     if files.is_empty() {
@@ -183,7 +190,8 @@ fn key(dir: &Path, role: Role) -> Result<(Signer, (Role, PathBuf, bool)), Failur
 }
 
 fn unreachable(error: crate::ledger::MirrorError) -> Failure {
-    Failure::new(error).next("check the address, the app's permissions, and that it is installed on the repository")
+    Failure::new(error)
+        .next("check the address, the app's permissions, and that it is installed on the repository")
 }
 
 /// A repository that is only needed while this runs.

@@ -11,7 +11,8 @@ use crate::cli::{
 };
 
 /// Events that the bot looks at.
-const EVENTS: &str = "pull request, pull request review, check run, push, branch protection rule, repository ruleset";
+const EVENTS: &str =
+    "pull request, pull request review, check run, push, branch protection rule, repository ruleset";
 
 pub(super) fn json(begun: &Begun) -> Value {
     let keys: serde_json::Map<String, Value> = begun
@@ -39,7 +40,10 @@ pub(super) fn people(args: &Args, begun: &Begun) {
             paint::strong(&begun.repository)
         );
         row("genesis", paint::strong(begun.genesis));
-        row("", "keep it outside the repository: gate, executor and auditors are started with it");
+        row(
+            "",
+            "keep it outside the repository: gate, executor and auditors are started with it",
+        );
     } else {
         anstream::println!(
             "{} the ledger of {} had begun before; nothing was changed",
@@ -47,16 +51,28 @@ pub(super) fn people(args: &Args, begun: &Begun) {
             paint::strong(&begun.repository)
         );
         row("genesis", format_args!("{}, as the remote says", begun.genesis));
-        row("", "compare it with the digest that you kept; only that one counts");
+        row(
+            "",
+            "compare it with the digest that you kept; only that one counts",
+        );
     }
     if begun.keys.is_empty() {
-        row("keys", format_args!("none in {}; name their directory with `--keys DIR`", args.keys.display()));
+        row(
+            "keys",
+            format_args!(
+                "none in {}; name their directory with `--keys DIR`",
+                args.keys.display()
+            ),
+        );
     }
     for (role, path, made) in &begun.keys {
         let how = if *made { "made, yours only" } else { "was there" };
         row("key", format_args!("{} {}: {how}", role.as_str(), path.display()));
     }
-    row("policies", format_args!("{} on {}", begun.policy.short(), begun.base));
+    row(
+        "policies",
+        format_args!("{} on {}", begun.policy.short(), begun.base),
+    );
     row("ledger", format_args!("branch {}", begun.ledger));
     if begun.first_commit.is_some() && args.policies.is_none() {
         anstream::println!(
@@ -76,13 +92,25 @@ fn next(args: &Args, begun: &Begun) {
         .collect();
     row("app", format_args!("permissions: {}", permissions.join(", ")));
     row("", format_args!("events: {EVENTS}"));
-    row("", "webhook: https://YOUR-GATE/webhooks/github, with a secret of 16 characters or more");
-    row("rules", format_args!("`{}`: require the check `countersign` from this app", begun.base));
     row(
         "",
-        format_args!("`countersign/**` and `{}`: only this app creates, updates, deletes", begun.ledger),
+        "webhook: https://YOUR-GATE/webhooks/github, with a secret of 16 characters or more",
     );
-    row("serve", "countersign serve --config countersign.yaml, which holds");
+    row(
+        "rules",
+        format_args!("`{}`: require the check `countersign` from this app", begun.base),
+    );
+    row(
+        "",
+        format_args!(
+            "`countersign/**` and `{}`: only this app creates, updates, deletes",
+            begun.ledger
+        ),
+    );
+    row(
+        "serve",
+        "countersign serve --config countersign.yaml, which holds",
+    );
     let key = |wanted: &str| {
         let found = begun.keys.iter().find(|(role, ..)| role.as_str() == wanted);
         found.map_or_else(
@@ -107,16 +135,38 @@ fn next(args: &Args, begun: &Begun) {
         key("executor"),
         begun.genesis
     );
-    row("audit", format_args!("countersign audit verify CLONE --genesis {}", begun.genesis.short()));
+    row(
+        "audit",
+        format_args!("countersign audit verify CLONE --genesis {}", begun.genesis),
+    );
 }
 
 pub(super) fn starter(dir: &Path) {
     let at = dir.display();
-    anstream::println!("{} wrote the starter policies into {}", paint::good(paint::YES), paint::strong(&at));
+    anstream::println!(
+        "{} wrote the starter policies into {}",
+        paint::good(paint::YES),
+        paint::strong(&at)
+    );
     anstream::println!("\n{}", paint::strong("next"));
-    row("people", format_args!("put your people and their account numbers into {at}/people.yaml"));
-    row("owners", format_args!("say in {at}/CODEOWNERS who may approve what"));
-    row("agents", format_args!("name your agents, their sponsors and public keys in {at}/agents.yaml"));
-    row("catalog", format_args!("describe what they may ask for in {at}/catalog.yaml"));
-    row("begin", "commit them as policies/ on the base branch, then `countersign init --repo OWNER/NAME ...`");
+    row(
+        "people",
+        format_args!("put your people and their account numbers into {at}/people.yaml"),
+    );
+    row(
+        "owners",
+        format_args!("say in {at}/CODEOWNERS who may approve what"),
+    );
+    row(
+        "agents",
+        format_args!("name your agents, their sponsors and public keys in {at}/agents.yaml"),
+    );
+    row(
+        "catalog",
+        format_args!("describe what they may ask for in {at}/catalog.yaml"),
+    );
+    row(
+        "begin",
+        "commit them as policies/ on the base branch, then `countersign init --repo OWNER/NAME ...`",
+    );
 }

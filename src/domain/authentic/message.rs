@@ -1,11 +1,12 @@
 //! The message of a ledger commit: a line for people, the entries, and trailers that repeat what the entries say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
     audit::Flaw,
     entry::{Actor, Entry, Kind, MAX_ENTRY},
     ids::Digest,
+    subject::subject,
 };
 
 /// The most entries one commit carries.
@@ -25,14 +26,14 @@ pub struct Lined {
 /// Writes the message of a commit that carries these entries; `subject` is used when it carries one alone.
 pub fn write_message(entries: &[Lined], subject: &str) -> String {
     let group;
-    let subject = match entries {
+    let headline = match entries {
         [_] => subject,
         _ => {
             group = group_subject(entries.iter().map(|lined| &lined.entry));
             group.as_str()
         }
     };
-    let mut text = format!("{subject}\n\n");
+    let mut text = format!("{headline}\n\n");
     for lined in entries {
         text.push_str(&lined.line);
         text.push('\n');
@@ -82,11 +83,22 @@ fn read_line(line: &str) -> Result<Lined, Flaw> {
     })
 }
 
-/// `recorded 3 entries: 1 finished, 2 received`.
+/// `executed: proposal 01K..` when the group tells how one proposal ended, else `recorded 3 entries: 1 finished, 2
+/// received`.
 fn group_subject<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
     let mut kinds: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut proposals = BTreeSet::new();
+    let mut last = None;
     for entry in entries {
         *kinds.entry(entry.kind().as_str()).or_default() += 1;
+        proposals.insert(entry.proposal);
+        last = Some(entry);
+    }
+    if let (1, Some(ended)) = (
+        proposals.len(),
+        last.filter(|entry| entry.kind() == Kind::Finished),
+    ) {
+        return subject(ended, None);
     }
     let total: usize = kinds.values().sum();
     let list: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();

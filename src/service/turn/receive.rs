@@ -40,6 +40,8 @@ pub struct Preview {
     pub assessment: Assessment,
     /// Approvals it would take.
     pub approvals_needed: u8,
+    /// Whether no two of them may be of the same team.
+    pub distinct_teams: bool,
     /// Teams and people that could give them, by resource.
     pub approvers: Vec<Approvers>,
     /// When it could no longer be approved.
@@ -154,6 +156,7 @@ impl Bot {
         Ok(Preview {
             summary: proposal.summary.clone(),
             approvals_needed: policy.gate(assessment.tier).approvals(),
+            distinct_teams: policy.gate(assessment.tier).distinct_teams(),
             approvers,
             expires_at: proposal.expires_at,
             blocked: assessment.checks.iter().any(|check| check.level > Level::Warn),
