@@ -23,6 +23,7 @@ pub use results::{Kept, Results};
 use disk::private_directory;
 
 const MACHINE: &str = "machine";
+const LOCK: &str = "lock";
 
 /// The open store of one process.
 #[derive(Debug)]
@@ -32,14 +33,14 @@ pub struct Store {
     nonces: Nonces,
     results: Results,
     machine: String,
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
     /// Opens the store in a directory, made when missing. Errors: another process has it open, or a file can't be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         private_directory(directory)?;
-        let lock = lock(directory.join("lock"))?;
+        let lock = lock(directory.join(LOCK))?;
         let inside = |name: &str| {
             let path = directory.join(name);
             private_directory(&path).map(|()| path)
@@ -50,7 +51,15 @@ impl Store {
             nonces: Nonces::open(inside("nonces")?)?,
             results: Results::open(inside("results")?)?,
             machine: machine(directory)?,
-            _lock: lock,
+            lock,
+        })
+    }
+    /// Lets another process have the directory; nothing may be written here afterwards. A process that ends lets go too.
+    pub fn release(&self) -> Result<(), StoreError> {
+        self.lock.unlock().map_err(|source| StoreError::Io {
+            what: "unlock",
+            path: PathBuf::from(LOCK),
+            source,
         })
     }
     /// A name drawn when the directory was made: processes that share it never run side by side.
