@@ -11,10 +11,13 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod bad_proposals;
 mod contract;
+mod door;
 mod execute;
 mod explain;
 mod github;
+mod inbox;
 mod layers;
 mod ledger;
 mod render;
@@ -30,4 +33,5 @@ mod sandbox_walk;
 mod settings;
 mod store;
 mod stories;
+mod webhooks;
 mod world;

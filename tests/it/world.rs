@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) edits: Vec<(&'static str, &'static str, &'static str)>,
     /// Whether the agents' accounts exist, for pull requests of their own.
     pub(crate) agent_accounts: bool,
+    /// Agents that sign with a shared secret instead of a key, and the secret.
+    pub(crate) secrets: Vec<(&'static str, &'static str)>,
 }
 
 pub(crate) struct World {
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) data: tempfile::TempDir,
     pub(crate) app: AppCredentials,
     keys: BTreeMap<&'static str, SigningKey>,
+    secrets: BTreeMap<&'static str, &'static str>,
     http: reqwest::Client,
     settings: Arc<Settings>,
     server: tokio::task::JoinHandle<()>,
@@ -125,6 +128,13 @@ impl World {
             keys: &public,
         };
         let mut files = policies(&facts).unwrap();
+        let agents = files.iter_mut().find(|file| file.path == "agents.yaml").unwrap();
+        for (agent, _) in &setup.secrets {
+            let key = format!("key: {{ ed25519: \"{}\" }}", openssh(&keys[agent]));
+            assert!(agents.text.contains(&key), "{}", agents.text);
+            agents.text = agents.text.replace(&key, "key: { hmac: {} }");
+        }
+        let secrets: BTreeMap<&'static str, &'static str> = setup.secrets.iter().copied().collect();
         for (path, from, to) in &setup.edits {
             let file = files.iter_mut().find(|file| file.path == *path).unwrap();
             assert!(file.text.contains(from), "{path} has no `{from}`");
@@ -179,7 +189,7 @@ impl World {
             .unwrap();
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
-        let (settings, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        let (settings, genesis) = Self::init(&github, &app, data.path(), &files, &secrets).await;
         github
             .protect(
                 REPO,
@@ -213,6 +223,7 @@ impl World {
             data,
             app,
             keys,
+            secrets,
             http: reqwest::Client::new(),
             settings,
             server,
@@ -227,6 +238,7 @@ impl World {
         app: &AppCredentials,
         data: &Path,
         files: &[SourceFile],
+        agents: &BTreeMap<&'static str, &'static str>,
     ) -> (Settings, Digest) {
         let secrets = data.join("secrets");
         std::fs::create_dir_all(&secrets).unwrap();
@@ -286,7 +298,11 @@ impl World {
             group_within: Some("1s".parse().unwrap()),
             ..Args::default()
         };
-        (Settings::from(&args, BTreeMap::new()).unwrap(), begun.genesis)
+        let variables = agents.iter().map(|(agent, secret)| {
+            let name = agent.to_uppercase().replace('-', "_");
+            (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
+        });
+        (Settings::from(&args, variables.collect()).unwrap(), begun.genesis)
     }
 
     fn clock(skew: &Arc<std::sync::atomic::AtomicI64>) -> Clock {
@@ -349,7 +365,9 @@ impl World {
     /// An agent's request, signed, as JSON.
     pub(crate) fn request(&self, agent: &str, body: Value) -> Value {
         let mut request: Request = serde_json::from_value(with_nonce(body)).unwrap();
-        request.sign(&self.keys[agent]).unwrap();
+        if !self.secrets.contains_key(agent) {
+            request.sign(&self.keys[agent]).unwrap();
+        }
         serde_json::to_value(request).unwrap()
     }
 
@@ -362,32 +380,108 @@ impl World {
         kind: &str,
         body: &[u8],
     ) -> (u16, Value) {
+        let mut headers = self.signed(agent, method, path, body);
+        headers.push(("content-type".to_owned(), kind.to_owned()));
+        self.raw(method, path, &headers, body.to_vec()).await
+    }
+
+    /// The headers that prove a request to be an agent's, made now.
+    pub(crate) fn signed(&self, agent: &str, method: &str, path: &str, body: &[u8]) -> Vec<(String, String)> {
         let nonce: Nonce = fresh().parse().unwrap();
-        let skew = self.skew.load(std::sync::atomic::Ordering::SeqCst);
-        let timestamp = Timestamp::from_millis(now() + skew);
+        self.signed_at(agent, method, path, body, self.time(), &nonce)
+    }
+
+    /// The headers that prove a request to be an agent's.
+    pub(crate) fn signed_at(
+        &self,
+        agent: &str,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        timestamp: Timestamp,
+        nonce: &Nonce,
+    ) -> Vec<(String, String)> {
         let signed = Signed {
             method,
             path,
             timestamp,
-            nonce: &nonce,
+            nonce,
             body,
         };
-        let signature = signed.sign(&self.keys[agent]);
-        let answer = self
+        let signature = match self.secrets.get(agent) {
+            Some(secret) => signed.mac(secret.as_bytes()).unwrap(),
+            None => signed.sign(&self.keys[agent]),
+        };
+        let headers = [
+            (AGENT, agent.to_owned()),
+            (TIMESTAMP, timestamp.to_string()),
+            (NONCE, nonce.as_str().to_owned()),
+            (SIGNATURE, signature),
+        ];
+        headers.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    /// The bot's clock.
+    pub(crate) fn time(&self) -> Timestamp {
+        Timestamp::from_millis(now() + self.skew.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    /// Sends anything to the bot; status and answer.
+    pub(crate) async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> (u16, Value) {
+        let mut request = self
             .http
             .request(method.parse().unwrap(), format!("http://{}{path}", self.address))
-            .header(AGENT, agent)
-            .header(TIMESTAMP, timestamp.to_string())
-            .header(NONCE, nonce.as_str())
-            .header(SIGNATURE, signature)
-            .header("content-type", kind)
-            .body(body.to_vec())
-            .send()
-            .await
-            .unwrap();
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Everything that a request without effect leaves as it was: every ref of the repository, pull requests with their
+    /// comments, calls to GitHub that change something, claims, data keys and answers on the disk, and what the targets did.
+    pub(crate) fn still(&self) -> Still {
+        let refs = git(&self.github.git_dir(REPO).unwrap(), &["for-each-ref"]);
+        let pulls = self.github.pulls(REPO).unwrap().len();
+        let comments = (1..=pulls as u64)
+            .map(|pull| {
+                self.github
+                    .comments(REPO, pull)
+                    .map_or(0, |comments| comments.len())
+            })
+            .sum();
+        let writes = self
+            .github
+            .requests()
+            .into_iter()
+            .filter(|one| one.method != "GET" && !one.path.ends_with("/access_tokens"))
+            .map(|one| format!("{} {}", one.method, one.path))
+            .collect();
+        let mut files = Vec::new();
+        for room in ["outbox", "keys", "results"] {
+            let room = self.data.path().join("bot").join(room);
+            for entry in std::fs::read_dir(room).unwrap() {
+                files.push(entry.unwrap().path().display().to_string());
+            }
+        }
+        files.sort();
+        Still {
+            refs,
+            pulls,
+            comments,
+            writes,
+            files,
+            acted: self.acted(),
+        }
     }
 
     /// Proposes; status and answer.
@@ -549,6 +643,17 @@ impl World {
         .unwrap();
         assert!(report.findings.is_empty(), "{:#?}", report.findings);
     }
+}
+
+/// What [`World::still`] saw.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Still {
+    refs: String,
+    pulls: usize,
+    comments: usize,
+    writes: Vec<String>,
+    files: Vec<String>,
+    acted: (usize, usize),
 }
 
 pub(crate) struct Opened {
