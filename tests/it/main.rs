@@ -12,7 +12,9 @@
 )]
 
 mod bad_proposals;
+mod cli;
 mod contract;
+mod demo;
 mod door;
 mod execute;
 mod explain;
