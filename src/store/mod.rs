@@ -60,3 +60,62 @@ impl Store {
             what: "unlock",
             path: PathBuf::from(LOCK),
             source,
+        })
+    }
+    /// A name drawn when the directory was made: processes that share it never run side by side.
+    pub fn machine(&self) -> &str {
+        &self.machine
+    }
+    /// Claims of low-tier executions.
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+    /// Keys of sealed values.
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+    /// Nonces that agents used at the door.
+    pub const fn nonces(&self) -> &Nonces {
+        &self.nonces
+    }
+    /// Answers of target systems, with the salts of their commitments.
+    pub const fn results(&self) -> &Results {
+        &self.results
+    }
+}
+
+fn machine(directory: &Path) -> Result<String, StoreError> {
+    let drawn = format!("{:016x}", rand::random::<u64>());
+    disk::put_new(directory, MACHINE, drawn.as_bytes())?;
+    let path = directory.join(MACHINE);
+    let kept = disk::get(&path)?.ok_or_else(|| disk::damaged(&path, "it is missing"))?;
+    let text = std::str::from_utf8(&kept).map_err(|error| disk::damaged(&path, error))?;
+    if text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(text.to_owned())
+    } else {
+        Err(disk::damaged(&path, "it is not 16 hex digits"))
+    }
+}
+
+impl Drop for Store {
+    /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.release() {
+            tracing::warn!(%error, "the store's lock goes when this process does");
+        }
+    }
+}
+
+/// Held as long as the file is open; the operating system lets go of it when the process dies.
+fn lock(path: PathBuf) -> Result<File, StoreError> {
+    let file = disk::open_private(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
+        Err(TryLockError::Error(source)) => Err(StoreError::Io {
+            what: "lock",
+            path,
+            source,
+        }),
+    }
+}
