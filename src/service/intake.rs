@@ -9,13 +9,15 @@ use axum::{
 
 use super::{
     problem::Problem,
-    router::WEBHOOK_LIMIT,
     turn::{Bot, Told},
 };
 use crate::{
     domain::ids::{DeliveryId, RepoName},
     github::{self, Hint},
 };
+
+/// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
+pub(super) const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
 
 /// `POST /webhooks/github`
 pub(super) async fn webhook(
