@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Bytes,
-    extract::{OriginalUri, Path, Query, State},
+    extract::{
+        OriginalUri, Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -13,6 +16,7 @@ use serde::Deserialize;
 
 use super::{
     problem::Problem,
+    router::PROPOSAL_LIMIT,
     turn::{Bot, Status, View},
 };
 use crate::domain::{
@@ -44,10 +48,12 @@ pub(super) struct StatusQuery {
 pub(super) async fn propose(
     State(bot): State<Bot>,
     OriginalUri(uri): OriginalUri,
-    Query(query): Query<ProposeQuery>,
+    query: Result<Query<ProposeQuery>, QueryRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let body = body.map_err(|rejection| Problem::body(&rejection, PROPOSAL_LIMIT))?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let caller = bot.admit(&headers, "POST", path, &body).await?;
     let request = read_request(&headers, &body)?;
@@ -79,9 +85,10 @@ pub(super) async fn status(
     State(bot): State<Bot>,
     OriginalUri(uri): OriginalUri,
     Path(id): Path<String>,
-    Query(query): Query<StatusQuery>,
+    query: Result<Query<StatusQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<Status>, Problem> {
+    let Query(query) = query?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let caller = bot.admit(&headers, "GET", path, b"").await?;
     let id: ProposalId = id

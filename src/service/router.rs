@@ -38,6 +38,14 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposed))
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "no-method",
+                "the address takes another method",
+                "see the README for the routes",
+            )
+        })
         .fallback(|| async {
             Problem::new(
                 StatusCode::NOT_FOUND,
