@@ -32,11 +32,11 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  countersign init --policies-out policies          write the starter policies, to be edited and committed
+  countersign init --policies-out policies          write the starter policies, to be edited
   countersign init --repo acme/approvals --app-id 12345 --app-key-file app.pem
   countersign init --repo acme/approvals --remote /srv/git/approvals.git
 
-It prints the genesis digest: everything hangs on it, so keep it outside the repository. Keys are never overwritten,
+It prints the genesis digest: everything hangs on it, so keep it outside the repository. Keys are never overwritten, \
 and a ledger begins once; running it again says what is there.")]
 pub(super) struct Args {
     /// Only write the starter policies into this directory

@@ -43,7 +43,7 @@ payment.yaml:
     reference: Invoice 2026-117
   justification: The invoice is due on Friday and its goods have arrived
 
-Exit codes: 0 accepted, or executed with --wait; 1 failure; 2 bad usage; 3 it ended without running, or a check
+Exit codes: 0 accepted, or executed with --wait; 1 failure; 2 bad usage; 3 it ended without running, or a check \
 keeps it from being approved.")]
 pub(super) struct Args {
     /// The proposal, YAML or JSON; `-` reads standard input

@@ -18,7 +18,8 @@ Examples:
   countersign sandbox
   countersign sandbox --port 8090 --state-dir sandbox --webhook-url http://127.0.0.1:8080/webhooks/github
 
-It begins anew each time: organisation, people and pull requests live in memory, repositories in the state directory.")]
+It begins anew each time: organisation, people and pull requests live in memory, repositories in the state \
+directory.")]
 pub(super) struct Args {
     /// The port on 127.0.0.1; 0 takes any that is free
     #[arg(long, default_value_t = 8090, env = "COUNTERSIGN_SANDBOX_PORT")]

@@ -21,6 +21,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Run the gate: take proposals, open pull requests, execute what was approved
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "\
 Examples:
   countersign serve --config countersign.yaml
@@ -35,7 +36,7 @@ countersign.yaml:
   executor_key_file: keys/executor
   genesis: sha256:...            # as `countersign init` printed it
 
-GitHub sends webhooks to /webhooks/github, agents propose at /api/v1/proposals; /healthz, /readyz and /metrics are
+GitHub sends webhooks to /webhooks/github, agents propose at /api/v1/proposals; /healthz, /readyz and /metrics are \
 for the operator. SIGINT and SIGTERM end it in order: what was begun is finished and recorded.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -117,7 +118,7 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
                 paint::link(format_args!("http://{address}"))
             );
             anstream::eprintln!("  {} {}", paint::soft("policy  "), policy.short());
-            anstream::eprintln!("  {} {entries} entries, {open} open", paint::soft("ledger  "));
+            anstream::eprintln!("  {} {entries} recorded, {open} open", paint::soft("ledger  "));
             let role = if executes {
                 "gate and executor"
             } else {

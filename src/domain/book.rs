@@ -270,6 +270,10 @@ impl Book {
             (self.cases.contains_key(&proposal.id) || self.closed.contains_key(&proposal.id))
                 .then_some(proposal.id),
         )?;
+        // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
+        if received.assessment.tier == Tier::Low {
+            return Ok(());
+        }
         let pending = self
             .cases
             .values()

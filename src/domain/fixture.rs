@@ -1,6 +1,6 @@
 //! Stories for the tests of this room: a proposal that was received and opened, what people said, and what is seen.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
@@ -79,8 +79,10 @@ impl Files {
     }
 }
 
+/// The starter rules, compiled once.
 pub(crate) fn starter() -> Policy {
-    Files::default().policy()
+    static STARTER: LazyLock<Policy> = LazyLock::new(|| Files::default().policy());
+    STARTER.clone()
 }
 
 /// Minutes after the proposal was received.
@@ -148,11 +150,13 @@ pub(crate) struct Story {
 impl Story {
     /// A supplier payment: two approvals, by finance and treasury; carol is the sponsor.
     pub(crate) fn high() -> Self {
-        Self::under(&Files::default())
+        Self::payment(starter())
     }
     /// A supplier payment under other rules.
     pub(crate) fn under(files: &Files) -> Self {
-        let policy = files.policy();
+        Self::payment(files.policy())
+    }
+    fn payment(policy: Policy) -> Self {
         Self::of(
             request("payments.create", "carol", payment()),
             "payments-agent",

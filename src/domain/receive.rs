@@ -159,6 +159,24 @@ pub fn fit<'p>(
             format!("`{from}` is after the proposal can no longer be approved; send an earlier time");
         errors.push(FieldError::new("/not_before", message));
     }
+    for (index, exception) in request.exceptions.iter().enumerate() {
+        if !action.checks().contains(&exception.check) {
+            let checks: Vec<String> = action.checks().iter().map(|name| format!("`{name}`")).collect();
+            let message = format!(
+                "`{}` is no check of `{}`; its checks are {}",
+                exception.check,
+                request.operation,
+                checks.join(", ")
+            );
+            errors.push(FieldError::new(format!("/exceptions/{index}/check"), message));
+        }
+        if exception.reason.trim().is_empty() {
+            errors.push(FieldError::new(
+                format!("/exceptions/{index}/reason"),
+                "is empty; say in a sentence why the check should not hold here",
+            ));
+        }
+    }
     let claimed = Value::Object(request.claimed.clone());
     if let Err(error) = refuse_inexact(&claimed, &mut "/claimed".to_owned()) {
         errors.push(FieldError::new("/claimed", error.to_string()));
@@ -410,6 +428,16 @@ pub fn clear_parameters(proposal: &Proposal, item: &Item, key: Option<&DataKey>)
     Ok(parameters)
 }
 
+/// An item's parameters as the agent sent them: sealed values opened, defaults taken out.
+pub fn as_sent(proposal: &Proposal, item: &Item, key: Option<&DataKey>) -> Result<Value, SealError> {
+    let mut parameters = clear_parameters(proposal, item, key)?;
+    let filled = proposal.defaulted.get(&item.id);
+    for pointer in filled.into_iter().flatten().rev() {
+        take_out(&mut parameters, pointer);
+    }
+    Ok(parameters)
+}
+
 /// Checks the agent's signature again, from the proposal alone: sealed values opened, defaults taken out. INVARIANT i04.
 pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) -> Result<(), ProofError> {
     let binding = &proposal.binding;
@@ -431,15 +459,12 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
     let mut items = Vec::new();
     for item in &binding.items {
         let whole = clear_parameters(proposal, item, key)?;
-        let mut parameters = whole.clone();
+        let parameters = as_sent(proposal, item, key)?;
         let filled = proposal
             .defaulted
             .get(&item.id)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        for pointer in filled.iter().rev() {
-            take_out(&mut parameters, pointer);
-        }
         // Only what the schema itself fills in may be missing from what the agent signed.
         let mut again = parameters.clone();
         if action.apply_defaults(&mut again) != filled || again != whole {

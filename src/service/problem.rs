@@ -1,6 +1,7 @@
 //! Errors as clients read them: problem details (RFC 9457) that name the field and the remedy.
 
 use axum::{
+    extract::rejection::{BytesRejection, QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -59,6 +60,20 @@ impl Problem {
             "the body can't be read",
             detail,
         )
+    }
+    /// The body is larger than its route takes, or broke off.
+    pub fn body(rejection: &BytesRejection, limit: usize) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("the limit is {limit} bytes; send less, or split it");
+            Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "the body is too large",
+                detail,
+            )
+        } else {
+            Self::unreadable(rejection.body_text())
+        }
     }
     /// The door stays shut; strangers are not told more.
     pub fn unauthorised(detail: &'static str) -> Self {
@@ -125,6 +140,18 @@ impl Problem {
     /// The fields that are wrong.
     pub fn errors(&self) -> &[FieldError] {
         &self.errors
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        let detail = rejection.body_text();
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "query",
+            "the query can't be read",
+            detail,
+        )
     }
 }
 

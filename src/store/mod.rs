@@ -23,6 +23,7 @@ pub use results::{Kept, Results};
 use disk::private_directory;
 
 const MACHINE: &str = "machine";
+const LOCK: &str = "lock";
 
 /// The open store of one process.
 #[derive(Debug)]
@@ -32,14 +33,14 @@ pub struct Store {
     nonces: Nonces,
     results: Results,
     machine: String,
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
     /// Opens the store in a directory, made when missing. Errors: another process has it open, or a file can't be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         private_directory(directory)?;
-        let lock = lock(directory.join("lock"))?;
+        let lock = lock(directory.join(LOCK))?;
         let inside = |name: &str| {
             let path = directory.join(name);
             private_directory(&path).map(|()| path)
@@ -50,7 +51,15 @@ impl Store {
             nonces: Nonces::open(inside("nonces")?)?,
             results: Results::open(inside("results")?)?,
             machine: machine(directory)?,
-            _lock: lock,
+            lock,
+        })
+    }
+    /// Lets another process have the directory; nothing may be written here afterwards. A process that ends lets go too.
+    pub fn release(&self) -> Result<(), StoreError> {
+        self.lock.unlock().map_err(|source| StoreError::Io {
+            what: "unlock",
+            path: PathBuf::from(LOCK),
+            source,
         })
     }
     /// A name drawn when the directory was made: processes that share it never run side by side.
@@ -85,6 +94,15 @@ fn machine(directory: &Path) -> Result<String, StoreError> {
         Ok(text.to_owned())
     } else {
         Err(disk::damaged(&path, "it is not 16 hex digits"))
+    }
+}
+
+impl Drop for Store {
+    /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.release() {
+            tracing::warn!(%error, "the store's lock goes when this process does");
+        }
     }
 }
 

@@ -12,7 +12,9 @@
 )]
 
 mod attacks;
+mod cli;
 mod contract;
+mod demo;
 mod execute;
 mod explain;
 mod faults;

@@ -23,7 +23,7 @@ Examples:
   countersign demo --auto             people and attackers are played; ends by itself
   countersign demo --auto --dir DIR   keeps repositories and keys in DIR
 
-With --auto the exit code is 0 only if exactly the approved actions ran, once each, every attack was stopped, and the
+With --auto the exit code is 0 only if exactly the approved actions ran, once each, every attack was stopped, and the \
 ledger verifies; else 3.")]
 pub(super) struct Args {
     /// Play the reviewers and the attackers

@@ -137,10 +137,7 @@ fn next(args: &Args, begun: &Begun) {
     );
     row(
         "audit",
-        format_args!(
-            "countersign audit verify CLONE --genesis {}",
-            begun.genesis.short()
-        ),
+        format_args!("countersign audit verify CLONE --genesis {}", begun.genesis),
     );
 }
 

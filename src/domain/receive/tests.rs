@@ -17,6 +17,11 @@ fn agent_key() -> SigningKey {
 
 /// The starter rules, with a default to fill in, and an agent that signs.
 fn policy() -> Policy {
+    static POLICY: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(compiled);
+    POLICY.clone()
+}
+
+fn compiled() -> Policy {
     let public = ssh_key::PublicKey::from(ssh_key::public::Ed25519PublicKey(
         agent_key().verifying_key().to_bytes(),
     ));

@@ -107,7 +107,14 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         .map_err(|error| AssembleError::Policy(error.to_string()))?;
     for agent in policy.agents() {
         if *agent.key() == AgentKey::Hmac && bot.agent_secret(agent.name()).is_none() {
-            tracing::warn!(agent = %agent.name(), "has no secret in the settings; it can't come in by HTTP");
+            let variable = format!(
+                "COUNTERSIGN_AGENT_SECRET_{}",
+                agent.name().as_str().to_ascii_uppercase().replace('-', "_")
+            );
+            tracing::warn!(
+                "agent `{}` can't come in by HTTP: it has no secret; set `{variable}`, or give it a key in agents.yaml",
+                agent.name()
+            );
         }
     }
     Ok(bot)

@@ -11,7 +11,7 @@ use crate::{
         gate::{Decision, Rule, Standing, Verdict, decide},
         ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
         observation::{Pull, PullState},
-        policy::{Person, Policy},
+        policy::{Person, Policy, Tier},
         publish::{Effect, reconcile, wanted},
         warrant::Warrant,
     },
@@ -24,6 +24,12 @@ impl Bot {
     /// Looks at one pull request, with the reviews that its webhooks told of.
     pub(super) async fn look(&self, pull: PullNumber, told: &[Told]) -> Result<(), NotNow> {
         let Some(id) = self.ledger().read(|book| book.by_pull(pull)) else {
+            if told.iter().any(|told| told.review().is_some()) && self.is_opening() {
+                // Perhaps it is that one: its review must be recorded as it was heard. INVARIANT i06.
+                return Err(NotNow::because(
+                    "a review came while a pull request is being opened",
+                ));
+            }
             return self.inbox(pull).await;
         };
         let policy = self.policy_known().await?;
@@ -67,6 +73,14 @@ impl Bot {
             return self.execute(id, &policy).await;
         }
         self.publish(&case, &policy, &seeing).await
+    }
+
+    /// Whether a pull request may be there that the ledger does not name yet.
+    fn is_opening(&self) -> bool {
+        self.ledger().read(|book| {
+            book.cases()
+                .any(|(_, case)| case.opened.is_none() && case.tier() > Tier::Low)
+        })
     }
 
     /// What is not as the bot left it, and makes the proposal void. INVARIANT i05.

@@ -139,6 +139,12 @@ impl Bot {
                     // Another task of this process was faster.
                     Err(NotNow::Ledger(AppendError::Refused(_)))
                         if self.ledger().read(|book| book.closed(id).is_some()) => {}
+                    // One that the ledger will not have must not keep the others from it.
+                    Err(NotNow::Ledger(error @ AppendError::Refused(_))) => {
+                        tracing::error!(proposal = %id, %error, "ran, and the ledger refuses to hold it");
+                        metrics::counter!("countersign_unrecorded_total").increment(1);
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 }
             }

@@ -1,5 +1,6 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
+mod again;
 mod assemble;
 mod execute;
 mod inbox;
@@ -83,6 +84,7 @@ struct Inner {
     recording: super::tasks::Tasks,
     acting: Mutex<BTreeSet<ProposalId>>,
     shown: Mutex<BTreeSet<ProposalId>>,
+    arrivals: again::Arrivals,
 }
 
 impl std::fmt::Debug for Parts {
@@ -137,7 +139,7 @@ impl NotNow {
     fn internal(error: impl std::fmt::Display) -> Self {
         Self::Other(error.to_string())
     }
-    fn into_problem(self) -> Problem {
+    pub(super) fn into_problem(self) -> Problem {
         match self {
             Self::Ledger(AppendError::Refused(StageError::Illegal(illegal))) => match illegal {
                 Illegal::Pending { .. } => Problem::too_many(illegal.to_string()),
@@ -161,6 +163,7 @@ impl Bot {
             recording: super::tasks::Tasks::default(),
             acting: Mutex::default(),
             shown: Mutex::default(),
+            arrivals: again::Arrivals::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -202,9 +205,12 @@ impl Bot {
     pub fn ledger_size(&self) -> u64 {
         self.ledger().read(|book| book.size())
     }
-    /// Finishes what the ledger's writer has begun, and lets go of it.
+    /// Finishes what the ledger's writer has begun, and lets go of it and of the data directory.
     pub async fn close(&self) {
         self.ledger().close().await;
+        if let Err(error) = self.store().release() {
+            tracing::warn!(%error, "the data directory stays locked until the process ends");
+        }
     }
     /// Pull requests to look at.
     pub fn queue(&self) -> &Queue<PullNumber, Told> {
@@ -311,7 +317,7 @@ impl Bot {
     }
 
     /// The policy in force, whatever the base branch holds now.
-    async fn policy_known(&self) -> Result<Arc<Policy>, NotNow> {
+    pub(super) async fn policy_known(&self) -> Result<Arc<Policy>, NotNow> {
         let active = self.ledger().read(|book| book.policy());
         if let Some(known) = self.known().filter(|known| known.digest() == active) {
             return Ok(known);
