@@ -70,7 +70,8 @@ impl Bot {
             Hint::Pull(event) => {
                 self.queue().say(event.pull, [Told::Pull(event)]);
             }
-            Hint::CheckRerequested { .. } | Hint::Push { .. } | Hint::Protection { .. } => self.look_at_all(),
+            Hint::Push { branch, .. } => self.pushed(&branch),
+            Hint::CheckRerequested { .. } | Hint::Protection { .. } => self.look_at_all(),
             Hint::Nothing => {}
         }
     }

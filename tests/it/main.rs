@@ -11,14 +11,18 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod attacks;
 mod cli;
 mod contract;
 mod demo;
 mod execute;
 mod explain;
+mod faults;
+mod gestures;
 mod github;
 mod layers;
 mod ledger;
+mod recovery;
 mod render;
 mod render_attack;
 mod render_fixtures;
