@@ -456,6 +456,11 @@ impl Book {
     pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
         self.closed.get(&id)
     }
+    /// The [`RECENT`] proposals that ended last, newest first.
+    pub fn recently_ended(&self) -> impl Iterator<Item = &Case> {
+        let newest_first = self.recent.iter().rev();
+        newest_first.filter_map(|id| self.recent(*id))
+    }
     /// A proposal as it ended, while it is among the [`RECENT`] newest.
     pub fn recent(&self, id: ProposalId) -> Option<&Case> {
         self.closed.get(&id)?.case.as_deref()

@@ -113,7 +113,7 @@ pub struct OpenGate {
     action: Digest,
     policy: Digest,
     at: Timestamp,
-    reviewed: Option<ReviewedAt>,
+    reviewed: Option<Box<ReviewedAt>>,
     approvers: Vec<String>,
     #[serde(skip)]
     whole: Arc<Proposal>,
@@ -168,8 +168,8 @@ impl OpenGate {
     pub fn approvers(&self) -> &[String] {
         &self.approvers
     }
-    pub(super) const fn reviewed(&self) -> Option<&ReviewedAt> {
-        self.reviewed.as_ref()
+    pub(super) fn reviewed(&self) -> Option<&ReviewedAt> {
+        self.reviewed.as_deref()
     }
     /// The proposal that was decided on, as the ledger received it.
     pub(super) const fn whole(&self) -> &Arc<Proposal> {
@@ -223,7 +223,7 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
             action: case.proposal.action_digest(),
             policy: policy.digest(),
             at: seen.at,
-            reviewed,
+            reviewed: reviewed.map(Box::new),
             approvers,
             whole: Arc::clone(&case.proposal),
         }),

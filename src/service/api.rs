@@ -16,7 +16,6 @@ use serde::Deserialize;
 
 use super::{
     problem::Problem,
-    router::PROPOSAL_LIMIT,
     turn::{Bot, Status, View},
 };
 use crate::domain::{
@@ -26,6 +25,9 @@ use crate::domain::{
     request::Request,
     source::{SourceFile, read_yaml},
 };
+
+/// The largest proposal an agent may send, in bytes.
+pub(super) const PROPOSAL_LIMIT: usize = 1024 * 1024;
 
 /// The longest a client may wait in one request, in seconds.
 const MOST_WAIT: u64 = 60;

@@ -9,13 +9,15 @@ use axum::{
 
 use super::{
     problem::Problem,
-    router::WEBHOOK_LIMIT,
     turn::{Bot, Told},
 };
 use crate::{
     domain::ids::{DeliveryId, RepoName},
     github::{self, Hint},
 };
+
+/// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
+pub(super) const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
 
 /// `POST /webhooks/github`
 pub(super) async fn webhook(
@@ -68,7 +70,8 @@ impl Bot {
             Hint::Pull(event) => {
                 self.queue().say(event.pull, [Told::Pull(event)]);
             }
-            Hint::CheckRerequested { .. } | Hint::Push { .. } | Hint::Protection { .. } => self.look_at_all(),
+            Hint::Push { branch, .. } => self.pushed(&branch),
+            Hint::CheckRerequested { .. } | Hint::Protection { .. } => self.look_at_all(),
             Hint::Nothing => {}
         }
     }

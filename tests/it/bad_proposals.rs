@@ -809,6 +809,10 @@ async fn i26_hostile_words_are_refused_or_shown_escaped() {
             }
         }
         assert_eq!(world.acted(), (0, 0));
+        for subject in world.subjects() {
+            assert_visible("all of them", "a subject of the ledger", &subject);
+            assert_idle("all of them", "a subject of the ledger", &subject);
+        }
         insta::assert_snapshot!(seen, @r##"
         invisible in /justification: shown, gate shut
         invisible in /parameters/reference: shown, gate shut

@@ -11,6 +11,7 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod attacks;
 mod bad_proposals;
 mod cli;
 mod contract;
@@ -18,10 +19,13 @@ mod demo;
 mod door;
 mod execute;
 mod explain;
+mod faults;
+mod gestures;
 mod github;
 mod inbox;
 mod layers;
 mod ledger;
+mod recovery;
 mod render;
 mod render_attack;
 mod render_fixtures;

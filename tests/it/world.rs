@@ -22,7 +22,7 @@ use countersign::{
     },
     ledger::{Init, Signer, init},
     sandbox::{AppCredentials, AppSpec, MergeMethod, Options, Person, Running, Sandbox},
-    service::{Bot, Clock, assemble, router},
+    service::{AssembleError, Bot, Clock, assemble, router},
     settings::{Args, Settings},
 };
 use ed25519_dalek::SigningKey;
@@ -54,8 +54,12 @@ pub(crate) struct World {
     keys: BTreeMap<&'static str, SigningKey>,
     secrets: BTreeMap<&'static str, &'static str>,
     http: reqwest::Client,
+    args: Args,
     settings: Arc<Settings>,
     server: tokio::task::JoinHandle<()>,
+    process: Process,
+    /// What stands on the ledger's branch and is no part of the record, as the test expects.
+    pub(crate) findings: usize,
     skew: Arc<std::sync::atomic::AtomicI64>,
 }
 
@@ -72,6 +76,15 @@ pub(crate) async fn story_with(setup: Setup, tell: impl AsyncFnOnce(&mut World))
 
 fn fixed_key(name: &str) -> SigningKey {
     SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes())
+}
+
+/// The variables that give the bot its agents' shared secrets.
+fn variables(secrets: &BTreeMap<&'static str, &'static str>) -> BTreeMap<String, String> {
+    let variable = |(agent, secret): (&&str, &&str)| {
+        let name = agent.to_uppercase().replace('-', "_");
+        (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
+    };
+    secrets.iter().map(variable).collect()
 }
 
 fn openssh(key: &SigningKey) -> String {
@@ -189,7 +202,7 @@ impl World {
             .unwrap();
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
-        let (settings, genesis) = Self::init(&github, &app, data.path(), &files, &secrets).await;
+        let (args, genesis) = Self::init(&github, &app, data.path(), &files).await;
         github
             .protect(
                 REPO,
@@ -206,11 +219,12 @@ impl World {
             )
             .unwrap();
         let skew = Arc::new(std::sync::atomic::AtomicI64::new(0));
-        let settings = Arc::new(settings);
-        let bot = assemble(Arc::clone(&settings), Self::clock(&skew)).await.unwrap();
+        let settings = Arc::new(Settings::from(&args, variables(&secrets)).unwrap());
+        let process = Process::start();
+        let bot = process.assemble(&settings, &skew).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Self::serve(bot.clone(), listener);
+        let server = process.serve(bot.clone(), listener);
         github
             .set_webhook_url(app.id, &format!("http://{address}/webhooks/github"))
             .unwrap();
@@ -225,8 +239,11 @@ impl World {
             keys,
             secrets,
             http: reqwest::Client::new(),
+            args,
             settings,
             server,
+            process,
+            findings: 0,
             skew,
         };
         world.settle().await;
@@ -238,8 +255,7 @@ impl World {
         app: &AppCredentials,
         data: &Path,
         files: &[SourceFile],
-        agents: &BTreeMap<&'static str, &'static str>,
-    ) -> (Settings, Digest) {
+    ) -> (Args, Digest) {
         let secrets = data.join("secrets");
         std::fs::create_dir_all(&secrets).unwrap();
         let (gate, executor) = (Signer::generate().unwrap(), Signer::generate().unwrap());
@@ -298,11 +314,7 @@ impl World {
             group_within: Some("1s".parse().unwrap()),
             ..Args::default()
         };
-        let variables = agents.iter().map(|(agent, secret)| {
-            let name = agent.to_uppercase().replace('-', "_");
-            (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
-        });
-        (Settings::from(&args, variables.collect()).unwrap(), begun.genesis)
+        (args, begun.genesis)
     }
 
     fn clock(skew: &Arc<std::sync::atomic::AtomicI64>) -> Clock {
@@ -310,25 +322,54 @@ impl World {
         Arc::new(move || Timestamp::from_millis(now() + skew.load(std::sync::atomic::Ordering::SeqCst)))
     }
 
-    fn serve(bot: Bot, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
-        bot.start_workers();
-        tokio::spawn(async move { axum::serve(listener, router(bot, None)).await.unwrap() })
-    }
-
-    /// Stops the bot's process as a crash would, and starts another one on the same data.
+    /// Stops the bot's process in good order, and starts another one on the same data.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
-        let bot = assemble(Arc::clone(&self.settings), Self::clock(&self.skew))
-            .await
-            .unwrap();
+        self.crash();
+        self.start().await.unwrap();
+    }
+
+    /// Kills the bot's process where it stands. What it had on its way to GitHub or a target may still arrive.
+    pub(crate) fn crash(&mut self) {
+        self.server.abort();
+        self.process.kill();
+        self.bot.queue().close();
+        // The dead process's lock dies with it; here it would live as long as the last handle.
+        let (data, dead) = (self.data.path().join("bot"), self.data.path().join(fresh()));
+        std::fs::rename(&data, &dead).unwrap();
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .arg(&dead)
+            .arg(&data)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+
+    /// Starts a process on the data of one that is gone.
+    pub(crate) async fn start(&mut self) -> Result<(), AssembleError> {
+        self.process = Process::start();
+        let bot = self.process.assemble(&self.settings, &self.skew).await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = listener.local_addr().unwrap();
-        self.server = Self::serve(bot.clone(), listener);
+        self.server = self.process.serve(bot.clone(), listener);
         self.bot = bot;
         self.github
             .set_webhook_url(self.app.id, &format!("http://{}/webhooks/github", self.address))
             .unwrap();
         self.settle().await;
+        Ok(())
+    }
+
+    /// A second bot with the same keys and data of its own; GitHub tells it nothing, so it works when it sweeps.
+    pub(crate) async fn second(&self) -> Bot {
+        let args = Args {
+            data_dir: Some(self.data.path().join("second")),
+            ..self.args.clone()
+        };
+        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
+        let bot = self.process.assemble(&settings, &self.skew).await.unwrap();
+        self.process.work(&bot);
+        bot
     }
 
     async fn stop(&mut self) {
@@ -342,6 +383,18 @@ impl World {
     pub(crate) fn later(&self, span: Duration) {
         let millis = i64::try_from(span.as_millis()).unwrap();
         self.skew.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Moves the bot's clock and GitHub's together.
+    pub(crate) fn both_later(&self, span: Duration) {
+        self.later(span);
+        self.github.clock().advance(span.try_into().unwrap());
+    }
+
+    /// One sweep, and everything it brings about.
+    pub(crate) async fn sweep(&mut self) {
+        self.bot.sweep().await;
+        self.settle().await;
     }
 
     /// Waits until nothing is on its way: no webhook, no look, no task.
@@ -570,6 +623,13 @@ impl World {
             .collect()
     }
 
+    /// The entries recorded about a proposal, in order.
+    pub(crate) fn about(&self, of: &Opened) -> Vec<Value> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry["proposal"] == json!(of.id));
+        entries
+    }
+
     /// Every entry of the ledger's branch, read with plain Git.
     pub(crate) fn entries(&self) -> Vec<Value> {
         let log = git(
@@ -602,6 +662,13 @@ impl World {
     pub(crate) async fn finish(mut self) {
         self.settle().await;
         self.stop().await;
+        for request in self.github.requests() {
+            if let Some(concluded) = request.request.get("conclusion") {
+                // INVARIANT i27: GitHub takes neutral and skipped for success.
+                let known = ["success", "failure", "action_required"].map(Value::from);
+                assert!(known.contains(concluded), "{request:?}");
+            }
+        }
         for target in [self.targets.bank(), self.targets.crm()] {
             let effects = target.effects();
             let mut keys: Vec<&str> = effects.iter().map(|effect| effect.key.as_str()).collect();
@@ -641,7 +708,53 @@ impl World {
             |_, _| {},
         )
         .unwrap();
-        assert!(report.findings.is_empty(), "{:#?}", report.findings);
+        assert_eq!(report.findings.len(), self.findings, "{:#?}", report.findings);
+    }
+}
+
+/// What a process of the bot's runs in, so that it can be killed in the middle.
+struct Process(Option<tokio::runtime::Runtime>);
+
+impl Process {
+    fn start() -> Self {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self(Some(runtime.worker_threads(2).enable_all().build().unwrap()))
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().unwrap()
+    }
+
+    async fn assemble(
+        &self,
+        settings: &Arc<Settings>,
+        skew: &Arc<std::sync::atomic::AtomicI64>,
+    ) -> Result<Bot, AssembleError> {
+        let assembled = assemble(Arc::clone(settings), World::clock(skew));
+        self.runtime().spawn(assembled).await.unwrap()
+    }
+
+    fn work(&self, bot: &Bot) {
+        let _inside = self.runtime().enter();
+        bot.start_workers();
+    }
+
+    fn serve(&self, bot: Bot, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
+        self.work(&bot);
+        let serving = async move { axum::serve(listener, router(bot, None)).await.unwrap() };
+        self.runtime().spawn(serving)
+    }
+
+    fn kill(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

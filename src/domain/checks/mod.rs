@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{ids::CheckName, proposal::Proposal};
 
+/// Finds what is wrong with a proposal.
+type Check = fn(&Proposal) -> Vec<Problem>;
+
 /// Every check by its name.
-const REGISTRY: &[(&str, fn(&Proposal) -> Vec<Problem>)] = &[("text", text::check)];
+const REGISTRY: &[(&str, Check)] = &[("text", text::check)];
 
 /// The names that a catalog may use.
 pub fn known() -> impl Iterator<Item = &'static str> {
