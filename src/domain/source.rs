@@ -101,11 +101,11 @@ impl Mark {
 /// Why a file can't be used, with the place where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SourceError {
-    file: String,
+    file: Box<str>,
     mark: Option<Mark>,
     message: String,
     help: Option<String>,
-    pointer: String,
+    pointer: Box<str>,
 }
 
 impl SourceError {
@@ -116,7 +116,7 @@ impl SourceError {
             mark,
             message: message.into(),
             help: None,
-            pointer: String::new(),
+            pointer: Box::default(),
         }
     }
     /// The same error with its next step.
@@ -152,7 +152,7 @@ impl SourceError {
 
     /// A fault found in a tree, in this file.
     pub fn from_fault(file: &str, fault: Fault) -> Self {
-        let pointer = fault.pointer().to_owned();
+        let pointer = fault.pointer().into();
         let (mark, message, help) = fault.into_parts();
         Self {
             pointer,
