@@ -458,8 +458,14 @@ async fn a_dry_run_tells_all_and_records_nothing() {
         let (status, high) = dry("payments-agent", payment()).await;
         assert_eq!(status, 200, "{high:#}");
         assert_eq!(high["assessment"]["tier"], "high");
-        assert!(!high["assessment"]["reasons"].as_array().unwrap().is_empty(), "{high:#}");
-        assert!(!high["assessment"]["checks"].as_array().unwrap().is_empty(), "{high:#}");
+        assert!(
+            !high["assessment"]["reasons"].as_array().unwrap().is_empty(),
+            "{high:#}"
+        );
+        assert!(
+            !high["assessment"]["checks"].as_array().unwrap().is_empty(),
+            "{high:#}"
+        );
         assert_eq!(high["approvals_needed"], 2);
         assert_eq!(
             high["approvers"],
@@ -468,9 +474,15 @@ async fn a_dry_run_tells_all_and_records_nothing() {
         assert_eq!(high["blocked"], false);
         assert!(!high.to_string().contains("DE89370400440532013000"), "{high:#}");
         let (_, medium) = dry("campaign-agent", campaign()).await;
-        assert_eq!((&medium["assessment"]["tier"], &medium["approvals_needed"]), (&json!("medium"), &json!(1)));
+        assert_eq!(
+            (&medium["assessment"]["tier"], &medium["approvals_needed"]),
+            (&json!("medium"), &json!(1))
+        );
         let (_, low) = dry("support-agent", note()).await;
-        assert_eq!((&low["assessment"]["tier"], &low["approvals_needed"]), (&json!("low"), &json!(0)));
+        assert_eq!(
+            (&low["assessment"]["tier"], &low["approvals_needed"]),
+            (&json!("low"), &json!(0))
+        );
         let mut hidden = payment();
         hidden["parameters"]["reference"] = json!("INV\u{202e}811");
         let (status, blocked) = dry("payments-agent", hidden).await;
@@ -481,10 +493,17 @@ async fn a_dry_run_tells_all_and_records_nothing() {
         world.settle().await;
         assert_eq!(world.still(), before);
         // It did not use up the request: the same one can now be made.
-        let request = world.request("payments-agent", payment()).to_string().into_bytes();
-        let (status, _) = world.send("payments-agent", "POST", &path, "application/json", &request).await;
+        let request = world
+            .request("payments-agent", payment())
+            .to_string()
+            .into_bytes();
+        let (status, _) = world
+            .send("payments-agent", "POST", &path, "application/json", &request)
+            .await;
         assert_eq!(status, 200);
-        let (status, _) = world.send("payments-agent", "POST", PROPOSALS, "application/json", &request).await;
+        let (status, _) = world
+            .send("payments-agent", "POST", PROPOSALS, "application/json", &request)
+            .await;
         assert_eq!(status, 202);
     })
     .await;

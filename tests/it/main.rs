@@ -12,14 +12,17 @@
 )]
 
 mod attacks;
+mod bad_proposals;
 mod cli;
 mod contract;
 mod demo;
+mod door;
 mod execute;
 mod explain;
 mod faults;
 mod gestures;
 mod github;
+mod inbox;
 mod layers;
 mod ledger;
 mod recovery;
@@ -36,4 +39,5 @@ mod sandbox_walk;
 mod settings;
 mod store;
 mod stories;
+mod webhooks;
 mod world;

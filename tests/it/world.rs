@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) edits: Vec<(&'static str, &'static str, &'static str)>,
     /// Whether the agents' accounts exist, for pull requests of their own.
     pub(crate) agent_accounts: bool,
+    /// Agents that sign with a shared secret instead of a key, and the secret.
+    pub(crate) secrets: Vec<(&'static str, &'static str)>,
 }
 
 pub(crate) struct World {
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) data: tempfile::TempDir,
     pub(crate) app: AppCredentials,
     keys: BTreeMap<&'static str, SigningKey>,
+    secrets: BTreeMap<&'static str, &'static str>,
     http: reqwest::Client,
     args: Args,
     settings: Arc<Settings>,
@@ -129,6 +132,13 @@ impl World {
             keys: &public,
         };
         let mut files = policies(&facts).unwrap();
+        let agents = files.iter_mut().find(|file| file.path == "agents.yaml").unwrap();
+        for (agent, _) in &setup.secrets {
+            let key = format!("key: {{ ed25519: \"{}\" }}", openssh(&keys[agent]));
+            assert!(agents.text.contains(&key), "{}", agents.text);
+            agents.text = agents.text.replace(&key, "key: { hmac: {} }");
+        }
+        let secrets: BTreeMap<&'static str, &'static str> = setup.secrets.iter().copied().collect();
         for (path, from, to) in &setup.edits {
             let file = files.iter_mut().find(|file| file.path == *path).unwrap();
             assert!(file.text.contains(from), "{path} has no `{from}`");
@@ -200,7 +210,7 @@ impl World {
             )
             .unwrap();
         let skew = Arc::new(std::sync::atomic::AtomicI64::new(0));
-        let settings = Arc::new(Settings::from(&args, BTreeMap::new()).unwrap());
+        let settings = Arc::new(Settings::from(&args, Self::variables(&secrets)).unwrap());
         let process = Process::start();
         let bot = process.assemble(&settings, &skew).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -218,6 +228,7 @@ impl World {
             data,
             app,
             keys,
+            secrets,
             http: reqwest::Client::new(),
             args,
             settings,
@@ -297,6 +308,15 @@ impl World {
         (args, begun.genesis)
     }
 
+    /// The variables that hold the secrets of agents without a key.
+    fn variables(secrets: &BTreeMap<&'static str, &'static str>) -> BTreeMap<String, String> {
+        let variable = |(agent, secret): (&&str, &&str)| {
+            let name = agent.to_uppercase().replace('-', "_");
+            (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
+        };
+        secrets.iter().map(variable).collect()
+    }
+
     fn clock(skew: &Arc<std::sync::atomic::AtomicI64>) -> Clock {
         let skew = Arc::clone(skew);
         Arc::new(move || Timestamp::from_millis(now() + skew.load(std::sync::atomic::Ordering::SeqCst)))
@@ -346,7 +366,7 @@ impl World {
             data_dir: Some(self.data.path().join("second")),
             ..self.args.clone()
         };
-        let settings = Arc::new(Settings::from(&args, BTreeMap::new()).unwrap());
+        let settings = Arc::new(Settings::from(&args, Self::variables(&self.secrets)).unwrap());
         let bot = self.process.assemble(&settings, &self.skew).await.unwrap();
         self.process.work(&bot);
         bot
@@ -398,7 +418,9 @@ impl World {
     /// An agent's request, signed, as JSON.
     pub(crate) fn request(&self, agent: &str, body: Value) -> Value {
         let mut request: Request = serde_json::from_value(with_nonce(body)).unwrap();
-        request.sign(&self.keys[agent]).unwrap();
+        if !self.secrets.contains_key(agent) {
+            request.sign(&self.keys[agent]).unwrap();
+        }
         serde_json::to_value(request).unwrap()
     }
 
@@ -411,32 +433,108 @@ impl World {
         kind: &str,
         body: &[u8],
     ) -> (u16, Value) {
+        let mut headers = self.signed(agent, method, path, body);
+        headers.push(("content-type".to_owned(), kind.to_owned()));
+        self.raw(method, path, &headers, body.to_vec()).await
+    }
+
+    /// The headers that prove a request to be an agent's, made now.
+    pub(crate) fn signed(&self, agent: &str, method: &str, path: &str, body: &[u8]) -> Vec<(String, String)> {
         let nonce: Nonce = fresh().parse().unwrap();
-        let skew = self.skew.load(std::sync::atomic::Ordering::SeqCst);
-        let timestamp = Timestamp::from_millis(now() + skew);
+        self.signed_at(agent, method, path, body, self.time(), &nonce)
+    }
+
+    /// The headers that prove a request to be an agent's.
+    pub(crate) fn signed_at(
+        &self,
+        agent: &str,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        timestamp: Timestamp,
+        nonce: &Nonce,
+    ) -> Vec<(String, String)> {
         let signed = Signed {
             method,
             path,
             timestamp,
-            nonce: &nonce,
+            nonce,
             body,
         };
-        let signature = signed.sign(&self.keys[agent]);
-        let answer = self
+        let signature = match self.secrets.get(agent) {
+            Some(secret) => signed.mac(secret.as_bytes()).unwrap(),
+            None => signed.sign(&self.keys[agent]),
+        };
+        let headers = [
+            (AGENT, agent.to_owned()),
+            (TIMESTAMP, timestamp.to_string()),
+            (NONCE, nonce.as_str().to_owned()),
+            (SIGNATURE, signature),
+        ];
+        headers.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    /// The bot's clock.
+    pub(crate) fn time(&self) -> Timestamp {
+        Timestamp::from_millis(now() + self.skew.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    /// Sends anything to the bot; status and answer.
+    pub(crate) async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> (u16, Value) {
+        let mut request = self
             .http
             .request(method.parse().unwrap(), format!("http://{}{path}", self.address))
-            .header(AGENT, agent)
-            .header(TIMESTAMP, timestamp.to_string())
-            .header(NONCE, nonce.as_str())
-            .header(SIGNATURE, signature)
-            .header("content-type", kind)
-            .body(body.to_vec())
-            .send()
-            .await
-            .unwrap();
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Everything that a request without effect leaves as it was: every ref of the repository, pull requests with their
+    /// comments, calls to GitHub that change something, claims, data keys and answers on the disk, and what the targets did.
+    pub(crate) fn still(&self) -> Still {
+        let refs = git(&self.github.git_dir(REPO).unwrap(), &["for-each-ref"]);
+        let pulls = self.github.pulls(REPO).unwrap().len();
+        let comments = (1..=pulls as u64)
+            .map(|pull| {
+                self.github
+                    .comments(REPO, pull)
+                    .map_or(0, |comments| comments.len())
+            })
+            .sum();
+        let writes = self
+            .github
+            .requests()
+            .into_iter()
+            .filter(|one| one.method != "GET" && !one.path.ends_with("/access_tokens"))
+            .map(|one| format!("{} {}", one.method, one.path))
+            .collect();
+        let mut files = Vec::new();
+        for room in ["outbox", "keys", "results"] {
+            let room = self.data.path().join("bot").join(room);
+            for entry in std::fs::read_dir(room).unwrap() {
+                files.push(entry.unwrap().path().display().to_string());
+            }
+        }
+        files.sort();
+        Still {
+            refs,
+            pulls,
+            comments,
+            writes,
+            files,
+            acted: self.acted(),
+        }
     }
 
     /// Proposes; status and answer.
@@ -658,6 +756,17 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What [`World::still`] saw.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Still {
+    refs: String,
+    pulls: usize,
+    comments: usize,
+    writes: Vec<String>,
+    files: Vec<String>,
+    acted: (usize, usize),
 }
 
 pub(crate) struct Opened {
