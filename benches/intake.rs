@@ -24,7 +24,7 @@ use std::{
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, http::StatusCode, routing::post};
 use countersign::{
     github,
-    service::router::{WEBHOOK_LIMIT, router},
+    service::{WEBHOOK_LIMIT, router},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;

@@ -576,7 +576,13 @@ async fn i26_hostile_words_are_refused_or_shown_escaped() {
 fn assert_harmless(what: &str, field: &str, text: &str) {
     assert_visible(what, field, text);
     let html = rendered(text);
-    for acting in ["<!--", "<img", "<details", "href=\"javascript", "<h2>Approved by everyone"] {
+    for acting in [
+        "<!--",
+        "<img",
+        "<details",
+        "href=\"javascript",
+        "<h2>Approved by everyone",
+    ] {
         assert!(!html.contains(acting), "{what} in {field}: {acting} in\n{html}");
     }
     assert_idle(what, field, &outside_code(text));

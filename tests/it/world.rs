@@ -642,14 +642,6 @@ impl World {
             .collect()
     }
 
-    pub(crate) fn subjects(&self) -> Vec<String> {
-        let log = git(
-            &self.github.git_dir(REPO).unwrap(),
-            &["log", "--reverse", "--format=%s", "ledger"],
-        );
-        log.lines().map(str::to_owned).collect()
-    }
-
     /// How often the bank and the CRM acted.
     pub(crate) fn acted(&self) -> (usize, usize) {
         (
