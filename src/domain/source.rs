@@ -105,6 +105,7 @@ pub struct SourceError {
     mark: Option<Mark>,
     message: String,
     help: Option<String>,
+    pointer: String,
 }
 
 impl SourceError {
@@ -115,6 +116,7 @@ impl SourceError {
             mark,
             message: message.into(),
             help: None,
+            pointer: String::new(),
         }
     }
     /// The same error with its next step.
@@ -150,8 +152,16 @@ impl SourceError {
 
     /// A fault found in a tree, in this file.
     pub fn from_fault(file: &str, fault: Fault) -> Self {
+        let pointer = fault.pointer().to_owned();
         let (mark, message, help) = fault.into_parts();
-        Self::new(file, mark, message).with_help(help)
+        Self {
+            pointer,
+            ..Self::new(file, mark, message).with_help(help)
+        }
+    }
+    /// JSON pointer (RFC 6901) to the field at fault; empty for the file as a whole, and for what can't be read at all.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
     }
 }
 
