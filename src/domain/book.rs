@@ -270,6 +270,10 @@ impl Book {
             (self.cases.contains_key(&proposal.id) || self.closed.contains_key(&proposal.id))
                 .then_some(proposal.id),
         )?;
+        // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
+        if received.assessment.tier == Tier::Low {
+            return Ok(());
+        }
         let pending = self
             .cases
             .values()
@@ -451,6 +455,11 @@ impl Book {
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
         self.closed.get(&id)
+    }
+    /// The [`RECENT`] proposals that ended last, newest first.
+    pub fn recently_ended(&self) -> impl Iterator<Item = &Case> {
+        let newest_first = self.recent.iter().rev();
+        newest_first.filter_map(|id| self.recent(*id))
     }
     /// A proposal as it ended, while it is among the [`RECENT`] newest.
     pub fn recent(&self, id: ProposalId) -> Option<&Case> {

@@ -106,18 +106,26 @@ pub fn fit<'p>(
     let mut errors = Vec::new();
     let Some(action) = policy.action(&request.operation) else {
         let near = policy.nearest_action(request.operation.as_str());
-        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = near.map_or_else(
+            || {
+                format!(
+                    "; agent `{}` may propose {}",
+                    agent.name(),
+                    listed(agent.actions())
+                )
+            },
+            |near| format!("; did you mean `{near}`?"),
+        );
         let message = format!("the catalog has no action `{}`{hint}", request.operation);
         return Err(vec![FieldError::new("/operation", message)]);
     };
     if !agent.may_propose(&request.operation) {
-        let may: Vec<String> = agent.actions().iter().map(|name| format!("`{name}`")).collect();
         let message = format!(
             "agent `{}` may not propose it; it may propose {}",
             agent.name(),
-            may.join(", ")
+            listed(agent.actions())
         );
-        errors.push(FieldError::new("/operation", message));
+        return Err(vec![FieldError::new("/operation", message)]);
     }
     if request.sponsor != *agent.sponsor() {
         let message = format!(
@@ -159,6 +167,23 @@ pub fn fit<'p>(
             format!("`{from}` is after the proposal can no longer be approved; send an earlier time");
         errors.push(FieldError::new("/not_before", message));
     }
+    for (index, exception) in request.exceptions.iter().enumerate() {
+        if !action.checks().contains(&exception.check) {
+            let message = format!(
+                "`{}` is no check of `{}`; its checks are {}",
+                exception.check,
+                request.operation,
+                listed(action.checks())
+            );
+            errors.push(FieldError::new(format!("/exceptions/{index}/check"), message));
+        }
+        if exception.reason.trim().is_empty() {
+            errors.push(FieldError::new(
+                format!("/exceptions/{index}/reason"),
+                "is empty; say in a sentence why the check should not hold here",
+            ));
+        }
+    }
     let claimed = Value::Object(request.claimed.clone());
     if let Err(error) = refuse_inexact(&claimed, &mut "/claimed".to_owned()) {
         errors.push(FieldError::new("/claimed", error.to_string()));
@@ -191,6 +216,7 @@ pub fn fit<'p>(
         let mut place = at.clone();
         if let Err(error) = refuse_inexact(&parameters, &mut place) {
             errors.push(FieldError::new(place, error.to_string()));
+            continue;
         }
         if placeholders(&parameters) > 0 {
             let message =
@@ -212,6 +238,7 @@ pub fn fit<'p>(
         if wrong.is_empty()
             && let Err(error) = action.resource().path(&parameters)
         {
+            let at = format!("{at}{}", error.param().pointer());
             errors.push(FieldError::new(at, error.to_string()));
         }
         items.push(ClearItem {
@@ -231,6 +258,15 @@ pub fn fit<'p>(
         })
     } else {
         Err(errors)
+    }
+}
+
+fn listed(names: &[impl std::fmt::Display]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
     }
 }
 
@@ -410,6 +446,16 @@ pub fn clear_parameters(proposal: &Proposal, item: &Item, key: Option<&DataKey>)
     Ok(parameters)
 }
 
+/// An item's parameters as the agent sent them: sealed values opened, defaults taken out.
+pub fn as_sent(proposal: &Proposal, item: &Item, key: Option<&DataKey>) -> Result<Value, SealError> {
+    let mut parameters = clear_parameters(proposal, item, key)?;
+    let filled = proposal.defaulted.get(&item.id);
+    for pointer in filled.into_iter().flatten().rev() {
+        take_out(&mut parameters, pointer);
+    }
+    Ok(parameters)
+}
+
 /// Checks the agent's signature again, from the proposal alone: sealed values opened, defaults taken out. INVARIANT i04.
 pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) -> Result<(), ProofError> {
     let binding = &proposal.binding;
@@ -431,15 +477,12 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
     let mut items = Vec::new();
     for item in &binding.items {
         let whole = clear_parameters(proposal, item, key)?;
-        let mut parameters = whole.clone();
+        let parameters = as_sent(proposal, item, key)?;
         let filled = proposal
             .defaulted
             .get(&item.id)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        for pointer in filled.iter().rev() {
-            take_out(&mut parameters, pointer);
-        }
         // Only what the schema itself fills in may be missing from what the agent signed.
         let mut again = parameters.clone();
         if action.apply_defaults(&mut again) != filled || again != whole {

@@ -144,6 +144,11 @@ impl Running {
         self.lock().faults.push(fault);
     }
 
+    /// Forgets the faults that are planned and were not taken yet.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
     /// Plans what becomes of the next `times` deliveries of an event (of any, when `None`).
     pub fn webhook_fault(&self, event: Option<&str>, fault: DeliveryFault, times: usize) {
         self.lock().outbox.plan(event.map(str::to_owned), fault, times);

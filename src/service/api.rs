@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Bytes,
-    extract::{OriginalUri, Path, Query, State},
+    extract::{
+        OriginalUri, Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -22,6 +25,9 @@ use crate::domain::{
     request::Request,
     source::{SourceFile, read_yaml},
 };
+
+/// The largest proposal an agent may send, in bytes.
+pub(super) const PROPOSAL_LIMIT: usize = 1024 * 1024;
 
 /// The longest a client may wait in one request, in seconds.
 const MOST_WAIT: u64 = 60;
@@ -44,10 +50,12 @@ pub(super) struct StatusQuery {
 pub(super) async fn propose(
     State(bot): State<Bot>,
     OriginalUri(uri): OriginalUri,
-    Query(query): Query<ProposeQuery>,
+    query: Result<Query<ProposeQuery>, QueryRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let body = body.map_err(|rejection| Problem::body(&rejection, PROPOSAL_LIMIT))?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let caller = bot.admit(&headers, "POST", path, &body).await?;
     let request = read_request(&headers, &body)?;
@@ -79,9 +87,10 @@ pub(super) async fn status(
     State(bot): State<Bot>,
     OriginalUri(uri): OriginalUri,
     Path(id): Path<String>,
-    Query(query): Query<StatusQuery>,
+    query: Result<Query<StatusQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<Status>, Problem> {
+    let Query(query) = query?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let caller = bot.admit(&headers, "GET", path, b"").await?;
     let id: ProposalId = id
@@ -111,7 +120,7 @@ fn read_request(headers: &HeaderMap, body: &[u8]) -> Result<Request, Problem> {
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let file = SourceFile::new(if json { "proposal.json" } else { "proposal.yaml" }, text);
-    let mut request: Request = read_yaml(&file).map_err(|error| Problem::unreadable(error.to_string()))?;
+    let mut request: Request = read_yaml(&file).map_err(|error| Problem::unfit(&error))?;
     if let Some(header) = headers.get("idempotency-key") {
         let wrong = |message: String| Problem::fields(vec![FieldError::new("Idempotency-Key", message)]);
         let key: IdempotencyKey = header

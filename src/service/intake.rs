@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -12,12 +12,23 @@ use super::{
     turn::{Bot, Told},
 };
 use crate::{
-    domain::ids::DeliveryId,
+    domain::ids::{DeliveryId, RepoName},
     github::{self, Hint},
 };
 
+/// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
+pub const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
+
 /// `POST /webhooks/github`
-pub(super) async fn webhook(State(bot): State<Bot>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn webhook(
+    State(bot): State<Bot>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return Problem::body(&rejection, WEBHOOK_LIMIT).into_response(),
+    };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if github::verify(bot.webhook_secret(), &body, text("x-hub-signature-256")).is_err() {
         metrics::counter!("countersign_webhooks_total", "result" => "refused").increment(1);
@@ -59,12 +70,15 @@ impl Bot {
             Hint::Pull(event) => {
                 self.queue().say(event.pull, [Told::Pull(event)]);
             }
-            Hint::CheckRerequested { .. } | Hint::Push { .. } | Hint::Protection { .. } => self.look_at_all(),
+            Hint::Push { branch, .. } => self.pushed(&branch),
+            Hint::CheckRerequested { .. } | Hint::Protection { .. } => self.look_at_all(),
             Hint::Nothing => {}
         }
     }
 
-    fn is_ours(&self, repo: &crate::domain::ids::RepoName) -> bool {
-        self.ledger().read(|book| book.genesis().repository == *repo)
+    /// GitHub takes a repository's name in any case, and so may the operator.
+    fn is_ours(&self, repo: &RepoName) -> bool {
+        let same = |ours: &RepoName| ours.as_str().eq_ignore_ascii_case(repo.as_str());
+        self.ledger().read(|book| same(&book.genesis().repository))
     }
 }

@@ -1,12 +1,16 @@
 //! Errors as clients read them: problem details (RFC 9457) that name the field and the remedy.
 
 use axum::{
+    extract::rejection::{BytesRejection, QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
-use crate::domain::receive::FieldError;
+use crate::domain::{receive::FieldError, source::SourceError};
+
+/// The most fields that one answer names.
+const MOST_ERRORS: usize = 100;
 
 /// One problem, as `application/problem+json`.
 #[derive(Debug, Serialize)]
@@ -35,11 +39,16 @@ impl Problem {
         }
     }
     /// Fields that are not as they must be.
-    pub fn fields(errors: Vec<FieldError>) -> Self {
+    pub fn fields(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] => format!("`{}`: {}", only.field, only.message),
+            many if many.len() > MOST_ERRORS => format!(
+                "{} fields are not as they must be; the first {MOST_ERRORS} are named",
+                many.len()
+            ),
             many => format!("{} fields are not as they must be", many.len()),
         };
+        errors.truncate(MOST_ERRORS);
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self {
             errors,
@@ -59,6 +68,28 @@ impl Problem {
             "the body can't be read",
             detail,
         )
+    }
+    /// The body can be read, and is no proposal: one field and its place.
+    pub fn unfit(error: &SourceError) -> Self {
+        let field = FieldError::new(error.pointer(), error.to_string());
+        Self {
+            errors: Vec::from_iter((!error.pointer().is_empty()).then_some(field)),
+            ..Self::unreadable(error.to_string())
+        }
+    }
+    /// The body is larger than its route takes, or broke off.
+    pub fn body(rejection: &BytesRejection, limit: usize) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("the limit is {limit} bytes; send less, or split it");
+            Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "the body is too large",
+                detail,
+            )
+        } else {
+            Self::unreadable(rejection.body_text())
+        }
     }
     /// The door stays shut; strangers are not told more.
     pub fn unauthorised(detail: &'static str) -> Self {
@@ -125,6 +156,18 @@ impl Problem {
     /// The fields that are wrong.
     pub fn errors(&self) -> &[FieldError] {
         &self.errors
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        let detail = rejection.body_text();
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "query",
+            "the query can't be read",
+            detail,
+        )
     }
 }
 

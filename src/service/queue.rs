@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 /// The most keys that wait; a hint beyond is dropped, and the sweep finds what it meant.
 const MOST: usize = 100_000;
+/// The most that waits to be said about one key; what is beyond is dropped, and a look finds what it meant.
+const MOST_SAID: usize = 1_000;
 
 /// A queue of keys, each with everything that was said about it since it was last taken.
 #[derive(Debug)]
@@ -67,7 +69,9 @@ impl<K: Ord + Clone, V> Queue<K, V> {
         if !state.waiting.contains_key(&key) {
             state.order.push_back(key.clone());
         }
-        state.waiting.entry(key).or_default().extend(what);
+        let said = state.waiting.entry(key).or_default();
+        let room = MOST_SAID.saturating_sub(said.len());
+        said.extend(what.into_iter().take(room));
         drop(state);
         self.bell.notify_waiters();
         self.bell.notify_one();

@@ -12,11 +12,6 @@ use serde_json::json;
 
 use super::{api, intake, problem::Problem, turn::Bot};
 
-/// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
-pub const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
-/// The largest proposal an agent may send, in bytes.
-pub const PROPOSAL_LIMIT: usize = 1024 * 1024;
-
 /// Every route of the service.
 pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
     let exposed = move || async move {
@@ -28,16 +23,24 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
     Router::new()
         .route(
             "/webhooks/github",
-            post(intake::webhook).layer(DefaultBodyLimit::max(WEBHOOK_LIMIT)),
+            post(intake::webhook).layer(DefaultBodyLimit::max(intake::WEBHOOK_LIMIT)),
         )
         .route(
             "/api/v1/proposals",
-            post(api::propose).layer(DefaultBodyLimit::max(PROPOSAL_LIMIT)),
+            post(api::propose).layer(DefaultBodyLimit::max(api::PROPOSAL_LIMIT)),
         )
         .route("/api/v1/proposals/{id}", get(api::status))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposed))
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "no-method",
+                "the address takes another method",
+                "see the README for the routes",
+            )
+        })
         .fallback(|| async {
             Problem::new(
                 StatusCode::NOT_FOUND,

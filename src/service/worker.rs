@@ -17,8 +17,14 @@ impl Bot {
             let bot = self.clone();
             self.tasks().spawn(async move {
                 while let Some(mut taken) = bot.queue().take().await {
-                    let told = taken.said();
-                    bot.work(*taken.key(), told).await;
+                    let (pull, told, work) = (*taken.key(), taken.said(), bot.clone());
+                    // On a task of its own: should it panic, the worker goes on with the next one.
+                    if tokio::spawn(async move { work.work(pull, told).await })
+                        .await
+                        .is_err()
+                    {
+                        tracing::error!(%pull, "a look broke off; the sweep looks again");
+                    }
                 }
             });
         }

@@ -23,6 +23,7 @@ pub use results::{Kept, Results};
 use disk::private_directory;
 
 const MACHINE: &str = "machine";
+const LOCK: &str = "lock";
 
 /// The open store of one process.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Store {
     /// Opens the store in a directory, made when missing. Errors: another process has it open, or a file can't be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         private_directory(directory)?;
-        let lock = lock(directory.join("lock"))?;
+        let lock = lock(directory.join(LOCK))?;
         let inside = |name: &str| {
             let path = directory.join(name);
             private_directory(&path).map(|()| path)
@@ -51,6 +52,14 @@ impl Store {
             results: Results::open(inside("results")?)?,
             machine: machine(directory)?,
             lock,
+        })
+    }
+    /// Lets another process have the directory; nothing may be written here afterwards. A process that ends lets go too.
+    pub fn release(&self) -> Result<(), StoreError> {
+        self.lock.unlock().map_err(|source| StoreError::Io {
+            what: "unlock",
+            path: PathBuf::from(LOCK),
+            source,
         })
     }
     /// A name drawn when the directory was made: processes that share it never run side by side.
@@ -91,7 +100,7 @@ fn machine(directory: &Path) -> Result<String, StoreError> {
 impl Drop for Store {
     /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
     fn drop(&mut self) {
-        if let Err(error) = self.lock.unlock() {
+        if let Err(error) = self.release() {
             tracing::warn!(%error, "the store's lock goes when this process does");
         }
     }

@@ -11,14 +11,21 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod attacks;
+mod bad_proposals;
 mod cli;
 mod contract;
 mod demo;
+mod door;
 mod execute;
 mod explain;
+mod faults;
+mod gestures;
 mod github;
+mod inbox;
 mod layers;
 mod ledger;
+mod recovery;
 mod render;
 mod render_attack;
 mod render_fixtures;
@@ -32,4 +39,5 @@ mod sandbox_walk;
 mod settings;
 mod store;
 mod stories;
+mod webhooks;
 mod world;

@@ -22,7 +22,7 @@ use countersign::{
     },
     ledger::{Init, Signer, init},
     sandbox::{AppCredentials, AppSpec, MergeMethod, Options, Person, Running, Sandbox},
-    service::{Bot, Clock, assemble, router},
+    service::{AssembleError, Bot, Clock, assemble, router},
     settings::{Args, Settings},
 };
 use ed25519_dalek::SigningKey;
@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) edits: Vec<(&'static str, &'static str, &'static str)>,
     /// Whether the agents' accounts exist, for pull requests of their own.
     pub(crate) agent_accounts: bool,
+    /// Agents that sign with a shared secret instead of a key, and the secret.
+    pub(crate) secrets: Vec<(&'static str, &'static str)>,
 }
 
 pub(crate) struct World {
@@ -50,9 +52,14 @@ pub(crate) struct World {
     pub(crate) data: tempfile::TempDir,
     pub(crate) app: AppCredentials,
     keys: BTreeMap<&'static str, SigningKey>,
+    secrets: BTreeMap<&'static str, &'static str>,
     http: reqwest::Client,
+    args: Args,
     settings: Arc<Settings>,
     server: tokio::task::JoinHandle<()>,
+    process: Process,
+    /// What stands on the ledger's branch and is no part of the record, as the test expects.
+    pub(crate) findings: usize,
     skew: Arc<std::sync::atomic::AtomicI64>,
 }
 
@@ -69,6 +76,15 @@ pub(crate) async fn story_with(setup: Setup, tell: impl AsyncFnOnce(&mut World))
 
 fn fixed_key(name: &str) -> SigningKey {
     SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes())
+}
+
+/// The variables that give the bot its agents' shared secrets.
+fn variables(secrets: &BTreeMap<&'static str, &'static str>) -> BTreeMap<String, String> {
+    let variable = |(agent, secret): (&&str, &&str)| {
+        let name = agent.to_uppercase().replace('-', "_");
+        (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
+    };
+    secrets.iter().map(variable).collect()
 }
 
 fn openssh(key: &SigningKey) -> String {
@@ -125,6 +141,13 @@ impl World {
             keys: &public,
         };
         let mut files = policies(&facts).unwrap();
+        let agents = files.iter_mut().find(|file| file.path == "agents.yaml").unwrap();
+        for (agent, _) in &setup.secrets {
+            let key = format!("key: {{ ed25519: \"{}\" }}", openssh(&keys[agent]));
+            assert!(agents.text.contains(&key), "{}", agents.text);
+            agents.text = agents.text.replace(&key, "key: { hmac: {} }");
+        }
+        let secrets: BTreeMap<&'static str, &'static str> = setup.secrets.iter().copied().collect();
         for (path, from, to) in &setup.edits {
             let file = files.iter_mut().find(|file| file.path == *path).unwrap();
             assert!(file.text.contains(from), "{path} has no `{from}`");
@@ -179,7 +202,7 @@ impl World {
             .unwrap();
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
-        let (settings, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        let (args, genesis) = Self::init(&github, &app, data.path(), &files).await;
         github
             .protect(
                 REPO,
@@ -196,11 +219,12 @@ impl World {
             )
             .unwrap();
         let skew = Arc::new(std::sync::atomic::AtomicI64::new(0));
-        let settings = Arc::new(settings);
-        let bot = assemble(Arc::clone(&settings), Self::clock(&skew)).await.unwrap();
+        let settings = Arc::new(Settings::from(&args, variables(&secrets)).unwrap());
+        let process = Process::start();
+        let bot = process.assemble(&settings, &skew).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Self::serve(bot.clone(), listener);
+        let server = process.serve(bot.clone(), listener);
         github
             .set_webhook_url(app.id, &format!("http://{address}/webhooks/github"))
             .unwrap();
@@ -213,9 +237,13 @@ impl World {
             data,
             app,
             keys,
+            secrets,
             http: reqwest::Client::new(),
+            args,
             settings,
             server,
+            process,
+            findings: 0,
             skew,
         };
         world.settle().await;
@@ -227,7 +255,7 @@ impl World {
         app: &AppCredentials,
         data: &Path,
         files: &[SourceFile],
-    ) -> (Settings, Digest) {
+    ) -> (Args, Digest) {
         let secrets = data.join("secrets");
         std::fs::create_dir_all(&secrets).unwrap();
         let (gate, executor) = (Signer::generate().unwrap(), Signer::generate().unwrap());
@@ -286,7 +314,7 @@ impl World {
             group_within: Some("1s".parse().unwrap()),
             ..Args::default()
         };
-        (Settings::from(&args, BTreeMap::new()).unwrap(), begun.genesis)
+        (args, begun.genesis)
     }
 
     fn clock(skew: &Arc<std::sync::atomic::AtomicI64>) -> Clock {
@@ -294,25 +322,54 @@ impl World {
         Arc::new(move || Timestamp::from_millis(now() + skew.load(std::sync::atomic::Ordering::SeqCst)))
     }
 
-    fn serve(bot: Bot, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
-        bot.start_workers();
-        tokio::spawn(async move { axum::serve(listener, router(bot, None)).await.unwrap() })
-    }
-
-    /// Stops the bot's process as a crash would, and starts another one on the same data.
+    /// Stops the bot's process in good order, and starts another one on the same data.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
-        let bot = assemble(Arc::clone(&self.settings), Self::clock(&self.skew))
-            .await
-            .unwrap();
+        self.crash();
+        self.start().await.unwrap();
+    }
+
+    /// Kills the bot's process where it stands. What it had on its way to GitHub or a target may still arrive.
+    pub(crate) fn crash(&mut self) {
+        self.server.abort();
+        self.process.kill();
+        self.bot.queue().close();
+        // The dead process's lock dies with it; here it would live as long as the last handle.
+        let (data, dead) = (self.data.path().join("bot"), self.data.path().join(fresh()));
+        std::fs::rename(&data, &dead).unwrap();
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .arg(&dead)
+            .arg(&data)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+
+    /// Starts a process on the data of one that is gone.
+    pub(crate) async fn start(&mut self) -> Result<(), AssembleError> {
+        self.process = Process::start();
+        let bot = self.process.assemble(&self.settings, &self.skew).await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = listener.local_addr().unwrap();
-        self.server = Self::serve(bot.clone(), listener);
+        self.server = self.process.serve(bot.clone(), listener);
         self.bot = bot;
         self.github
             .set_webhook_url(self.app.id, &format!("http://{}/webhooks/github", self.address))
             .unwrap();
         self.settle().await;
+        Ok(())
+    }
+
+    /// A second bot with the same keys and data of its own; GitHub tells it nothing, so it works when it sweeps.
+    pub(crate) async fn second(&self) -> Bot {
+        let args = Args {
+            data_dir: Some(self.data.path().join("second")),
+            ..self.args.clone()
+        };
+        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
+        let bot = self.process.assemble(&settings, &self.skew).await.unwrap();
+        self.process.work(&bot);
+        bot
     }
 
     async fn stop(&mut self) {
@@ -326,6 +383,18 @@ impl World {
     pub(crate) fn later(&self, span: Duration) {
         let millis = i64::try_from(span.as_millis()).unwrap();
         self.skew.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Moves the bot's clock and GitHub's together.
+    pub(crate) fn both_later(&self, span: Duration) {
+        self.later(span);
+        self.github.clock().advance(span.try_into().unwrap());
+    }
+
+    /// One sweep, and everything it brings about.
+    pub(crate) async fn sweep(&mut self) {
+        self.bot.sweep().await;
+        self.settle().await;
     }
 
     /// Waits until nothing is on its way: no webhook, no look, no task.
@@ -349,7 +418,9 @@ impl World {
     /// An agent's request, signed, as JSON.
     pub(crate) fn request(&self, agent: &str, body: Value) -> Value {
         let mut request: Request = serde_json::from_value(with_nonce(body)).unwrap();
-        request.sign(&self.keys[agent]).unwrap();
+        if !self.secrets.contains_key(agent) {
+            request.sign(&self.keys[agent]).unwrap();
+        }
         serde_json::to_value(request).unwrap()
     }
 
@@ -362,32 +433,108 @@ impl World {
         kind: &str,
         body: &[u8],
     ) -> (u16, Value) {
+        let mut headers = self.signed(agent, method, path, body);
+        headers.push(("content-type".to_owned(), kind.to_owned()));
+        self.raw(method, path, &headers, body.to_vec()).await
+    }
+
+    /// The headers that prove a request to be an agent's, made now.
+    pub(crate) fn signed(&self, agent: &str, method: &str, path: &str, body: &[u8]) -> Vec<(String, String)> {
         let nonce: Nonce = fresh().parse().unwrap();
-        let skew = self.skew.load(std::sync::atomic::Ordering::SeqCst);
-        let timestamp = Timestamp::from_millis(now() + skew);
+        self.signed_at(agent, method, path, body, self.time(), &nonce)
+    }
+
+    /// The headers that prove a request to be an agent's.
+    pub(crate) fn signed_at(
+        &self,
+        agent: &str,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        timestamp: Timestamp,
+        nonce: &Nonce,
+    ) -> Vec<(String, String)> {
         let signed = Signed {
             method,
             path,
             timestamp,
-            nonce: &nonce,
+            nonce,
             body,
         };
-        let signature = signed.sign(&self.keys[agent]);
-        let answer = self
+        let signature = match self.secrets.get(agent) {
+            Some(secret) => signed.mac(secret.as_bytes()).unwrap(),
+            None => signed.sign(&self.keys[agent]),
+        };
+        let headers = [
+            (AGENT, agent.to_owned()),
+            (TIMESTAMP, timestamp.to_string()),
+            (NONCE, nonce.as_str().to_owned()),
+            (SIGNATURE, signature),
+        ];
+        headers.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    /// The bot's clock.
+    pub(crate) fn time(&self) -> Timestamp {
+        Timestamp::from_millis(now() + self.skew.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    /// Sends anything to the bot; status and answer.
+    pub(crate) async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> (u16, Value) {
+        let mut request = self
             .http
             .request(method.parse().unwrap(), format!("http://{}{path}", self.address))
-            .header(AGENT, agent)
-            .header(TIMESTAMP, timestamp.to_string())
-            .header(NONCE, nonce.as_str())
-            .header(SIGNATURE, signature)
-            .header("content-type", kind)
-            .body(body.to_vec())
-            .send()
-            .await
-            .unwrap();
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Everything that a request without effect leaves as it was: every ref of the repository, pull requests with their
+    /// comments, calls to GitHub that change something, claims, data keys and answers on the disk, and what the targets did.
+    pub(crate) fn still(&self) -> Still {
+        let refs = git(&self.github.git_dir(REPO).unwrap(), &["for-each-ref"]);
+        let pulls = self.github.pulls(REPO).unwrap().len();
+        let comments = (1..=pulls as u64)
+            .map(|pull| {
+                self.github
+                    .comments(REPO, pull)
+                    .map_or(0, |comments| comments.len())
+            })
+            .sum();
+        let writes = self
+            .github
+            .requests()
+            .into_iter()
+            .filter(|one| one.method != "GET" && !one.path.ends_with("/access_tokens"))
+            .map(|one| format!("{} {}", one.method, one.path))
+            .collect();
+        let mut files = Vec::new();
+        for room in ["outbox", "keys", "results"] {
+            let room = self.data.path().join("bot").join(room);
+            for entry in std::fs::read_dir(room).unwrap() {
+                files.push(entry.unwrap().path().display().to_string());
+            }
+        }
+        files.sort();
+        Still {
+            refs,
+            pulls,
+            comments,
+            writes,
+            files,
+            acted: self.acted(),
+        }
     }
 
     /// Proposes; status and answer.
@@ -476,6 +623,13 @@ impl World {
             .collect()
     }
 
+    /// The entries recorded about a proposal, in order.
+    pub(crate) fn about(&self, of: &Opened) -> Vec<Value> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry["proposal"] == json!(of.id));
+        entries
+    }
+
     /// Every entry of the ledger's branch, read with plain Git.
     pub(crate) fn entries(&self) -> Vec<Value> {
         let log = git(
@@ -508,6 +662,13 @@ impl World {
     pub(crate) async fn finish(mut self) {
         self.settle().await;
         self.stop().await;
+        for request in self.github.requests() {
+            if let Some(concluded) = request.request.get("conclusion") {
+                // INVARIANT i27: GitHub takes neutral and skipped for success.
+                let known = ["success", "failure", "action_required"].map(Value::from);
+                assert!(known.contains(concluded), "{request:?}");
+            }
+        }
         for target in [self.targets.bank(), self.targets.crm()] {
             let effects = target.effects();
             let mut keys: Vec<&str> = effects.iter().map(|effect| effect.key.as_str()).collect();
@@ -547,8 +708,65 @@ impl World {
             |_, _| {},
         )
         .unwrap();
-        assert!(report.findings.is_empty(), "{:#?}", report.findings);
+        assert_eq!(report.findings.len(), self.findings, "{:#?}", report.findings);
     }
+}
+
+/// What a process of the bot's runs in, so that it can be killed in the middle.
+struct Process(Option<tokio::runtime::Runtime>);
+
+impl Process {
+    fn start() -> Self {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self(Some(runtime.worker_threads(2).enable_all().build().unwrap()))
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().unwrap()
+    }
+
+    async fn assemble(
+        &self,
+        settings: &Arc<Settings>,
+        skew: &Arc<std::sync::atomic::AtomicI64>,
+    ) -> Result<Bot, AssembleError> {
+        let assembled = assemble(Arc::clone(settings), World::clock(skew));
+        self.runtime().spawn(assembled).await.unwrap()
+    }
+
+    fn work(&self, bot: &Bot) {
+        let _inside = self.runtime().enter();
+        bot.start_workers();
+    }
+
+    fn serve(&self, bot: Bot, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
+        self.work(&bot);
+        let serving = async move { axum::serve(listener, router(bot, None)).await.unwrap() };
+        self.runtime().spawn(serving)
+    }
+
+    fn kill(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What [`World::still`] saw.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Still {
+    refs: String,
+    pulls: usize,
+    comments: usize,
+    writes: Vec<String>,
+    files: Vec<String>,
+    acted: (usize, usize),
 }
 
 pub(crate) struct Opened {

@@ -96,7 +96,7 @@ async fn note(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), Fai
     let agent = "support-agent";
     let status = stage.propose(agent, a_note()).await?;
     proposed(tell, agent, &status);
-    ran(tell, &status, "no approval needed, not a minute lost");
+    ran(tell, &status, "no approval needed");
     played.crm.push(status.id);
     Ok(())
 }
@@ -178,6 +178,11 @@ async fn force_push(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(
     tell.line(Sign::Does, "approved", "by alice, for finance");
     let (path, text) = proposal_file(stage, status.id)?;
     let dearer = text.replace("86400", "8640000");
+    if dearer == text {
+        return Err(Failure::new(
+            "the proposal does not name the amount that the demo changes",
+        ));
+    }
     let branch = branch_of(status.id);
     let push = || {
         let files = [(path.as_str(), dearer.as_str())];

@@ -61,8 +61,9 @@ mod tests {
 
     #[test]
     fn nothing_runs() {
-        let html =
-            markdown("x <script>alert(1)</script> [x](javascript:alert(1)) <b>hi</b>\n\n|a|b|\n|-|-|\n|1|2|\n");
+        let html = markdown(
+            "x <script>alert(1)</script> [x](javascript:alert(1)) <b>hi</b>\n\n|a|b|\n|-|-|\n|1|2|\n",
+        );
         assert!(!html.contains("<script"), "{html}");
         assert!(!html.contains("javascript:"), "{html}");
         assert!(!html.contains("<b>"), "{html}");

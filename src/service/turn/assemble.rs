@@ -102,7 +102,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         settings,
     });
     let policy = bot
-        .in_force()
+        .policy_known()
         .await
         .map_err(|error| AssembleError::Policy(error.to_string()))?;
     for agent in policy.agents() {

@@ -8,6 +8,7 @@ use crate::{
         gate::{Rule, Standing, decide},
         ids::ProposalId,
         policy::Policy,
+        sealed::DataKey,
         warrant::{Claimed, Warrant, plan},
     },
     execute::{self, Ending, Ran, Tools, Unfit},
@@ -25,7 +26,8 @@ impl Bot {
         let seeing = self.see_case(&case, policy, opened.pull).await?;
         let decision = decide(&case, seeing.observation(), policy);
         let against: Vec<_> = decision.against().cloned().collect();
-        if against.iter().any(|one| one.standing == Standing::Errored) {
+        let late = against.iter().any(|one| one.rule == Rule::ExecuteWithin);
+        if !late && against.iter().any(|one| one.standing == Standing::Errored) {
             return Err(NotNow::because(
                 "something can't be read right before the act; it is looked at again",
             ));
@@ -82,6 +84,13 @@ impl Bot {
                 return self.display(id, policy).await;
             }
         };
+        // Nothing that can fail stands between the claim and the act.
+        let key = self.store().keys().get(id)?;
+        if key.is_none() && !case.proposal.sealed.is_empty() {
+            tracing::warn!(proposal = %id, "the key of its sealed values is not on this machine; another has to run it");
+            return self.display(id, policy).await;
+        }
+        let _acting = self.acting(id);
         let started = plan.started(self.instance().clone(), now);
         let recorded = self.record(vec![observed, started]).await?;
         let started = recorded
@@ -89,32 +98,39 @@ impl Bot {
             .ok_or_else(|| NotNow::because("the ledger did not say what it recorded"))?;
         let claimed = plan.claim(started, self.instance()).map_err(NotNow::internal)?;
         metrics::counter!("countersign_started_total").increment(1);
-        if let Err(error) = self.display(id, policy).await {
-            tracing::warn!(proposal = %id, %error, "started; the pull request does not show it yet");
-        }
-        let ran = self.act(&case, policy, claimed).await?;
-        let event = self.ending(&case, ran)?;
-        self.append_surely(vec![Draft::about(&case, Role::Executor, event, self.now())])
-            .await?;
+        // The act has a deadline, and a slow GitHub must not use it up.
+        let (ended, ()) = tokio::join!(
+            async {
+                let ran = self.act(policy, key.as_ref(), claimed).await;
+                let event = self.ending(&case, ran);
+                self.append_surely(vec![Draft::about(&case, Role::Executor, event, self.now())])
+                    .await
+            },
+            async {
+                if let Err(error) = self.display(id, policy).await {
+                    tracing::warn!(proposal = %id, %error, "started; the pull request does not show it yet");
+                }
+            }
+        );
+        ended?;
         self.display(id, policy).await
     }
 
     /// Runs a claimed plan with this machine's key of the proposal's sealed values.
-    pub(super) async fn act(&self, case: &Case, policy: &Policy, claimed: Claimed) -> Result<Ran, NotNow> {
-        let key = self.store().keys().get(case.proposal.id)?;
+    pub(super) async fn act(&self, policy: &Policy, key: Option<&DataKey>, claimed: Claimed) -> Ran {
         let clock = self.clock();
         let tools = Tools {
             client: self.client(),
             policy,
-            key: key.as_ref(),
+            key,
             clock: &*clock,
             frozen: &|| false,
         };
-        Ok(execute::run(claimed, &tools).await)
+        execute::run(claimed, &tools).await
     }
 
     /// Keeps the target's answers where they can be erased, and says how it ended.
-    pub(super) fn ending(&self, case: &Case, ran: Ran) -> Result<Event, NotNow> {
+    pub(super) fn ending(&self, case: &Case, ran: Ran) -> Event {
         let instance = self.instance().clone();
         let (ending, steps, answers) = ran.into_parts();
         for answer in &answers {
@@ -126,7 +142,7 @@ impl Bot {
                 tracing::error!(proposal = %case.proposal.id, %error, "the target's answer could not be kept");
             }
         }
-        Ok(match ending {
+        match ending {
             Ending::Settled(outcome) => Event::Finished(Finished {
                 instance,
                 outcome,
@@ -137,7 +153,7 @@ impl Bot {
                 reason,
                 steps,
             }),
-        })
+        }
     }
 
     /// Whether the executor would be able to act now; asked before every merge. INVARIANT i15.
@@ -174,7 +190,7 @@ impl Bot {
         }
     }
 
-    /// Settles what an earlier process of this machine had begun and never ended: nobody can tell. INVARIANT i21.
+    /// Settles what was begun and will never be ended by who began it: nobody can tell what became of it. INVARIANT i21.
     pub(super) async fn recover(&self) -> Result<(), NotNow> {
         let mine = self.instance();
         let begun: Vec<Case> = self.ledger().read(|book| {
@@ -184,11 +200,15 @@ impl Bot {
                 .collect()
         });
         let now = self.now();
+        let mut failed = None;
         for case in begun {
             let Some(started) = &case.started else { continue };
-            if started.instance == *mine
-                || (!self.is_of_this_machine(&started.instance) && now < started.deadline)
-            {
+            let goes_on = if started.instance == *mine {
+                self.acts_on(case.proposal.id)
+            } else {
+                !self.is_of_this_machine(&started.instance) && now < started.deadline
+            };
+            if goes_on {
                 continue;
             }
             let reason = "the executor stopped after it had started and before it recorded an end".to_owned();
@@ -197,11 +217,12 @@ impl Bot {
                 reason,
                 steps: Vec::new(),
             });
-            self.append(vec![Draft::about(&case, Role::Executor, event, now)])
-                .await?;
-            let policy = self.policy_known().await?;
-            self.display(case.proposal.id, &policy).await?;
+            let draft = Draft::about(&case, Role::Executor, event, now);
+            match self.append(vec![draft]).await {
+                Ok(()) => self.queue_of(&case),
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         request::Request,
         source::{SourceFile, read_yaml},
     },
-    github::PullBrief,
+    github::{self, PullBrief},
     render,
     service::turn::View,
 };
@@ -21,7 +21,11 @@ const FILE: &str = "proposal.yaml";
 impl Bot {
     /// Looks at a pull request that is not the bot's.
     pub(super) async fn inbox(&self, number: PullNumber) -> Result<(), NotNow> {
-        let pull = self.github().pull(number).await?;
+        let pull = match self.github().pull(number).await {
+            Ok(pull) => pull,
+            Err(github::Error::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         if !pull.open {
             return Ok(());
         }
@@ -42,7 +46,7 @@ impl Bot {
             .map_err(|error| FieldError::new("", format!("not UTF-8 at byte {}", error.valid_up_to())))
             .and_then(|text| {
                 read_yaml::<Request>(&SourceFile::new(FILE, text))
-                    .map_err(|error| FieldError::new("", error.to_string()))
+                    .map_err(|error| FieldError::new(error.pointer(), error.to_string()))
             });
         let request = match read {
             Ok(request) => request,

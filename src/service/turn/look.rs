@@ -6,6 +6,7 @@ use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         case::{Case, Life},
+        due::due,
         entry::{Denied, Draft, Event, Incident, Merged, Observed, Refusal, Role, VoidReason, Voided, When},
         gate::{Decision, Rule, Standing, Verdict, decide},
         ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
@@ -33,7 +34,9 @@ impl Bot {
         };
         let policy = self.policy_known().await?;
         let Some(case) = self.case(id) else {
-            return self.look_at_ended(id, pull, &policy).await;
+            self.look_at_ended(id, pull, &policy).await?;
+            self.shown(id);
+            return Ok(());
         };
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
@@ -56,6 +59,9 @@ impl Bot {
                     if let Some(because) = self.void(&case, pull) {
                         let mover = told.iter().rev().find_map(Told::mover);
                         self.void_case(&case, pull, because, mover, &policy).await?;
+                    } else {
+                        // Only now: a merge in time that nobody told of is no silence. INVARIANT i12.
+                        self.append(due(&case, &policy, self.now())).await?;
                     }
                 }
             }
@@ -350,6 +356,7 @@ impl Bot {
             }),
         };
         let logins = logins(policy);
+        let mut unasked = None;
         for effect in effects {
             if let Effect::Merge(head) = effect {
                 if decision.verdict() != Verdict::Open || !self.preflight(case, policy).await? {
@@ -357,7 +364,15 @@ impl Bot {
                 }
                 tracing::info!(proposal = %case.proposal.id, head = %head.short(), "merging through the open gate");
             }
-            match self.github().apply(want.pull, &effect, &texts, &logins).await? {
+            let applied = match self.github().apply(want.pull, &effect, &texts, &logins).await {
+                // Whom GitHub would not ask may still answer: the check tells what is missing all the same.
+                Err(error) if matches!(effect, Effect::Ask(_)) => {
+                    unasked = Some(error);
+                    continue;
+                }
+                applied => applied?,
+            };
+            match applied {
                 Applied::Done => {}
                 Applied::Merged { .. } | Applied::HeadMoved => {
                     self.queue().say(want.pull, []);
@@ -371,7 +386,10 @@ impl Bot {
                 }
             }
         }
-        Ok(())
+        match unasked {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -76,6 +76,13 @@ impl Bot {
             Warrant::unreviewed(open, Arc::clone(&proposal)).map_err(|error| shut(error.to_string()))?;
         let planned = plan(warrant, policy).map_err(|error| shut(error.to_string()))?;
         let started = planned.started(self.instance().clone(), now);
+        // Nothing that can fail stands between the claim and the act.
+        let key = self
+            .store()
+            .keys()
+            .get(proposal.id)
+            .map_err(|error| shut(error.to_string()))?;
+        let _acting = self.acting(proposal.id);
         let claim = self
             .store()
             .outbox()
@@ -87,19 +94,18 @@ impl Bot {
         let claimed = planned
             .claim_low(claim.row(), self.instance(), now)
             .map_err(|error| shut(error.to_string()))?;
-        let ran = self
-            .act(&case, policy, claimed)
-            .await
-            .map_err(|error| shut(error.to_string()))?;
-        let ended = match self.ending(&case, ran).map_err(|error| shut(error.to_string()))? {
-            Event::Unknown(unknown) => Ended::Unknown(unknown),
-            Event::Finished(finished) => Ended::Finished(finished),
-            _ => return Err(shut("the execution ended in no known way".to_owned())),
+        let ran = self.act(policy, key.as_ref(), claimed).await;
+        let ended = match self.ending(&case, ran) {
+            Event::Unknown(unknown) => Some(Ended::Unknown(unknown)),
+            Event::Finished(finished) => Some(Ended::Finished(finished)),
+            _ => None,
         };
-        self.store()
-            .outbox()
-            .finish(claim.name(), &ended)
-            .map_err(|error| shut(error.to_string()))?;
+        // From here on it acted: whatever fails now, nobody is told that nothing was executed.
+        let noted = ended.map(|ended| self.store().outbox().finish(claim.name(), &ended));
+        if let Some(Err(error)) = noted {
+            tracing::error!(proposal = %proposal.id, %error, "ran, and its end can't be kept; it becomes unknown");
+            return Ok(());
+        }
         let bot = self.clone();
         self.recording().spawn(async move {
             if let Err(error) = bot.record_rows().await {
@@ -133,6 +139,12 @@ impl Bot {
                     // Another task of this process was faster.
                     Err(NotNow::Ledger(AppendError::Refused(_)))
                         if self.ledger().read(|book| book.closed(id).is_some()) => {}
+                    // One that the ledger will not have must not keep the others from it.
+                    Err(NotNow::Ledger(error @ AppendError::Refused(_))) => {
+                        tracing::error!(proposal = %id, %error, "ran, and the ledger refuses to hold it");
+                        metrics::counter!("countersign_unrecorded_total").increment(1);
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -141,11 +153,12 @@ impl Bot {
         Ok(())
     }
 
-    /// What an earlier process had claimed: without an end nobody can tell; with one it is recorded. INVARIANT i21.
+    /// What was claimed and is not acted on any more: without an end nobody can tell; with one it is recorded. INVARIANT i21.
     pub(super) async fn recover_low(&self) -> Result<(), NotNow> {
         for row in self.store().outbox().rows()? {
             let instance = &row.started().instance;
-            if row.ended().is_none() && instance != self.instance() {
+            let goes_on = instance == self.instance() && self.acts_on(row.received().proposal.id);
+            if row.ended().is_none() && !goes_on {
                 let reason =
                     "the executor stopped after it had claimed and before it noted an end".to_owned();
                 let unknown = Unknown {

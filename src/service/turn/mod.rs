@@ -1,5 +1,6 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
+mod again;
 mod assemble;
 mod execute;
 mod inbox;
@@ -11,7 +12,10 @@ mod record;
 mod status;
 mod told;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -29,7 +33,7 @@ use crate::{
         case::Case,
         due::due,
         entry::Draft,
-        ids::{AgentName, Digest, InstanceId, ProposalId, PullNumber, Timestamp},
+        ids::{AgentName, BranchName, Digest, InstanceId, ProposalId, PullNumber, Timestamp},
         observation::Seen,
         policy::{Policy, Tier, compile, policy_digest},
     },
@@ -38,6 +42,9 @@ use crate::{
     settings::Settings,
     store::Store,
 };
+
+/// Ended proposals that one sweep looks at because this process did not see their pull requests show the end.
+const UNSHOWN: usize = 16;
 
 /// Gives the time; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -75,6 +82,9 @@ struct Inner {
     queue: Queue<PullNumber, Told>,
     tasks: super::tasks::Tasks,
     recording: super::tasks::Tasks,
+    acting: Mutex<BTreeSet<ProposalId>>,
+    shown: Mutex<BTreeSet<ProposalId>>,
+    arrivals: again::Arrivals,
 }
 
 impl std::fmt::Debug for Parts {
@@ -129,7 +139,7 @@ impl NotNow {
     fn internal(error: impl std::fmt::Display) -> Self {
         Self::Other(error.to_string())
     }
-    fn into_problem(self) -> Problem {
+    pub(super) fn into_problem(self) -> Problem {
         match self {
             Self::Ledger(AppendError::Refused(StageError::Illegal(illegal))) => match illegal {
                 Illegal::Pending { .. } => Problem::too_many(illegal.to_string()),
@@ -151,6 +161,9 @@ impl Bot {
             queue: Queue::default(),
             tasks: super::tasks::Tasks::default(),
             recording: super::tasks::Tasks::default(),
+            acting: Mutex::default(),
+            shown: Mutex::default(),
+            arrivals: again::Arrivals::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -192,9 +205,12 @@ impl Bot {
     pub fn ledger_size(&self) -> u64 {
         self.ledger().read(|book| book.size())
     }
-    /// Finishes what the ledger's writer has begun, and lets go of it.
+    /// Finishes what the ledger's writer has begun, and lets go of it and of the data directory.
     pub async fn close(&self) {
         self.ledger().close().await;
+        if let Err(error) = self.store().release() {
+            tracing::warn!(%error, "the data directory stays locked until the process ends");
+        }
     }
     /// Pull requests to look at.
     pub fn queue(&self) -> &Queue<PullNumber, Told> {
@@ -301,7 +317,7 @@ impl Bot {
     }
 
     /// The policy in force, whatever the base branch holds now.
-    async fn policy_known(&self) -> Result<Arc<Policy>, NotNow> {
+    pub(super) async fn policy_known(&self) -> Result<Arc<Policy>, NotNow> {
         let active = self.ledger().read(|book| book.policy());
         if let Some(known) = self.known().filter(|known| known.digest() == active) {
             return Ok(known);
@@ -372,32 +388,119 @@ impl Bot {
         }
     }
 
-    /// What a sweep does before it looks at every pull request.
+    /// A branch moved: the base may hold another policy, a proposal's branch must not move, and the ledger moves with
+    /// every entry that this process itself records. INVARIANT i31.
+    pub(super) fn pushed(&self, branch: &BranchName) {
+        if self.ledger().read(|book| book.genesis().base == *branch) {
+            return self.look_at_all();
+        }
+        let pull = self.ledger().read(|book| {
+            let opened = book.cases().filter_map(|(_, case)| case.opened.as_ref());
+            let mut pulls = opened.filter(|opened| opened.branch == *branch);
+            pulls.next().map(|opened| opened.pull)
+        });
+        if let Some(pull) = pull {
+            self.queue().say(pull, []);
+        }
+    }
+
+    /// What a sweep does before it looks at every pull request. One thing that can't be done now keeps no other from
+    /// being done.
     pub(super) async fn catch_up(&self) -> Result<(), NotNow> {
         self.ledger().refresh().await?;
-        self.recover_low().await?;
-        self.recover().await?;
+        let mut failed = self.recover_low().await.err();
+        failed = self.recover().await.err().or(failed);
+        failed = self.unopened().await.err().or(failed);
+        self.look_at_unshown();
+        failed = self.look_at_others().await.err().or(failed);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Lets what was received expire, or opens it.
+    async fn unopened(&self) -> Result<(), NotNow> {
         let policy = self.policy_known().await?;
-        let cases: Vec<Case> = self
-            .ledger()
-            .read(|book| book.cases().map(|(_, case)| case.clone()).collect());
+        let cases: Vec<Case> = self.ledger().read(|book| {
+            let all = book.cases().map(|(_, case)| case);
+            all.filter(|case| case.opened.is_none() && case.tier() > Tier::Low)
+                .cloned()
+                .collect()
+        });
+        let mut failed = None;
         for case in cases {
             let drafts = due(&case, &policy, self.now());
-            if !drafts.is_empty() {
-                self.append(drafts).await?;
-                self.display(case.proposal.id, &policy).await?;
-            }
-            if case.opened.is_none() && case.tier() > Tier::Low {
-                self.open(case.proposal.id).await?;
+            let done = if drafts.is_empty() {
+                self.open(case.proposal.id).await
+            } else {
+                self.append(drafts).await
+            };
+            if let Err(error) = done {
+                tracing::warn!(proposal = %case.proposal.id, %error, "received, not opened yet; the next sweep tries again");
+                failed = Some(error);
             }
         }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Looks at open pull requests that are not, or not any more, of an open proposal.
+    async fn look_at_others(&self) -> Result<(), NotNow> {
         for pull in self.github().open_pulls().await? {
-            let known = self.ledger().read(|book| book.by_pull(pull.number));
-            let ended = known.is_some_and(|id| self.ledger().read(|book| book.closed(id).is_some()));
-            if known.is_none() || ended {
+            let open = self.ledger().read(|book| {
+                book.by_pull(pull.number)
+                    .is_some_and(|id| book.case(id).is_some())
+            });
+            if !open {
                 self.queue().say(pull.number, []);
             }
         }
         Ok(())
+    }
+
+    /// Looks at proposals that ended and whose pull request this process never saw to show it.
+    fn look_at_unshown(&self) {
+        let mut shown = self.inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ledger().read(|book| {
+            shown.retain(|id| book.recent(*id).is_some());
+            let unshown = book
+                .recently_ended()
+                .filter(|case| !shown.contains(&case.proposal.id));
+            let pulls = unshown.filter_map(|case| case.opened.as_ref());
+            for opened in pulls.take(UNSHOWN) {
+                self.queue().say(opened.pull, []);
+            }
+        });
+    }
+
+    /// An ended proposal's pull request shows how it ended.
+    fn shown(&self, id: ProposalId) {
+        let mut shown = self.inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.insert(id);
+    }
+
+    /// Says that this process acts on a proposal, until the guard is dropped.
+    fn acting(&self, id: ProposalId) -> Acting {
+        let mut acting = self.inner.acting.lock().unwrap_or_else(PoisonError::into_inner);
+        acting.insert(id);
+        Acting {
+            bot: self.clone(),
+            id,
+        }
+    }
+
+    fn acts_on(&self, id: ProposalId) -> bool {
+        let acting = self.inner.acting.lock();
+        acting.unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+}
+
+/// This process acts on a proposal as long as this lives; what it began and left without it is not known.
+struct Acting {
+    bot: Bot,
+    id: ProposalId,
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        let acting = self.bot.inner.acting.lock();
+        acting.unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

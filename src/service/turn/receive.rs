@@ -3,7 +3,7 @@
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Bot, NotNow};
+use super::{Bot, NotNow, again::Before};
 use crate::{
     domain::{
         assess::{Assessment, assess},
@@ -18,8 +18,7 @@ use crate::{
     },
     execute::{self, ObserveError},
     render,
-    service::problem::Problem,
-    store::Row,
+    service::{problem::Problem, turn::View},
 };
 
 /// What became of a request.
@@ -77,8 +76,11 @@ impl Bot {
         via: Via,
     ) -> Result<Receipt, Problem> {
         let policy = self.in_force().await?;
-        if let Some(id) = self.repeated(&request, agent) {
-            return self.same_request(id, &request);
+        let _alone = self.alone(agent, &request).await;
+        match self.before(agent, &request)? {
+            Before::Nothing => {}
+            Before::Proposal(id) => return self.same_request(id, &request),
+            Before::Nonce => return Err(nonce_used()),
         }
         let made = self.make(request, agent, seen, &policy).await?;
         let Made {
@@ -130,6 +132,9 @@ impl Bot {
         seen: Attestation,
     ) -> Result<Preview, Problem> {
         let policy = self.in_force().await?;
+        if self.before(agent, &request)? == Before::Nonce {
+            return Err(nonce_used());
+        }
         let Made {
             proposal, assessment, ..
         } = self.make(request, agent, seen, &policy).await?;
@@ -164,36 +169,6 @@ impl Bot {
         })
     }
 
-    fn repeated(&self, request: &Request, agent: &AgentName) -> Option<ProposalId> {
-        let nonce = || request.nonce.as_str().parse().ok();
-        let key = request.idempotency_key.clone().or_else(nonce)?;
-        let recorded = self.ledger().read(|book| book.request(agent, &key));
-        recorded.or_else(|| {
-            let of_agent = |row: &Row| {
-                let proposal = &row.received().proposal;
-                proposal.binding.agent == *agent && proposal.idempotency_key == key
-            };
-            let rows = self.store().outbox().rows().ok()?;
-            rows.iter()
-                .find(|row| of_agent(row))
-                .map(|row| row.received().proposal.id)
-        })
-    }
-
-    /// The same idempotency key must mean the same request.
-    fn same_request(&self, id: ProposalId, request: &Request) -> Result<Receipt, Problem> {
-        let known = self.ledger().read(|book| {
-            let open = book.case(id).map(|case| case.proposal.binding.operation.clone());
-            open.or_else(|| book.closed(id).map(|closed| closed.operation.clone()))
-        });
-        match known {
-            Some(operation) if operation != request.operation => Err(Problem::conflict(format!(
-                "the idempotency key was used for `{operation}` by proposal {id}; send another key for another request"
-            ))),
-            Some(_) | None => Ok(Receipt { id, repeated: true }),
-        }
-    }
-
     /// Checks a request and makes its proposal, recording nothing.
     async fn make(
         &self,
@@ -206,12 +181,24 @@ impl Bot {
         let known = policy
             .agent(agent)
             .ok_or_else(|| Problem::unauthorised("the agent is not in agents.yaml"))?;
-        if self.ledger().read(|book| book.nonce_used(agent, &request.nonce)) {
-            let error = FieldError::new("/nonce", "was used before by this agent; send a new one");
-            return Err(Problem::fields(vec![error]));
+        let proof = prove(&request, known, seen);
+        if let Some(id) = request.supersedes
+            && self.status(id, &View::Agent(agent)).is_err()
+        {
+            let message =
+                format!("agent `{agent}` has no proposal {id}; send the id of one of its own, or none");
+            return Err(Problem::fields(vec![FieldError::new("/supersedes", message)]));
         }
-        let proof = prove(&request, known, seen).map_err(|error| Problem::fields(vec![error]))?;
-        let fitting = fit(request, known, policy, now).map_err(Problem::fields)?;
+        // What can't be signed at all is named by its field instead.
+        let signable = request.signed_bytes().is_ok();
+        let (fitting, proof) = match (fit(request, known, policy, now), proof) {
+            (Ok(fitting), Ok(proof)) => (fitting, proof),
+            (Ok(_), Err(error)) => return Err(Problem::fields(vec![error])),
+            (Err(mut errors), proof) => {
+                errors.extend(proof.err().filter(|_| signable));
+                return Err(Problem::fields(errors));
+            }
+        };
         self.arrive(fitting, proof, policy, now).await
     }
 
@@ -269,6 +256,11 @@ impl Bot {
             key,
         })
     }
+}
+
+fn nonce_used() -> Problem {
+    let error = FieldError::new("/nonce", "was used before by this agent; send a new one");
+    Problem::fields(vec![error])
 }
 
 /// A target that does not know what is asked for is the agent's mistake; anything else may pass.

@@ -3,8 +3,8 @@
 use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
-        case::{Case, RecordedReview},
-        entry::{Assurance, Draft, Event, Found, Reviewed, Role},
+        case::{Case, Life, RecordedReview},
+        entry::{Assurance, Draft, Event, Found, Opened, Reviewed, Role},
         gate::{Rule, decide, teams},
         ids::{Digest, ProposalId, PullNumber, Sha, TeamName, Timestamp},
         observation::{LiveReview, Pull, ReviewState},
@@ -65,11 +65,15 @@ impl Bot {
         seeing: &Seeing,
         told: &[Told],
     ) -> Result<(), NotNow> {
-        let mut case = case.clone();
+        let (Some(opened), Life::Open) = (&case.opened, case.life) else {
+            // Whatever is said later is seen live, and needs no record to count against the act.
+            return Ok(());
+        };
+        let (opened, mut case) = (opened.clone(), case.clone());
         let pull = seeing.pull();
         let mut drafts = Vec::new();
         for event in told.iter().filter_map(Told::review) {
-            drafts.extend(self.review_draft(&mut case, policy, seeing, Heard::told(event)));
+            drafts.extend(self.review_draft(&mut case, policy, seeing, Heard::told(event, &opened)));
         }
         let live = seeing
             .observation()
@@ -79,12 +83,13 @@ impl Bot {
             .unwrap_or_default();
         let unheard: Vec<&LiveReview> = live
             .iter()
+            .filter(|review| review.state != ReviewState::Commented)
             .filter(|review| !case.reviews.iter().any(|known| same(known, review)))
             .collect();
-        if let (Some(opened), false) = (&case.opened, unheard.is_empty()) {
+        if !unheard.is_empty() {
             let head_changed_at = self.github().head_changed_at(&opened.branch).await?;
             for review in unheard {
-                let heard = Heard::found(review, pull, head_changed_at);
+                let heard = Heard::found(review, pull, head_changed_at, &opened);
                 drafts.extend(self.review_draft(&mut case, policy, seeing, heard));
             }
         }
@@ -96,21 +101,21 @@ impl Bot {
     }
 
     fn review_draft(&self, case: &mut Case, policy: &Policy, seeing: &Seeing, heard: Heard) -> Option<Draft> {
-        let known = case
-            .reviews
-            .iter()
-            .rev()
-            .find(|known| known.review.review == heard.review.review);
-        if known.is_some_and(|known| known.review.decision == heard.review.decision) {
+        let said = |known: &RecordedReview| {
+            known.review.review == heard.review.review && known.review.decision == heard.review.decision
+        };
+        let person = heard.review.account.and_then(|account| policy.person_of(account));
+        // Whoever may read may comment, and a stranger's comments must not fill the ledger.
+        let idle = person.is_none() && heard.review.decision == ReviewState::Commented;
+        if idle || case.reviews.iter().any(said) {
             return None;
         }
         let now = self.now();
-        let person = heard.review.account.and_then(|account| policy.person_of(account));
         let mut draft = Draft {
             person: person.map(|person| person.name().clone()),
             ..Draft::about(case, Role::Gate, Event::Reviewed(heard.review.clone()), now)
         };
-        draft.digests.presentation = Some(heard.presentation);
+        draft.digests.presentation = heard.presentation;
         let recorded = RecordedReview {
             at: now,
             digests: draft.digests.clone(),
@@ -136,11 +141,12 @@ impl Bot {
 /// A review and the text it was made on.
 struct Heard {
     review: Reviewed,
-    presentation: Digest,
+    /// None when the title beside the text was not the bot's: then it is not what was to be approved. INVARIANT i26.
+    presentation: Option<Digest>,
 }
 
 impl Heard {
-    fn told(event: &ReviewEvent) -> Self {
+    fn told(event: &ReviewEvent, opened: &Opened) -> Self {
         let found = Found::Event {
             delivery: event.delivery.clone(),
         };
@@ -159,11 +165,11 @@ impl Heard {
                 progress: None,
                 assurance: Assurance::GateAttested,
             },
-            presentation: event.body,
+            presentation: (event.title == opened.title).then_some(event.body),
         }
     }
 
-    fn found(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp) -> Self {
+    fn found(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp, opened: &Opened) -> Self {
         let commit: Option<Sha> = live.commit;
         Self {
             review: Reviewed {
@@ -180,7 +186,7 @@ impl Heard {
                 progress: None,
                 assurance: Assurance::GateAttested,
             },
-            presentation: pull.body,
+            presentation: (pull.title == opened.title).then_some(pull.body),
         }
     }
 }

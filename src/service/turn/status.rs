@@ -71,7 +71,10 @@ impl Bot {
             let row = self
                 .row(id)
                 .filter(|row| row.received().proposal.binding.agent == **agent);
-            return row.as_ref().map(of_row).ok_or_else(nobody);
+            // Without a row it may have been recorded just now: the ledger is asked again.
+            if let Some(row) = row {
+                return Ok(of_row(&row));
+            }
         }
         let page = |pull: PullNumber| self.github().page(pull);
         self.ledger().read(|book| {

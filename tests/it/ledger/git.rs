@@ -51,7 +51,7 @@ async fn git_finds_every_signature_good_with_the_trees_allowed_signers() {
     started: pay ACME Ltd 1 12,500.00 EUR, attempt 1
     executed: pay ACME Ltd 1 12,500.00 EUR
     received: pay ACME Ltd 2 12,500.00 EUR, from agent-2, low tier
-    executed: proposal 01M3250VZ80000000000000002
+    executed: proposal 01M3250WYG0000000000000002
     recorded 30 entries: 30 received
     ");
     let trailers = world.git(&[
