@@ -572,6 +572,8 @@ impl World {
         let pull = told["pull_request"]
             .as_u64()
             .unwrap_or_else(|| panic!("no pull request: {told:#}"));
+        // GitHub counts in seconds: what people do next comes visibly after the branch was made.
+        self.both_later(Duration::from_secs(2));
         Opened { id, pull, agent }
     }
 
