@@ -1,4 +1,8 @@
 //! What the operator decides: flags first, then `COUNTERSIGN_*` variables, then a file.
+#![allow(
+    rustdoc::bare_urls,
+    reason = "what documents an argument is also its help text on a terminal"
+)]
 
 mod file;
 mod secret;

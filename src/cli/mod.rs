@@ -4,6 +4,10 @@
     clippy::print_stderr,
     reason = "the command line is where the program speaks"
 )]
+#![allow(
+    rustdoc::bare_urls,
+    reason = "what documents an argument is also its help text on a terminal"
+)]
 
 pub mod audit;
 mod caller;

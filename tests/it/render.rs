@@ -65,7 +65,7 @@ fn i26_a_low_note() {
     - Proposed by support-agent, for which erin answers, at 2026-11-22 09:00 UTC
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - As the agent reports:
-      - model `claude-sonnet-4-5`
+      - model `example-model-2`
       - conversation `conv-81`
     - Proposal: `01M817QNM0000000000000001A`
     - Fingerprint of what is approved: `sha256:(action)`
@@ -246,7 +246,7 @@ fn i26_i29_a_high_payment() {
     - Proposed by payments-agent, for which carol answers, at 2026-11-22 09:00 UTC
     - Proof: **gate-attested**: the gate checked the agent's shared secret; nobody can check that again
     - As the agent reports:
-      - model `claude-sonnet-4-5`
+      - model `example-model-2`
       - tool call `call_77`
       - trace `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
     - Proposal: `01M817QNM0000000000000001A`

@@ -136,7 +136,7 @@ pub(crate) fn note(policy: &Policy) -> Proposal {
             "operation": "crm.note",
             "parameters": {"customer_id": "C-1042", "text": "Called back; the invoice was paid twice, refund promised."},
             "justification": "The customer asked to have the call on record.",
-            "provenance": {"gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.conversation.id": "conv-81"},
+            "provenance": {"gen_ai.request.model": "example-model-2", "gen_ai.conversation.id": "conv-81"},
         }),
         vec![],
     )
@@ -197,7 +197,7 @@ pub(crate) fn payment(policy: &Policy) -> Proposal {
             "justification": "Invoice INV-2041 is due on 30 November; the goods arrived complete on 14 November.",
             "rollback_plan": "Ask the bank for a recall within ten days.",
             "provenance": {
-                "gen_ai.request.model": "claude-sonnet-4-5",
+                "gen_ai.request.model": "example-model-2",
                 "gen_ai.tool.call.id": "call_77",
                 "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             },
