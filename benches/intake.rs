@@ -22,10 +22,7 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, http::StatusCode, routing::post};
-use countersign::{
-    github,
-    service::router::{WEBHOOK_LIMIT, router},
-};
+use countersign::{github, service::router};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
 use serde_json::json;
@@ -74,7 +71,7 @@ async fn main() {
                 "/webhooks/github",
                 post(|_: Bytes| async { StatusCode::ACCEPTED }),
             )
-            .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT)),
+            .layer(DefaultBodyLimit::max(25 * 1024 * 1024)),
     )
     .await;
     let (mut of_door, mut of_plain) = (Duration::MAX, Duration::MAX);

@@ -106,18 +106,26 @@ pub fn fit<'p>(
     let mut errors = Vec::new();
     let Some(action) = policy.action(&request.operation) else {
         let near = policy.nearest_action(request.operation.as_str());
-        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = near.map_or_else(
+            || {
+                format!(
+                    "; agent `{}` may propose {}",
+                    agent.name(),
+                    listed(agent.actions())
+                )
+            },
+            |near| format!("; did you mean `{near}`?"),
+        );
         let message = format!("the catalog has no action `{}`{hint}", request.operation);
         return Err(vec![FieldError::new("/operation", message)]);
     };
     if !agent.may_propose(&request.operation) {
-        let may: Vec<String> = agent.actions().iter().map(|name| format!("`{name}`")).collect();
         let message = format!(
             "agent `{}` may not propose it; it may propose {}",
             agent.name(),
-            may.join(", ")
+            listed(agent.actions())
         );
-        errors.push(FieldError::new("/operation", message));
+        return Err(vec![FieldError::new("/operation", message)]);
     }
     if request.sponsor != *agent.sponsor() {
         let message = format!(
@@ -161,12 +169,11 @@ pub fn fit<'p>(
     }
     for (index, exception) in request.exceptions.iter().enumerate() {
         if !action.checks().contains(&exception.check) {
-            let checks: Vec<String> = action.checks().iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "`{}` is no check of `{}`; its checks are {}",
                 exception.check,
                 request.operation,
-                checks.join(", ")
+                listed(action.checks())
             );
             errors.push(FieldError::new(format!("/exceptions/{index}/check"), message));
         }
@@ -209,6 +216,7 @@ pub fn fit<'p>(
         let mut place = at.clone();
         if let Err(error) = refuse_inexact(&parameters, &mut place) {
             errors.push(FieldError::new(place, error.to_string()));
+            continue;
         }
         if placeholders(&parameters) > 0 {
             let message =
@@ -230,6 +238,7 @@ pub fn fit<'p>(
         if wrong.is_empty()
             && let Err(error) = action.resource().path(&parameters)
         {
+            let at = format!("{at}{}", error.param().pointer());
             errors.push(FieldError::new(at, error.to_string()));
         }
         items.push(ClearItem {
@@ -249,6 +258,15 @@ pub fn fit<'p>(
         })
     } else {
         Err(errors)
+    }
+}
+
+fn listed(names: &[impl std::fmt::Display]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
     }
 }
 

@@ -72,7 +72,7 @@ pub struct RequestItem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Neither or both of the two ways to name parameters.
-    #[error("give either `parameters` (one item) or `items` (several), not {0}")]
+    #[error("give either `parameters` (one item) or `items` (several); {0} there")]
     Items(&'static str),
     /// No canonical form.
     #[error(transparent)]
@@ -92,15 +92,15 @@ impl Request {
     pub fn items(&self) -> Result<Vec<RequestItem>, RequestError> {
         match (&self.parameters, self.items.is_empty()) {
             (Some(parameters), true) => {
-                let id: ItemId = "1".parse().map_err(|_| RequestError::Items("neither"))?;
+                let id: ItemId = "1".parse().map_err(|_| RequestError::Items("none is"))?;
                 Ok(vec![RequestItem {
                     id,
                     parameters: parameters.clone(),
                 }])
             }
             (None, false) => Ok(self.items.clone()),
-            (None, true) => Err(RequestError::Items("neither")),
-            (Some(_), false) => Err(RequestError::Items("both")),
+            (None, true) => Err(RequestError::Items("none is")),
+            (Some(_), false) => Err(RequestError::Items("both are")),
         }
     }
 

@@ -101,10 +101,11 @@ impl Mark {
 /// Why a file can't be used, with the place where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SourceError {
-    file: String,
+    file: Box<str>,
     mark: Option<Mark>,
     message: String,
     help: Option<String>,
+    pointer: Box<str>,
 }
 
 impl SourceError {
@@ -115,6 +116,7 @@ impl SourceError {
             mark,
             message: message.into(),
             help: None,
+            pointer: Box::default(),
         }
     }
     /// The same error with its next step.
@@ -150,8 +152,16 @@ impl SourceError {
 
     /// A fault found in a tree, in this file.
     pub fn from_fault(file: &str, fault: Fault) -> Self {
+        let pointer = fault.pointer().into();
         let (mark, message, help) = fault.into_parts();
-        Self::new(file, mark, message).with_help(help)
+        Self {
+            pointer,
+            ..Self::new(file, mark, message).with_help(help)
+        }
+    }
+    /// JSON pointer (RFC 6901) to the field at fault; empty for the file as a whole, and for what can't be read at all.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
     }
 }
 

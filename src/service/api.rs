@@ -120,7 +120,7 @@ fn read_request(headers: &HeaderMap, body: &[u8]) -> Result<Request, Problem> {
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let file = SourceFile::new(if json { "proposal.json" } else { "proposal.yaml" }, text);
-    let mut request: Request = read_yaml(&file).map_err(|error| Problem::unreadable(error.to_string()))?;
+    let mut request: Request = read_yaml(&file).map_err(|error| Problem::unfit(&error))?;
     if let Some(header) = headers.get("idempotency-key") {
         let wrong = |message: String| Problem::fields(vec![FieldError::new("Idempotency-Key", message)]);
         let key: IdempotencyKey = header

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
-pub(super) const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
+pub const WEBHOOK_LIMIT: usize = 25 * 1024 * 1024;
 
 /// `POST /webhooks/github`
 pub(super) async fn webhook(

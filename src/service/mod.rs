@@ -12,6 +12,7 @@ pub mod tasks;
 pub mod turn;
 mod worker;
 
+pub use intake::WEBHOOK_LIMIT;
 pub use router::router;
 pub use server::{Server, Serving, Stopped};
 pub use turn::{

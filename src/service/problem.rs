@@ -7,7 +7,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::domain::receive::FieldError;
+use crate::domain::{receive::FieldError, source::SourceError};
+
+/// The most fields that one answer names.
+const MOST_ERRORS: usize = 100;
 
 /// One problem, as `application/problem+json`.
 #[derive(Debug, Serialize)]
@@ -36,11 +39,16 @@ impl Problem {
         }
     }
     /// Fields that are not as they must be.
-    pub fn fields(errors: Vec<FieldError>) -> Self {
+    pub fn fields(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] => format!("`{}`: {}", only.field, only.message),
+            many if many.len() > MOST_ERRORS => format!(
+                "{} fields are not as they must be; the first {MOST_ERRORS} are named",
+                many.len()
+            ),
             many => format!("{} fields are not as they must be", many.len()),
         };
+        errors.truncate(MOST_ERRORS);
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self {
             errors,
@@ -60,6 +68,14 @@ impl Problem {
             "the body can't be read",
             detail,
         )
+    }
+    /// The body can be read, and is no proposal: one field and its place.
+    pub fn unfit(error: &SourceError) -> Self {
+        let field = FieldError::new(error.pointer(), error.to_string());
+        Self {
+            errors: Vec::from_iter((!error.pointer().is_empty()).then_some(field)),
+            ..Self::unreadable(error.to_string())
+        }
     }
     /// The body is larger than its route takes, or broke off.
     pub fn body(rejection: &BytesRejection, limit: usize) -> Self {

@@ -142,7 +142,52 @@ async fn what_is_not_json_is_refused_by_place() {
             writeln!(text, "{what}: {}", raw(world, "application/json", &body).await).unwrap();
         }
         assert_eq!(world.still(), before);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r##"
+        nothing: 400 unreadable
+            proposal.json:1:1: EOF while parsing a value
+        blank: 400 unreadable
+            proposal.json:2:1: EOF while parsing a value
+        cut off: 400 unreadable
+            proposal.json:1:31: EOF while parsing an object
+        a list: 400 unreadable
+            proposal.json: expected a mapping, found a list
+        a text: 400 unreadable
+            proposal.json: expected a mapping, found the text `pay`
+        null: 400 unreadable
+            proposal.json: expected a mapping, found nothing
+        a number: 400 unreadable
+            proposal.json: expected a mapping, found `7`
+        empty: 400 unreadable
+            /operation: proposal.json: the field `operation` is missing
+        two documents: 400 unreadable
+            proposal.json:1:4: trailing characters
+        a trailing comma: 400 unreadable
+            proposal.json:1:33: trailing comma
+        a key twice: 400 unreadable
+            proposal.json:1:44: the key `operation` appears twice; keep one
+        a key twice, escaped: 400 unreadable
+            proposal.json:1:35: the key `sponsor` appears twice; keep one
+        a key twice, deep: 400 unreadable
+            proposal.json:1:46: the key `minor` appears twice; keep one
+        NaN: 400 unreadable
+            proposal.json:1:26: expected value
+        Infinity: 400 unreadable
+            proposal.json:1:26: expected value
+        a number beyond all: 400 unreadable
+            proposal.json:1:30: number out of range
+        half a surrogate: 400 unreadable
+            proposal.json:1:22: unexpected end of hex escape
+        a control character: 400 unreadable
+            proposal.json:1:17: control character (\u0000-\u001F) found while parsing a string
+        not UTF-8: 400 unreadable
+            not UTF-8 at byte 15
+        a byte order mark: 400 unreadable
+            proposal.json:1:1: expected value
+        nested deeply: 400 unreadable
+            proposal.json:1:128: recursion limit exceeded
+        nested beyond all: 400 unreadable
+            proposal.json:1:128: recursion limit exceeded
+        "##);
     })
     .await;
 }
@@ -217,7 +262,46 @@ async fn what_is_not_strict_yaml_is_refused_by_place() {
             .unwrap();
         }
         assert_eq!(world.still(), before);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r##"
+        a tab: 400 unreadable
+            proposal.yaml:2:2: tabs disallowed within this context (block indentation)
+        cut off: 400 unreadable
+            proposal.yaml:1:12: unclosed bracket '['
+        a key twice: 400 unreadable
+            proposal.yaml:3:1: the key `operation` appears twice; keep one
+        a key twice, deep: 400 unreadable
+            proposal.yaml:2:23: the key `minor` appears twice; keep one
+        a merge key: 400 unreadable
+            proposal.yaml:2:1: merge keys (`<<`) are not allowed; write the fields out
+        two documents: 400 unreadable
+            proposal.yaml:2:1: more than one document in the file; keep one and remove the `---`
+        a bomb of aliases: 400 unreadable
+            proposal.yaml:1:23: too many aliases; write the values out
+        an alias of itself: 400 unreadable
+            proposal.yaml:1:8: recursive references require weak recursion types
+        an alias of nothing: 400 unreadable
+            proposal.yaml:1:12: alias references unknown anchor
+        a tag: 400 unreadable
+            proposal.yaml:1:38: unsupported tag `!!python/object:os.system`
+        nested deeply: 400 unreadable
+            proposal.yaml:33:33: nested deeper than 32 levels; flatten it
+        nested in a line: 400 unreadable
+            proposal.yaml:1:256: recursion limit exceeded
+        not a number: 400 unreadable
+            proposal.yaml:1:22: non-finite float `.nan` rejected by the configured policy
+        infinite: 400 unreadable
+            proposal.yaml:1:22: non-finite float `.inf` rejected by the configured policy
+        a control character: 400 unreadable
+            proposal.yaml:1:14: unexpected character: `\u{1}'
+        a list: 400 unreadable
+            proposal.yaml:1:1: expected a mapping, found a list
+        an unknown field: 400 unreadable
+            /sponser: proposal.yaml:2:1: unknown field `sponser`; did you mean `sponsor`?
+        a wrong type: 400 unreadable
+            /sponsor: proposal.yaml:2:10: expected text, found a list
+        a boolean by its name: 400 unreadable
+            /nonce: proposal.yaml:3:8: `off` is not a nonce: 16 to 128 letters, digits, `-` and `_`
+        "##);
     })
     .await;
 }
@@ -284,7 +368,54 @@ async fn what_has_the_wrong_shape_is_refused_by_name() {
             ],
         )
         .await;
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r##"
+        no operation: 400 unreadable
+            /operation: proposal.json: the field `operation` is missing
+        no sponsor: 400 unreadable
+            /sponsor: proposal.json: the field `sponsor` is missing
+        no justification: 400 unreadable
+            /justification: proposal.json: the field `justification` is missing
+        an unknown field: 400 unreadable
+            /sponser: proposal.json: unknown field `sponser`; did you mean `sponsor`?
+        an unknown field, like none: 400 unreadable
+            /approved_by: proposal.json: unknown field `approved_by`; the fields here are `operation`, `sponsor`, `parameters`, `items`, `nonce`, `expires_at`, `not_before`, `idempotency_key`, `supersedes`, `claimed`, `justification`, `exceptions`, `rollback_plan`, `provenance`, `signature`
+        a field of the bot's own: 400 unreadable
+            /tier: proposal.json: unknown field `tier`; the fields here are `operation`, `sponsor`, `parameters`, `items`, `nonce`, `expires_at`, `not_before`, `idempotency_key`, `supersedes`, `claimed`, `justification`, `exceptions`, `rollback_plan`, `provenance`, `signature`
+        operation as a number: 400 unreadable
+            /operation: proposal.json: expected text, found `7`
+        operation without a dot: 400 unreadable
+            /operation: proposal.json: `pay` is not an action name: two or more lower-case words joined by dots, as in `payments.create`, 80 characters at most
+        operation with a path: 400 unreadable
+            /operation: proposal.json: `payments/../crm.note` is not an action name: two or more lower-case words joined by dots, as in `payments.create`, 80 characters at most
+        sponsor as a list: 400 unreadable
+            /sponsor: proposal.json: expected text, found a list
+        sponsor as null: 400 unreadable
+            /sponsor: proposal.json: expected text, found nothing
+        sponsor with hidden characters: 400 unreadable
+            /sponsor: proposal.json: `ca\u{200b}rol` is not a person's name: a lower-case letter, then letters, digits, `-` and `_`, 40 characters at most
+        items as a mapping: 400 unreadable
+            /items: proposal.json: expected a list, found a mapping
+        an item without an id: 400 unreadable
+            /items/0/id: proposal.json: the field `id` is missing
+        an item's id with a path: 400 unreadable
+            /items/0/id: proposal.json: `../1` is not an item id: letters, digits, `-`, `_` and `.`, 40 characters at most
+        an item with more: 400 unreadable
+            /items/0/approve: proposal.json: unknown field `approve`; the fields here are `id`, `parameters`
+        a short nonce: 400 unreadable
+            /nonce: proposal.json: `short` is not a nonce: 16 to 128 letters, digits, `-` and `_`
+        an expiry in words: 400 unreadable
+            /expires_at: proposal.json: `tomorrow` is not a time: RFC 3339 with a zone, as in `2026-11-22T15:33:08Z`
+        an expiry as a number: 400 unreadable
+            /expires_at: proposal.json: expected text, found `1800000000`
+        claims as a list: 400 unreadable
+            /claimed: proposal.json: expected a mapping, found a list
+        a predecessor that is no id: 400 unreadable
+            /supersedes: proposal.json: `the other one` is not a proposal id: a ULID of 26 capital letters and digits
+        an exception without a reason: 400 unreadable
+            /exceptions/0/reason: proposal.json: the field `reason` is missing
+        provenance with more: 400 unreadable
+            /provenance/model: proposal.json: unknown field `model`; the fields here are `traceparent`, `gen_ai.agent.id`, `gen_ai.request.model`, `gen_ai.conversation.id`, `gen_ai.tool.call.id`, `prompt`, `output`
+        "##);
     })
     .await;
 }
@@ -408,7 +539,88 @@ async fn what_does_not_fit_the_catalog_is_refused_by_field() {
             ],
         )
         .await;
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r##"
+        an action that is not there: 422 invalid-proposal
+            /operation: the catalog has no action `payments.creat`; did you mean `payments.create`?
+        an action like none: 422 invalid-proposal
+            /operation: the catalog has no action `world.dominate`; agent `payments-agent` may propose `payments.create`
+        an action that is not theirs: 422 invalid-proposal
+            /operation: agent `payments-agent` may not propose it; it may propose `payments.create`
+        another agent's sponsor: 422 invalid-proposal
+            /sponsor: `erin` is not the sponsor of agent `payments-agent`; send `carol`
+        a sponsor that is nobody: 422 invalid-proposal
+            /sponsor: `root` is not the sponsor of agent `payments-agent`; send `carol`
+        money as a float: 422 invalid-proposal
+            /parameters/amount/minor: `/parameters/amount/minor` is a float; write whole numbers, money in minor units (`1250000` for 12,500.00)
+        money as a whole float: 422 invalid-proposal
+            /parameters/amount/minor: `/parameters/amount/minor` is a float; write whole numbers, money in minor units (`1250000` for 12,500.00)
+        money as text: 422 invalid-proposal
+            /parameters/amount/minor: the value is not of type `integer`
+        money without a currency: 422 invalid-proposal
+            /parameters/amount/currency: the parameter `currency` is missing
+        no money: 422 invalid-proposal
+            /parameters/amount/minor: the value is less than the minimum of 1
+        negative money: 422 invalid-proposal
+            /parameters/amount/minor: the value is less than the minimum of 1
+        too much money: 422 invalid-proposal
+            /parameters/amount/minor: the value is greater than the maximum of 100000000000
+        beyond 2^53: 422 invalid-proposal
+            /parameters/amount/minor: `/parameters/amount/minor` is beyond 2^53 - 1; write it as a string
+        beyond 2^63: 422 invalid-proposal
+            /parameters/amount/minor: `/parameters/amount/minor` is beyond 2^53 - 1; write it as a string
+        a claim as a float: 422 invalid-proposal
+            /claimed: `/claimed/risk` is a float; write whole numbers, money in minor units (`1250000` for 12,500.00)
+        a claim beyond 2^53: 422 invalid-proposal
+            /claimed: `/claimed/risk` is beyond 2^53 - 1; write it as a string
+        an unknown parameter: 422 invalid-proposal
+            /parameters/approver: unknown parameter `approver`
+        a parameter missing: 422 invalid-proposal
+            /parameters/reference: the parameter `reference` is missing
+        parameters as a list: 422 invalid-proposal
+            /parameters: the value is not of type `object`
+        parameters as null: 422 invalid-proposal
+            /items: give either `parameters` (one item) or `items` (several); none is there
+        a parameter as null: 422 invalid-proposal
+            /parameters/reference: the value is not of type `string`
+        a reference too long: 422 invalid-proposal
+            /parameters/reference: the value is longer than 140 characters
+        neither parameters nor items: 422 invalid-proposal
+            /items: give either `parameters` (one item) or `items` (several); none is there
+        both: 422 invalid-proposal
+            /items: give either `parameters` (one item) or `items` (several); both are there
+        no items: 422 invalid-proposal
+            /items: give either `parameters` (one item) or `items` (several); none is there
+        an item twice: 422 invalid-proposal
+            /items/1/id: `1` stands twice; ids differ
+        501 items: 422 invalid-proposal
+            /items: holds 501; send 500 at most
+        an expiry in the past: 422 invalid-proposal
+            /expires_at: has passed already; send a later time or none
+        not before its own end: 422 invalid-proposal
+            /not_before: `2100-01-01T00:00:00.000Z` is after the proposal can no longer be approved; send an earlier time
+        no reason: 422 invalid-proposal
+            /justification: is empty; say in a sentence why this should be done
+        a reason too long: 422 invalid-proposal
+            /justification: is longer than 4000 characters; shorten it
+        a plan too long: 422 invalid-proposal
+            /rollback_plan: is longer than 4000 characters; shorten it
+        an exception to no check: 422 invalid-proposal
+            /exceptions/0/check: `pii` is no check of `payments.create`; its checks are `text`
+        an exception for no reason: 422 invalid-proposal
+            /exceptions/0/reason: is empty; say in a sentence why the check should not hold here
+        a predecessor that is not theirs: 422 invalid-proposal
+            /supersedes: agent `payments-agent` has no proposal 01JZZZZZZZZZZZZZZZZZZZZZZZ; send the id of one of its own, or none
+        a value passed off as sealed: 422 invalid-proposal
+            /parameters/reference: the value is not of type `string`
+        everything at once: 422 invalid-proposal
+            /sponsor: `alice` is not the sponsor of agent `payments-agent`; send `carol`
+            /justification: is empty; say in a sentence why this should be done
+            /parameters/amount/currency: the value does not match `^[A-Z]{3}$`
+            /parameters/amount/minor: the value is not of type `integer`
+            /parameters/reference: the parameter `reference` is missing
+            /parameters/supplier_id: the value is shorter than 1 character
+            /parameters/supplier_id: the value does not match `^[A-Za-z0-9-]+$`
+        "##);
     })
     .await;
 }
@@ -500,7 +712,36 @@ async fn what_would_change_a_path_is_refused_even_when_the_schema_takes_it() {
         let overlong = "a".repeat(129);
         cases.push(("too long", changed("/parameters/supplier_id", json!(overlong))));
         let text = answers(world, cases).await;
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r##"
+        two dots: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` has a `.` or `..` that would change the path
+        one dot: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` has a `.` or `..` that would change the path
+        a slash: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains `/`, `\` or `%`, which would change the path
+        a backslash: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains `/`, `\` or `%`, which would change the path
+        a percent sign: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains `/`, `\` or `%`, which would change the path
+        NUL: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains a space, a control or an invisible character, which a path can't hold
+        a line's end: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains a space, a control or an invisible character, which a path can't hold
+        a space: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains a space, a control or an invisible character, which a path can't hold
+        a hidden character: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains a space, a control or an invisible character, which a path can't hold
+        right to left: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains a space, a control or an invisible character, which a path can't hold
+        a tag character: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` contains a space, a control or an invisible character, which a path can't hold
+        another normal form: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` is not in Unicode normal form NFC, so that two spellings would look alike
+        nothing: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` is empty; a path needs it
+        too long: 422 invalid-proposal
+            /parameters/supplier_id: `params.supplier_id` is longer than 128 bytes, too long for a path
+        "##);
     })
     .await;
 }
@@ -568,7 +809,42 @@ async fn i26_hostile_words_are_refused_or_shown_escaped() {
             }
         }
         assert_eq!(world.acted(), (0, 0));
-        insta::assert_snapshot!(seen, @"");
+        for subject in world.subjects() {
+            assert_visible("all of them", "a subject of the ledger", &subject);
+            assert_idle("all of them", "a subject of the ledger", &subject);
+        }
+        insta::assert_snapshot!(seen, @r##"
+        invisible in /justification: shown, gate shut
+        invisible in /parameters/reference: shown, gate shut
+        invisible in /rollback_plan: shown, gate shut
+        bidirectional in /justification: shown, gate shut
+        bidirectional in /parameters/reference: shown, gate shut
+        bidirectional in /rollback_plan: shown, gate shut
+        tag characters in /justification: shown, gate shut
+        tag characters in /parameters/reference: shown, gate shut
+        tag characters in /rollback_plan: shown, gate shut
+        a comment of HTML in /justification: shown
+        a comment of HTML in /parameters/reference: shown
+        a comment of HTML in /rollback_plan: shown
+        a mention in /justification: shown
+        a mention in /parameters/reference: shown
+        a mention in /rollback_plan: shown
+        a closing keyword in /justification: shown
+        a closing keyword in /parameters/reference: shown
+        a closing keyword in /rollback_plan: shown
+        an image in /justification: shown
+        an image in /parameters/reference: shown
+        an image in /rollback_plan: shown
+        a fence in /justification: shown
+        a fence in /parameters/reference: shown
+        a fence in /rollback_plan: shown
+        a link in /justification: shown
+        a link in /parameters/reference: shown
+        a link in /rollback_plan: shown
+        control characters in /justification: shown, gate shut
+        control characters in /parameters/reference: shown, gate shut
+        control characters in /rollback_plan: shown, gate shut
+        "##);
     })
     .await;
 }
@@ -576,7 +852,13 @@ async fn i26_hostile_words_are_refused_or_shown_escaped() {
 fn assert_harmless(what: &str, field: &str, text: &str) {
     assert_visible(what, field, text);
     let html = rendered(text);
-    for acting in ["<!--", "<img", "<details", "href=\"javascript", "<h2>Approved by everyone"] {
+    for acting in [
+        "<!--",
+        "<img",
+        "<details",
+        "href=\"javascript",
+        "<h2>Approved by everyone",
+    ] {
         assert!(!html.contains(acting), "{what} in {field}: {acting} in\n{html}");
     }
     assert_idle(what, field, &outside_code(text));
@@ -645,7 +927,7 @@ async fn i26_what_is_too_large_to_show_is_refused() {
             .chars()
             .map(|c| if c.is_ascii_digit() { '0' } else { c })
             .collect();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"`report.md` has 000000 characters and GitHub takes 00000; split the proposal into smaller ones");
         world.settle().await;
         assert_eq!(world.still(), before);
     })
@@ -665,7 +947,10 @@ async fn what_the_target_does_not_know_is_refused() {
         )
         .await;
         let port = world.targets.bank().url().rsplit(':').next().unwrap().to_owned();
-        insta::assert_snapshot!(text.replace(&port, "[port]"), @"");
+        insta::assert_snapshot!(text.replace(&port, "[port]"), @r##"
+        a supplier that is not there: 422 invalid-proposal
+            /parameters: item `1`: `127.0.0.1` answered 404 to the observation; 200 is expected; check that what the parameters name is there
+        "##);
     })
     .await;
 }

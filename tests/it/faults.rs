@@ -354,6 +354,43 @@ async fn a_branch_that_can_t_be_pushed_is_pushed_by_the_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proposal_that_can_t_be_opened_keeps_no_other_from_it() {
+    story(async |world| {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let nothing = Failure::Slow { by: Duration::ZERO };
+            world.github.fault(fault("POST", PUSH, nothing, 1));
+            world
+                .github
+                .fault(fault("POST", PUSH, Failure::Before { status: 502 }, 1));
+            let (status, answer) = world.propose("campaign-agent", crate::world::campaign()).await;
+            assert_eq!(status, 202, "{answer:#}");
+            ids.push(answer["id"].as_str().unwrap().to_owned());
+        }
+        let taken = format!("countersign/{}", ids[0]);
+        let mallory = world.person("mallory");
+        mallory
+            .push_files(REPO, &taken, &[("x.txt", "x")], "mine", false)
+            .unwrap();
+        world.sweep().await;
+        let first = world.status("campaign-agent", &ids[0]).await;
+        let second = world.status("campaign-agent", &ids[1]).await;
+        assert_eq!(
+            (&first["state"], &second["state"]),
+            (&json!("received"), &json!("open"))
+        );
+        world.both_later(Duration::from_secs(4 * 24 * 3_600));
+        world.sweep().await;
+        world.sweep().await;
+        for id in &ids {
+            assert_eq!(world.status("campaign-agent", id).await["state"], "expired");
+        }
+        assert_eq!(world.acted(), (0, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_ledger_did_not_take_did_not_happen() {
     story(async |world| {
         let mut body = payment();

@@ -81,7 +81,11 @@ async fn i25_an_agent_s_pull_request_becomes_the_bot_s_own() {
         let payment = opened(world, "payments-agent");
         assert_ne!(payment.pull, inbox);
         let said = comments(world, inbox).join("\n").replace(&payment.id, "[id]");
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r##"
+        Countersign took this over as #2, proposal `[id]`.
+
+        It is reviewed, approved and run there. This pull request is closed; nothing in it is merged.
+        "##);
         // Where it came from is on the record: the pull request and the one commit that was read.
         let entry = world
             .entries()
@@ -119,7 +123,17 @@ async fn i25_every_error_is_answered_and_a_corrected_push_is_read_anew() {
         assert_eq!(state(world, inbox), "open");
         let said = comments(world, inbox);
         assert_eq!(said.len(), 1, "{said:#?}");
-        insta::assert_snapshot!(said[0], @"");
+        insta::assert_snapshot!(said[0], @r##"
+        `proposal.yaml` can't become a proposal yet. Nothing will run.
+
+        - `/sponsor`: `alice` is not the sponsor of agent `payments-agent`; send `carol`
+        - `/justification`: is empty; say in a sentence why this should be done
+        - `/parameters/amount/currency`: the value does not match ` ^[A-Z]{3}$ `
+        - `/parameters/amount/minor`: the value is less than the minimum of 1
+        - `/parameters/supplier_id`: the value does not match ` ^[A-Za-z0-9-]+$ `
+
+        Correct the file and push again; it is read anew with each push.
+        "##);
         assert!(world.entries().iter().all(|entry| entry["kind"] == "genesis"));
         // Looking again says nothing again.
         world.bot.sweep().await;
@@ -129,7 +143,13 @@ async fn i25_every_error_is_answered_and_a_corrected_push_is_read_anew() {
         assert_eq!(state(world, inbox), "open");
         let said = comments(world, inbox);
         assert_eq!(said.len(), 2, "{said:#?}");
-        insta::assert_snapshot!(said[1], @"");
+        insta::assert_snapshot!(said[1], @r##"
+        `proposal.yaml` can't become a proposal yet. Nothing will run.
+
+        - `proposal.yaml:1:12:` unclosed bracket `'['`
+
+        Correct the file and push again; it is read anew with each push.
+        "##);
         let yaml = world.request("payments-agent", payment()).to_string();
         push_again(world, "payments-agent[bot]", "pay-acme", &yaml).await;
         assert_eq!(state(world, inbox), "closed");
@@ -181,7 +201,11 @@ async fn i25_low_tier_runs_through_the_inbox_once() {
         let said = comments(world, inbox)
             .join("\n")
             .replace(entry["proposal"].as_str().unwrap(), "[id]");
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r##"
+        Countersign took this over as proposal `[id]`, which needed no review and is `executed` now.
+
+        It is on the ledger. This pull request is closed; nothing in it is merged.
+        "##);
         assert!(
             entry
                 .to_string()
@@ -224,7 +248,28 @@ async fn i04_the_inbox_asks_for_the_agent_s_signature() {
         let foreign = world.request("payments-agent", payment()).to_string();
         push_again(world, "campaign-agent[bot]", "campaign", &foreign).await;
         let said = comments(world, inbox).join("\n\n");
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r##"
+        `proposal.yaml` can't become a proposal yet. Nothing will run.
+
+        - `/signature`: is missing; agent `campaign-agent` signs its proposals with its `Ed25519` key
+
+        Correct the file and push again; it is read anew with each push.
+
+
+        `proposal.yaml` can't become a proposal yet. Nothing will run.
+
+        - `/signature`: `signature` does not hold for this agent's key over operation, sponsor, items, nonce and expires_at
+
+        Correct the file and push again; it is read anew with each push.
+
+
+        `proposal.yaml` can't become a proposal yet. Nothing will run.
+
+        - `/operation`: agent `campaign-agent` may not propose it; it may propose `campaigns.send`, `crm.note`
+        - `/signature`: `signature` does not hold for this agent's key over operation, sponsor, items, nonce and expires_at
+
+        Correct the file and push again; it is read anew with each push.
+        "##);
         assert_eq!(state(world, inbox), "open");
         assert!(world.entries().iter().all(|entry| entry["kind"] == "genesis"));
         assert_eq!(world.acted(), (0, 0));
@@ -252,8 +297,12 @@ async fn i25_another_pull_request_on_a_proposal_s_head_is_closed_and_counts_for_
         let head = world.github.pull(REPO, shadow).unwrap()["head"]["sha"].clone();
         let said = comments(world, shadow)
             .join("\n")
-            .replace(&head.as_str().unwrap()[..7], "[head]");
-        insta::assert_snapshot!(said, @"");
+            .replace(&head.as_str().unwrap()[..8], "[head]");
+        insta::assert_snapshot!(said, @r##"
+        Another pull request already asks for approval of commit `[head]`.
+
+        Only that one counts: an approval given here would mean nothing. This pull request is closed.
+        "##);
         world.person("bob").approve(REPO, shadow).unwrap();
         world.settle().await;
         assert_eq!(world.state(&payment).await, "open");

@@ -146,6 +146,11 @@ async fn i16_merged_and_not_started_runs_once() {
             assert_eq!(world.acted(), (0, 0));
             let merged = world.kinds(&payment).iter().any(|kind| kind == "merged");
             assert_eq!(merged, pushes == 1);
+            // Whatever is said after the merge must not keep it from running.
+            world.person("mallory").approve(REPO, payment.pull).unwrap();
+            let alice = world.person("alice");
+            alice.comment_review(REPO, payment.pull, "thanks").unwrap();
+            world.settle().await;
             dies_and_comes_back(world).await;
             assert_eq!(world.state(&payment).await, "executed");
             assert_eq!(world.acted(), (1, 0));

@@ -1084,14 +1084,14 @@ fn answers_in_the_inbox_name_every_field() {
         FieldError::new("/parameters/amount", "is missing; send `{minor, currency}`"),
         FieldError::new(
             "",
-            "give either `parameters` (one item) or `items` (several), not neither",
+            "give either `parameters` (one item) or `items` (several); none is there",
         ),
     ]);
     insta::assert_snapshot!(answer.unwrap(), @r###"
     `proposal.yaml` can't become a proposal yet. Nothing will run.
 
     - `/parameters/amount`: is missing; send `{minor, currency}`
-    - give either `parameters` (one item) or `items` (several), not neither
+    - give either `parameters` (one item) or `items` (several); none is there
 
     Correct the file and push again; it is read anew with each push.
     "###);

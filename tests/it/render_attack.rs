@@ -184,7 +184,7 @@ fn everywhere(payload: &str) -> Proposal {
             "justification": format!("Why: {payload}\n{payload}"),
             "rollback_plan": payload,
             "claimed": {key("c"): payload, "list": [payload]},
-            "exceptions": [{"check": "text", "reason": payload}],
+            "exceptions": [{"check": "text", "reason": format!("Why not: {payload}")}],
             "provenance": {
                 "traceparent": payload,
                 "gen_ai.agent.id": payload,

@@ -78,6 +78,15 @@ fn fixed_key(name: &str) -> SigningKey {
     SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes())
 }
 
+/// The variables that give the bot its agents' shared secrets.
+fn variables(secrets: &BTreeMap<&'static str, &'static str>) -> BTreeMap<String, String> {
+    let variable = |(agent, secret): (&&str, &&str)| {
+        let name = agent.to_uppercase().replace('-', "_");
+        (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
+    };
+    secrets.iter().map(variable).collect()
+}
+
 fn openssh(key: &SigningKey) -> String {
     let public = ssh_key::public::Ed25519PublicKey(key.verifying_key().to_bytes());
     ssh_key::PublicKey::new(public.into(), "").to_openssh().unwrap()
@@ -210,7 +219,7 @@ impl World {
             )
             .unwrap();
         let skew = Arc::new(std::sync::atomic::AtomicI64::new(0));
-        let settings = Arc::new(Settings::from(&args, Self::variables(&secrets)).unwrap());
+        let settings = Arc::new(Settings::from(&args, variables(&secrets)).unwrap());
         let process = Process::start();
         let bot = process.assemble(&settings, &skew).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -308,15 +317,6 @@ impl World {
         (args, begun.genesis)
     }
 
-    /// The variables that hold the secrets of agents without a key.
-    fn variables(secrets: &BTreeMap<&'static str, &'static str>) -> BTreeMap<String, String> {
-        let variable = |(agent, secret): (&&str, &&str)| {
-            let name = agent.to_uppercase().replace('-', "_");
-            (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
-        };
-        secrets.iter().map(variable).collect()
-    }
-
     fn clock(skew: &Arc<std::sync::atomic::AtomicI64>) -> Clock {
         let skew = Arc::clone(skew);
         Arc::new(move || Timestamp::from_millis(now() + skew.load(std::sync::atomic::Ordering::SeqCst)))
@@ -366,7 +366,7 @@ impl World {
             data_dir: Some(self.data.path().join("second")),
             ..self.args.clone()
         };
-        let settings = Arc::new(Settings::from(&args, Self::variables(&self.secrets)).unwrap());
+        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
         let bot = self.process.assemble(&settings, &self.skew).await.unwrap();
         self.process.work(&bot);
         bot
@@ -572,6 +572,8 @@ impl World {
         let pull = told["pull_request"]
             .as_u64()
             .unwrap_or_else(|| panic!("no pull request: {told:#}"));
+        // GitHub counts in seconds: what people do next comes visibly after the branch was made.
+        self.both_later(Duration::from_secs(2));
         Opened { id, pull, agent }
     }
 

@@ -13,7 +13,7 @@ use super::{FAILED, Failure, human, load};
 use crate::domain::{case::Case, gate::decide, observation::Observation, policy::Policy};
 
 /// Bytes read and written at a time.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 8 << 20;
 
 /// One line of input.
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use serde::de::{self, Expected, Unexpected};
 
 use super::{Mark, nearest};
+use crate::domain::canonical::escape_pointer;
 
 /// What is wrong at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Fault {
     mark: Option<Mark>,
     message: String,
     help: Option<String>,
+    /// JSON pointer (RFC 6901) from the node that was read to the one at fault.
+    pointer: String,
 }
 
 impl Fault {
@@ -21,7 +24,18 @@ impl Fault {
             mark,
             message: message.into(),
             help: None,
+            pointer: String::new(),
         }
+    }
+    /// The same fault, seen from the list or mapping that holds it under this name.
+    #[must_use]
+    pub(super) fn within(mut self, name: &str) -> Self {
+        self.pointer = format!("/{}{}", escape_pointer(name), self.pointer);
+        self
+    }
+    /// JSON pointer from the node that was read to the one at fault.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
     }
     /// The same fault with its next step.
     #[must_use]
@@ -82,7 +96,7 @@ impl de::Error for Fault {
         )))
     }
     fn missing_field(field: &'static str) -> Self {
-        Self::new(None, format!("the field `{field}` is missing"))
+        Self::new(None, format!("the field `{field}` is missing")).within(field)
     }
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(None, format!("the field `{field}` appears twice; keep one"))

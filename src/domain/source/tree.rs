@@ -205,7 +205,7 @@ impl Node {
             },
             Kind::Text(value) => visitor.visit_borrowed_str(value),
             Kind::List(items) => {
-                let mut rest = items.iter();
+                let mut rest = items.iter().enumerate();
                 visitor.visit_seq(Items(&mut rest))
             }
             Kind::Map(entries) => visitor.visit_map(Entries {
@@ -300,23 +300,24 @@ impl<'de> de::Deserializer<'de> for &'de Node {
     }
 }
 
-struct Items<'a, 'de>(&'a mut std::slice::Iter<'de, Node>);
+struct Items<'a, 'de>(&'a mut std::iter::Enumerate<std::slice::Iter<'de, Node>>);
 
 impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
     type Error = Fault;
 
     fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(node) = self.0.next() else {
+        let Some((at, node)) = self.0.next() else {
             return Ok(None);
         };
         let item = seed.deserialize(node);
-        item.map(Some).map_err(|fault| fault.or_at(node.mark))
+        item.map(Some)
+            .map_err(|fault| fault.or_at(node.mark).within(&at.to_string()))
     }
 }
 
 struct Entries<'de> {
     rest: std::slice::Iter<'de, (Key, Node)>,
-    value: Option<&'de Node>,
+    value: Option<(&'de Key, &'de Node)>,
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'de> {
@@ -326,15 +327,17 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         let Some((key, value)) = self.rest.next() else {
             return Ok(None);
         };
-        self.value = Some(value);
+        self.value = Some((key, value));
         let text = StrDeserializer::<Fault>::new(&key.text);
         seed.deserialize(text)
             .map(Some)
-            .map_err(|fault| fault.or_at(key.mark))
+            .map_err(|fault| fault.or_at(key.mark).within(&key.text))
     }
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
         match self.value.take() {
-            Some(node) => seed.deserialize(node).map_err(|fault| fault.or_at(node.mark)),
+            Some((key, node)) => seed
+                .deserialize(node)
+                .map_err(|fault| fault.or_at(node.mark).within(&key.text)),
             None => Err(Fault::new(None, "a value was asked for before its key")),
         }
     }

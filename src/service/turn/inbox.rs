@@ -46,7 +46,7 @@ impl Bot {
             .map_err(|error| FieldError::new("", format!("not UTF-8 at byte {}", error.valid_up_to())))
             .and_then(|text| {
                 read_yaml::<Request>(&SourceFile::new(FILE, text))
-                    .map_err(|error| FieldError::new("", error.to_string()))
+                    .map_err(|error| FieldError::new(error.pointer(), error.to_string()))
             });
         let request = match read {
             Ok(request) => request,

@@ -386,7 +386,10 @@ impl Bot {
                 }
             }
         }
-        unasked.map_or(Ok(()), |error| Err(error.into()))
+        match unasked {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
     }
 }
 
