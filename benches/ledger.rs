@@ -238,7 +238,15 @@ fn peak_memory(repo: &Path, genesis: Digest) {
 }
 
 fn git(dir: &Path, args: &[&str]) -> String {
-    let output = Command::new("git").args(args).current_dir(dir).output().unwrap();
+    let output = Command::new("git")
+        // Git's own housekeeping would take locks in the middle of what is measured.
+        .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"])
+        .args(args)
+        .current_dir(dir)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap();
     assert!(
         output.status.success(),
         "git {args:?}: {}",
