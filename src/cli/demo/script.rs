@@ -123,9 +123,7 @@ async fn campaign(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(),
         "it does not count: nobody approves what their own agent proposes",
     );
     shows(stage, tell, pull)?;
-    stage.person("dave").approve(REPO, pull.0).map_err(Failure::new)?;
-    stage.settle().await;
-    tell.line(Sign::Does, "approved", "by dave, for marketing");
+    approves(stage, tell, pull, "dave", "marketing").await?;
     let now = stage.status(agent, status.id).await?;
     ran(
         tell,
@@ -136,6 +134,20 @@ async fn campaign(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(),
     Ok(())
 }
 
+/// One person of an owning team approves.
+async fn approves(
+    stage: &Stage,
+    tell: &Tell,
+    pull: PullNumber,
+    login: &str,
+    team: &str,
+) -> Result<(), Failure> {
+    stage.person(login).approve(REPO, pull.0).map_err(Failure::new)?;
+    stage.settle().await;
+    tell.line(Sign::Does, "approved", format!("by {login}, for {team}"));
+    Ok(())
+}
+
 async fn payment(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), Failure> {
     let agent = "payments-agent";
     let status = stage
@@ -143,16 +155,9 @@ async fn payment(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), 
         .await?;
     proposed(tell, agent, &status);
     let pull = waits(stage, tell, &status)?;
-    stage
-        .person("alice")
-        .approve(REPO, pull.0)
-        .map_err(Failure::new)?;
-    stage.settle().await;
-    tell.line(Sign::Does, "approved", "by alice, for finance");
+    approves(stage, tell, pull, "alice", "finance").await?;
     shows(stage, tell, pull)?;
-    stage.person("bob").approve(REPO, pull.0).map_err(Failure::new)?;
-    stage.settle().await;
-    tell.line(Sign::Does, "approved", "by bob, for treasury");
+    approves(stage, tell, pull, "bob", "treasury").await?;
     let now = stage.status(agent, status.id).await?;
     ran(
         tell,
@@ -170,12 +175,7 @@ async fn force_push(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(
         .await?;
     proposed(tell, agent, &status);
     let pull = waits(stage, tell, &status)?;
-    stage
-        .person("alice")
-        .approve(REPO, pull.0)
-        .map_err(Failure::new)?;
-    stage.settle().await;
-    tell.line(Sign::Does, "approved", "by alice, for finance");
+    approves(stage, tell, pull, "alice", "finance").await?;
     let (path, text) = proposal_file(stage, status.id)?;
     let dearer = text.replace("86400", "8640000");
     if dearer == text {

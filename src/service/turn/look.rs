@@ -115,9 +115,7 @@ impl Bot {
             what: what.to_owned(),
             account: mover,
         };
-        let person = mover
-            .and_then(|account| policy.person_of(account))
-            .map(|person| person.name().clone());
+        let person = person_behind(policy, mover);
         let about = |event| Draft {
             person: person.clone(),
             ..Draft::about(case, Role::Gate, event, now)
@@ -150,9 +148,7 @@ impl Bot {
         let against: Vec<_> = decision.against().cloned().collect();
         let only = |rules: &[Rule]| against.iter().all(|one| rules.contains(&one.rule));
         let now = self.now();
-        let person = by
-            .and_then(|account| policy.person_of(account))
-            .map(|person| person.name().clone());
+        let person = person_behind(policy, by);
         let about = |event| Draft {
             person: person.clone(),
             ..Draft::about(case, Role::Gate, event, now)
@@ -243,9 +239,7 @@ impl Bot {
         );
         let seeing = self.see(id, Vec::new(), policy, pull).await?;
         if unexecuted && let PullState::Merged { by, sha, .. } = seeing.pull().state {
-            let person = by
-                .and_then(|account| policy.person_of(account))
-                .map(|person| person.name().clone());
+            let person = person_behind(policy, by);
             let reason = format!("merged after it was {}", closed.life);
             let event = Event::Bypassed(Refusal {
                 sha,
@@ -294,9 +288,7 @@ impl Bot {
         account: Option<AccountId>,
         policy: &Policy,
     ) -> Result<(), NotNow> {
-        let person = account
-            .and_then(|account| policy.person_of(account))
-            .map(|person| person.name().clone());
+        let person = person_behind(policy, account);
         self.append(vec![Draft {
             person,
             ..Draft::about(case, Role::Gate, event, self.now())
@@ -391,6 +383,12 @@ impl Bot {
             None => Ok(()),
         }
     }
+}
+
+/// The person an account belongs to, when the policy knows one.
+fn person_behind(policy: &Policy, account: Option<AccountId>) -> Option<PersonName> {
+    let person = policy.person_of(account?)?;
+    Some(person.name().clone())
 }
 
 /// The login under which each person is asked.
