@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checks::{self, CheckResult, Level},
+    matter::Matter,
     policy::{Policy, Tier},
-    proposal::Proposal,
 };
 
 /// A tier with its reasons, and every check's result. The same proposal and policy always give the same one.
@@ -57,10 +57,9 @@ impl Assessment {
     }
 }
 
-/// Gives a proposal its tier and runs the checks its action names. Total: what is unknown is high.
-pub fn assess(proposal: &Proposal, policy: &Policy) -> Assessment {
-    let binding = &proposal.binding;
-    let Some(action) = policy.action(&binding.operation) else {
+/// Gives what is asked its tier and runs the checks its action names. Total: what is unknown is high.
+pub fn assess(matter: &Matter<'_>, policy: &Policy) -> Assessment {
+    let Some(action) = policy.action(matter.operation) else {
         let because = TierRule::UnknownAction;
         return Assessment {
             tier: Tier::High,
@@ -82,11 +81,15 @@ pub fn assess(proposal: &Proposal, policy: &Policy) -> Assessment {
             because,
         })
     };
-    if action.schema_digest() != binding.target.schema_digest || action.system() != binding.target.system {
+    if matter.target.is_some_and(|target| {
+        action.schema_digest() != target.schema_digest || action.system() != target.system
+    }) {
         high(TierRule::SchemaChanged);
     }
-    if action.resource().to_string() != binding.target.resource
-        || binding
+    if matter
+        .target
+        .is_some_and(|target| action.resource().to_string() != target.resource)
+        || matter
             .items
             .iter()
             .any(|item| action.resource().path(&item.parameters).is_err())
@@ -96,7 +99,7 @@ pub fn assess(proposal: &Proposal, policy: &Policy) -> Assessment {
     let checks = action
         .checks()
         .iter()
-        .map(|name| checks::run(name, proposal))
+        .map(|name| checks::run(name, matter))
         .collect();
     let tier = reasons
         .iter()

@@ -188,7 +188,7 @@ impl Story {
             by: Attestation::Hmac,
         };
         let proposal = Arc::new(propose(request, agent, &policy, proof));
-        let assessment = assess(&proposal, &policy);
+        let assessment = assess(&proposal.matter(), &policy);
         let mut case = Case::received(proposal, assessment, policy.digest(), Seq(1));
         let (title, body) = (Digest::of(b"title"), Digest::of(b"report"));
         let opened = Opened {

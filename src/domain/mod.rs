@@ -20,6 +20,7 @@ pub mod gate;
 pub mod ids;
 pub mod illegal;
 pub mod keys;
+pub mod matter;
 pub mod observation;
 pub mod policy;
 pub mod proposal;

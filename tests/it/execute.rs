@@ -126,7 +126,7 @@ pub(crate) fn try_plan(policy: &Policy, proposal: &Proposal) -> Result<Execution
     let proposal = Arc::new(proposal.clone());
     let case = Case::received(
         Arc::clone(&proposal),
-        assess(&proposal, policy),
+        assess(&proposal.matter(), policy),
         policy.digest(),
         seq(),
     );

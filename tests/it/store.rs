@@ -25,7 +25,7 @@ async fn arrived() -> (Received, Draft) {
     let policy = policy("method: POST\nurl: https://a.example/do", None);
     let proposal = propose(&policy, &[json!({"name": "x"})]).await;
     let started = planned(&policy, &proposal).started("me".parse().unwrap(), now());
-    let assessment = assess(&proposal, &policy);
+    let assessment = assess(&proposal.matter(), &policy);
     (
         Received {
             proposal: Box::new(proposal),

@@ -52,7 +52,7 @@ fn i04_an_agent_that_may_not_propose_the_action_is_blocked() {
     let story = approved().but(|s| {
         s.case.policy = policy.digest();
         s.seen.policy = Seen::Known(policy.digest());
-        s.case.assessment = assess(&s.case.proposal, &policy);
+        s.case.assessment = assess(&s.case.proposal.matter(), &policy);
         for review in &mut s.case.reviews {
             review.digests.policy = Some(policy.digest());
         }

@@ -244,7 +244,7 @@ impl Bot {
         let proposal = fitting
             .arrive(arrival)
             .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
-        let assessment = assess(&proposal, policy);
+        let assessment = assess(&proposal.matter(), policy);
         if assessment.tier > Tier::Low {
             // What can't be shown whole is refused before anything is recorded. INVARIANT i26.
             self.presentation(&proposal, &assessment, policy)

@@ -91,7 +91,7 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
     let proposal = Arc::new(fitting.arrive(arrival).unwrap());
     let mut case = Case::received(
         proposal.clone(),
-        assess(&proposal, policy),
+        assess(&proposal.matter(), policy),
         policy.digest(),
         Seq(1),
     );
