@@ -27,6 +27,7 @@ pub mod policy;
 pub mod proposal;
 pub mod publish;
 pub mod receive;
+pub mod replay;
 pub mod request;
 mod review;
 pub mod sealed;
