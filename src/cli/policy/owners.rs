@@ -94,7 +94,10 @@ fn tell(out: &mut impl Write, answer: &Answer<'_>, file: &Path, text: &str) -> i
         write!(out, "{path}: {}", who(only))?;
     } else {
         write!(out, "{path}: ")?;
-        let needed = answer.sets.iter().filter(|set| !set.optional && !set.owners.is_empty());
+        let needed = answer
+            .sets
+            .iter()
+            .filter(|set| !set.optional && !set.owners.is_empty());
         match needed.count() {
             0 => write!(out, "nobody has to approve")?,
             1 => write!(out, "1 section must approve")?,

@@ -280,6 +280,9 @@ impl Reading {
                 ));
             }
             Some("") => return Err(wrong("`!` excludes nothing; write the pattern right behind it")),
+            Some(body) if body.starts_with('!') => {
+                return Err(wrong("`!` may stand once, in front of the pattern"));
+            }
             Some(body) => (true, body),
             None => (false, pattern),
         };
@@ -339,12 +342,17 @@ impl Reading {
         if name.chars().count() > MAX_NAME || !name.chars().all(is_visible) || name.contains('[') {
             return Err(format!(
                 "`[{}]` is not a section; its name has at most {MAX_NAME} visible characters and no `[`",
-                name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect::<String>()
+                name.chars()
+                    .take(MAX_NAME)
+                    .flat_map(char::escape_debug)
+                    .collect::<String>()
             ));
         }
         let (need, after) = match after.strip_prefix('[') {
             Some(count) => {
-                let (count, after) = count.split_once(']').unwrap_or((count, ""));
+                let (count, after) = count
+                    .split_once(']')
+                    .ok_or("the section's count is not closed; write `[Name][2]`")?;
                 (Some(read_count(count)?), after)
             }
             None => (None, after),
@@ -373,13 +381,7 @@ impl Reading {
 
     /// The section of a heading, made or found. Headings of one name are one section: it has one count, and is
     /// optional when all of them say so.
-    fn section(
-        &mut self,
-        name: &str,
-        need: Option<u8>,
-        optional: bool,
-        mark: Mark,
-    ) -> Result<usize, String> {
+    fn section(&mut self, name: &str, need: Option<u8>, optional: bool, mark: Mark) -> Result<usize, String> {
         let next = self.owners.sections.len();
         let at = *self.by_name.entry(name.to_lowercase()).or_insert(next);
         let counted_at = mark.place().line;

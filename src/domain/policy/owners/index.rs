@@ -95,7 +95,9 @@ impl Globs {
         let fits = |length: &&usize| **length <= name.len();
         for length in self.by_start.lengths.iter().take_while(fits) {
             let start = name.get(..*length);
-            start.and_then(|start| self.by_start.globs.get(start)).map(&mut take);
+            start
+                .and_then(|start| self.by_start.globs.get(start))
+                .map(&mut take);
         }
         for length in self.by_end.lengths.iter().take_while(fits) {
             let end = name.get(name.len() - length..);

@@ -49,19 +49,41 @@ impl Owned {
     pub fn items(&self) -> &[OwnedItem] {
         &self.0
     }
-    /// The requirements of all items, each once: items that the same line of the same section decides about share one.
-    pub fn sets(&self) -> Vec<&OwnerSet> {
-        let mut sets: Vec<&OwnerSet> = Vec::new();
-        for set in self.0.iter().flat_map(|item| item.requirements.sets()) {
-            if !sets.contains(&set) {
-                sets.push(set);
+    /// The requirements of all items, each once, with the approvals that it needs where the gate of the tier demands
+    /// `gate`; an optional one needs none. Items that the same line of the same section decides about share one.
+    ///
+    /// A section's count stands instead of the gate's, but never opens a gate for less: an item whose sections
+    /// together ask for fewer approvals than the gate has the gate's number asked of each of them.
+    pub fn needs(&self, gate: u8) -> Vec<(&OwnerSet, u8)> {
+        let mut needs: Vec<(&OwnerSet, u8)> = Vec::new();
+        for item in &self.0 {
+            let sets = item.requirements.sets();
+            let own = |set: &OwnerSet| {
+                if set.is_optional() {
+                    0
+                } else {
+                    set.need().unwrap_or(gate)
+                }
+            };
+            let total: u32 = sets.iter().map(|set| u32::from(own(set))).sum();
+            for set in sets {
+                let need = match own(set) {
+                    0 => 0,
+                    own if total < u32::from(gate) => own.max(gate),
+                    own => own,
+                };
+                match needs.iter_mut().find(|(known, _)| *known == set) {
+                    Some((_, known)) => *known = need.max(*known),
+                    None => needs.push((set, need)),
+                }
             }
         }
-        sets
+        needs
     }
     /// Everyone who is asked, whether needed or not.
     pub fn owners(&self) -> BTreeSet<&Owner> {
-        self.sets().into_iter().flat_map(OwnerSet::owners).collect()
+        let sets = self.0.iter().flat_map(|item| item.requirements.sets());
+        sets.flat_map(OwnerSet::owners).collect()
     }
     /// The resources that nobody has to approve, which nobody can; an item's id where its resource can't be named.
     pub fn unowned(&self) -> Vec<String> {
