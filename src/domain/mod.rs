@@ -8,6 +8,7 @@ pub mod assign;
 pub mod audit;
 pub mod authentic;
 pub mod book;
+pub mod calendar;
 pub mod canonical;
 pub mod case;
 pub mod checks;
