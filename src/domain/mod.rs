@@ -12,6 +12,7 @@ pub mod calendar;
 pub mod canonical;
 pub mod case;
 pub mod checks;
+pub mod delegation;
 pub mod door;
 pub mod due;
 pub mod entry;
