@@ -16,9 +16,11 @@ pub use staging::{Before, StageError, Staged};
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
     case::{Case, Life},
+    delegation::{self, Delegations, NotDelegated},
     entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
     ids::{
-        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, ProposalId, PullNumber, Seq, Timestamp,
+        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq,
+        Timestamp,
     },
     keys::Keys,
     policy::Tier,
@@ -72,6 +74,7 @@ pub struct Book {
     requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
     nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
     pulls: BTreeMap<PullNumber, ProposalId>,
+    delegations: Delegations,
 }
 
 impl Book {
@@ -119,6 +122,7 @@ impl Book {
             requests: BTreeMap::new(),
             nonces: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            delegations: Delegations::default(),
         };
         let recorded = Recorded {
             commit: first.commit,
@@ -156,18 +160,26 @@ impl Book {
                 kind,
             });
         }
-        self.legal(draft.proposal, &draft.event, &draft.digests)
+        self.legal(
+            draft.proposal,
+            draft.person.as_ref(),
+            &draft.event,
+            &draft.digests,
+        )
     }
 
     fn legal(
         &self,
         proposal: Option<ProposalId>,
+        person: Option<&PersonName>,
         event: &Event,
         digests: &super::entry::Digests,
     ) -> Result<(), Illegal> {
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
             Event::Incident(_) if proposal.is_none() => return Ok(()),
+            Event::Delegated(_) if proposal.is_some() => return Err(NotDelegated::AboutAProposal.into()),
+            Event::Delegated(said) => return Ok(delegation::admissible(said, person, self.time)?),
             Event::Received(received) => return self.receivable(proposal, received, digests),
             _ => {}
         }
@@ -309,7 +321,8 @@ impl Book {
         if entry.time < self.time {
             return Err(flaw(Flaw::Time));
         }
-        self.legal(entry.proposal, &entry.event, &entry.digests)
+        let person = entry.actor.person.as_ref();
+        self.legal(entry.proposal, person, &entry.event, &entry.digests)
             .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
@@ -328,6 +341,9 @@ impl Book {
     }
 
     fn advance(&mut self, entry: &Entry, digest: Digest) -> Option<Evicted> {
+        if let Event::Delegated(said) = &entry.event {
+            self.delegations.record(entry.time, said.clone());
+        }
         let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
         self.head = digest;
@@ -476,6 +492,10 @@ impl Book {
     /// The proposal that an earlier request of the same key made.
     pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
         self.requests.get(&(agent.clone(), key.clone())).copied()
+    }
+    /// Who stands in for whom.
+    pub const fn delegations(&self) -> &Delegations {
+        &self.delegations
     }
     /// Whether an agent used a nonce.
     pub fn nonce_used(&self, agent: &AgentName, nonce: &Nonce) -> bool {

@@ -43,6 +43,7 @@ pub struct Before {
     time: Timestamp,
     about: Option<(ProposalId, Option<Case>, Option<Closed>)>,
     evicted: Option<Evicted>,
+    delegations: usize,
 }
 
 impl Book {
@@ -65,6 +66,7 @@ impl Book {
             head,
             time,
             about,
+            delegations: self.delegations.len(),
             evicted: self.advance(&entry, digest),
         };
         let lined = Lined { entry, line, digest };
@@ -76,6 +78,7 @@ impl Book {
         self.next = before.next;
         self.head = before.head;
         self.time = before.time;
+        self.delegations.truncate(before.delegations);
         let Some((id, case, closed)) = before.about else {
             return;
         };

@@ -53,19 +53,22 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         take(TIERS, &mut |errors| rules = tiers::read(&tiers, errors));
     }
     // What others refer to comes first; without it, what refers to it can't be judged.
-    let mut list = |name: &str, tree: Option<Node>, field: &str| {
+    let mut list = |name: &str, tree: Option<Node>, field: &str, others: &[&str]| {
         let tree = tree?;
-        take(name, &mut |errors| errors.shape(&tree, &[field], &[]));
+        take(name, &mut |errors| errors.shape(&tree, &[field], others));
         tree.get(field).cloned()
     };
-    let people = list(PEOPLE, people, "people");
-    let agents = list(AGENTS, agents, "agents");
-    let catalog = list(CATALOG, catalog, "actions");
+    let calendars = people.as_ref().and_then(|tree| tree.get("calendars")).cloned();
+    let people = list(PEOPLE, people, "people", &["calendars"]);
+    let agents = list(AGENTS, agents, "agents", &[]);
+    let catalog = list(CATALOG, catalog, "actions", &[]);
     let (Some(people), Some(agents), Some(catalog)) = (people, agents, catalog) else {
         return Err(sorted(found));
     };
     let mut everyone = people::People::default();
-    take(PEOPLE, &mut |errors| everyone = people::read(&people, errors));
+    take(PEOPLE, &mut |errors| {
+        everyone = people::read(&people, calendars.as_ref(), errors)
+    });
     let mut programs = agents::Agents::default();
     let actions_named = catalog::names(&catalog);
     take(AGENTS, &mut |errors| {

@@ -4,7 +4,9 @@ mod connectors;
 mod errors;
 mod owners;
 mod params;
+mod people;
 mod rules;
+mod sections;
 mod starter;
 
 use super::{Action, Policy, PolicyError, compile};
