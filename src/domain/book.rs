@@ -8,6 +8,8 @@ use std::{
 mod begin;
 mod register;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub use begin::{BeginError, first_key, genesis_entry};
 pub use register::Closed;

@@ -281,3 +281,31 @@ fn unshare<T: Ord>(names: &mut BTreeSet<Arc<T>>, name: Arc<T>) {
         names.remove(&*name);
     }
 }
+
+#[cfg(test)]
+impl Register {
+    /// Bytes that grow with the number of proposals, from below: a tree's nodes are two thirds full on average.
+    pub(super) fn bytes(&self) -> usize {
+        let Self {
+            rows,
+            summaries,
+            by_id,
+            by_pull,
+            used,
+            refused,
+            agents,
+            operations,
+        } = self;
+        let node = |pair: usize| pair * 3 / 2;
+        let why = refused.values().map(|why| why.len()).sum::<usize>();
+        let names = agents.iter().map(|name| name.as_str().len()).sum::<usize>()
+            + operations.iter().map(|name| name.as_str().len()).sum::<usize>();
+        rows.len() * size_of::<Row>()
+            + summaries.len()
+            + (by_id.len() + by_pull.len()) * size_of::<usize>()
+            + used.len() * node(size_of::<(Fingerprint, usize)>())
+            + refused.len() * node(size_of::<(usize, Box<str>)>())
+            + why
+            + names
+    }
+}
