@@ -73,7 +73,6 @@ fn draft(proposal: &Proposal, role: Role, event: Event) -> Draft {
             policy: Some(fixture::starter().digest()),
             presentation: Some(Digest::of(b"report")),
             plan: Some(Digest::of(b"plan")),
-            ..Digests::default()
         },
         event,
         grouped: false,
@@ -158,7 +157,7 @@ fn a_proposal_that_ended_leaves_a_small_row() {
     } = &book;
     assert_eq!((cases.len(), recent.len(), whole.len()), (0, RECENT, RECENT));
     let each = (register.bytes() - before) / usize::try_from(more).unwrap();
-    assert!(each <= 256, "{each} bytes for each proposal that ended");
+    assert!(each <= 224, "{each} bytes for each proposal that ended");
 }
 
 #[test]
