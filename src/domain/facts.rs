@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    delegation::Delegations,
     ids::{AccountId, ActionName, AgentName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
     observation::{Permission, Seen},
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
@@ -37,6 +38,7 @@ pub struct Facts {
     reviews: Vec<Said>,
     hands: Vec<Who>,
     now: Timestamp,
+    delegations: Delegations,
     rolls: Option<RecordedRolls>,
 }
 
@@ -112,6 +114,8 @@ struct Written {
     hands: Vec<Who>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Delegations::is_empty")]
+    delegations: Delegations,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
 }
@@ -208,6 +212,7 @@ impl TryFrom<Written> for Facts {
             reviews: written.reviews,
             hands: written.hands,
             now,
+            delegations: written.delegations,
             rolls: written.rolls,
         })
     }
@@ -241,6 +246,7 @@ impl From<Facts> for Written {
             reviews: facts.reviews,
             hands: facts.hands,
             now: Some(facts.now),
+            delegations: facts.delegations,
             rolls: facts.rolls,
         }
     }

@@ -199,7 +199,7 @@ const fn told(rule: Rule) -> bool {
 fn asked(case: &Case, policy: &Policy) -> Asked {
     let binding = &case.proposal.binding;
     let sponsor = |owner: &&Owner| matches!(owner, Owner::Person(person) if *person == binding.sponsor);
-    let owned = policy.owned(binding);
+    let owned = policy.owned(&binding.operation, &binding.items);
     let owners = owned.iter().flat_map(Owned::owners);
     let owners: BTreeSet<Owner> = owners.filter(|owner| !sponsor(owner)).cloned().collect();
     if owners.is_empty() {

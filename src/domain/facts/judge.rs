@@ -84,13 +84,15 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
     let mut approvers = Vec::new();
     if tier > Tier::Low {
         because.push(gate::preview(&matter, rule));
-        if let Some(requirements) = review::requirements(&matter, policy, &mut because) {
+        if let Some(owned) = review::owned(&matter, policy, &mut because) {
             let opinions = opinions(facts, policy, &mut because);
             let hands = facts.hands.iter().filter_map(|who| account(who, policy));
             let ballot = Ballot {
                 policy,
                 gate: rule,
-                requirements,
+                action: &facts.operation,
+                owned: &owned,
+                delegations: &facts.delegations,
                 parties: review::parties(&matter, policy, hands),
                 voices: review::voices(policy, rule, facts.now, opinions, &mut because),
             };

@@ -41,6 +41,7 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         reviews: Vec::new(),
         hands: Vec::new(),
         now: proposal.created_at,
+        delegations: case.delegations.clone(),
         rolls: None,
     };
     if let Some(seen) = seen {

@@ -138,7 +138,7 @@ impl Bot {
         let Made {
             proposal, assessment, ..
         } = self.make(request, agent, seen, &policy).await?;
-        let owned = policy.owned(&proposal.binding);
+        let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
         let items = owned.iter().flat_map(Owned::items);
         let approvers = items
             .filter_map(|item| {
