@@ -7,6 +7,7 @@ mod catalog;
 mod compile;
 mod describe;
 mod error;
+pub mod expression;
 mod http;
 mod owners;
 mod param;
