@@ -274,10 +274,7 @@ impl Book {
             "nonce",
             self.nonces.get(&(agent.clone(), proposal.nonce.clone())).copied(),
         )?;
-        used(
-            "id",
-            self.knows(proposal.id).then_some(proposal.id),
-        )?;
+        used("id", self.knows(proposal.id).then_some(proposal.id))?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
             return Ok(());
@@ -328,13 +325,7 @@ impl Book {
         Totals::of(matter, policy).counted(|count| self.holds(count, matter, None, matter.at))
     }
 
-    fn holds(
-        &self,
-        count: &Count,
-        matter: &Matter<'_>,
-        apart: Option<ProposalId>,
-        now: Timestamp,
-    ) -> SoFar {
+    fn holds(&self, count: &Count, matter: &Matter<'_>, apart: Option<ProposalId>, now: Timestamp) -> SoFar {
         self.running.so_far(count, matter.agent, apart, now)
     }
 

@@ -189,7 +189,9 @@ impl Totals {
     /// Whether these are the limits of the action as the policy states them, whatever was counted so far.
     pub fn fit(&self, matter: &Matter<'_>, policy: &Policy) -> bool {
         let mut bare = self.clone();
-        bare.0.iter_mut().for_each(|count| count.so_far = SoFar::default());
+        bare.0
+            .iter_mut()
+            .for_each(|count| count.so_far = SoFar::default());
         bare == Self::of(matter, policy)
     }
 
@@ -254,7 +256,10 @@ fn amount(limit: &Limit, params: &Value) -> Result<i64, Uncounted> {
     match limit.measure() {
         Measure::Rate => Ok(1),
         Measure::Budget { of, currency } => {
-            let amount = of.find(params).and_then(Value::as_i64).filter(|amount| *amount >= 0);
+            let amount = of
+                .find(params)
+                .and_then(Value::as_i64)
+                .filter(|amount| *amount >= 0);
             let amount = amount.ok_or(Uncounted::Amount)?;
             let same = |(param, code): &(ParamPath, String)| {
                 param.find(params).and_then(Value::as_str) == Some(code)

@@ -127,7 +127,11 @@ pub(crate) fn try_plan(policy: &Policy, proposal: &Proposal) -> Result<Execution
     let proposal = Arc::new(proposal.clone());
     let case = Case::received(
         Arc::clone(&proposal),
-        assess(&proposal.matter(), &Totals::of(&proposal.matter(), policy), policy),
+        assess(
+            &proposal.matter(),
+            &Totals::of(&proposal.matter(), policy),
+            policy,
+        ),
         policy.digest(),
         seq(),
     );

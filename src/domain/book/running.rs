@@ -153,7 +153,10 @@ impl Running {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let counters = self.counters.values();
-        counters.map(|counter| counter.waiting.len() + counter.ran.len()).sum::<usize>() + self.placed.len()
+        counters
+            .map(|counter| counter.waiting.len() + counter.ran.len())
+            .sum::<usize>()
+            + self.placed.len()
     }
 }
 
@@ -161,3 +164,6 @@ impl Running {
 fn until(ran: Timestamp, per: Span) -> Timestamp {
     ran.plus(per).plus(SLACK)
 }
+
+#[cfg(test)]
+mod tests;

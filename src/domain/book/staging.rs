@@ -61,7 +61,9 @@ impl Book {
             .proposal
             .map(|id| (id, self.cases.get(&id).cloned(), self.closed.get(&id).cloned()));
         let (next, head, time) = (self.next, self.head, self.time);
-        let stood = entry.proposal.map_or(Stands::Nowhere, |id| self.running.stands(id));
+        let stood = entry
+            .proposal
+            .map_or(Stands::Nowhere, |id| self.running.stands(id));
         let before = Before {
             next,
             head,

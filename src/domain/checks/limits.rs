@@ -53,13 +53,16 @@ fn problem(count: &Count) -> Problem {
             Level::Deny,
             "ask in the currency of the limit, or have the policy name a limit for this one".into(),
         ),
-        (true, _, Some(Uncounted::Amount)) => (Level::Deny, "send a whole number from 0 for each item".into()),
+        (true, _, Some(Uncounted::Amount)) => {
+            (Level::Deny, "send a whole number from 0 for each item".into())
+        }
         (false, true, _) => (
             Level::Warn,
             match count.over() {
                 Over::High => "beyond the limit it needs the gate of the high tier".into(),
                 Over::Deny => {
-                    "with what other agents have waiting it is over, so it needs the gate of the high tier".into()
+                    "with what other agents have waiting it is over, so it needs the gate of the high tier"
+                        .into()
                 }
             },
         ),

@@ -134,7 +134,9 @@ fn read_action(
         }
         if let Some(list) = node.get("escalate") {
             let totals: Vec<String> = counted.iter().map(|limit| limit.name().to_owned()).collect();
-            let names = Names::any().with_params(params, &raw.sensitive).with_totals(&totals);
+            let names = Names::any()
+                .with_params(params, &raw.sensitive)
+                .with_totals(&totals);
             let observed = node.get("observe").is_some();
             let names = if observed { names } else { names.without_observed() };
             conditions = escalate::read(list, &names, errors);

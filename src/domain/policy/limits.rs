@@ -165,7 +165,10 @@ pub(super) fn read(
             continue;
         };
         if !names.insert(limit.name.clone()) {
-            let message = format!("two limits are named `{}`; give this one another `name`", limit.name);
+            let message = format!(
+                "two limits are named `{}`; give this one another `name`",
+                limit.name
+            );
             errors.add(Rule::Duplicate, node.mark(), message);
         }
         limits.push(limit);
@@ -203,17 +206,26 @@ impl Reading<'_> {
         };
         let max = max.map(|max| i64::try_from(max).unwrap_or(i64::MAX));
         if max.is_some_and(|max| !(1..i64::MAX).contains(&max)) {
-            no(field, "must be a whole number from 1; to forbid an action, leave it out of `agents.yaml`".into());
+            no(
+                field,
+                "must be a whole number from 1; to forbid an action, leave it out of `agents.yaml`".into(),
+            );
         }
         if raw.per.millis() == 0 || raw.per > MAX_WINDOW {
             no("per", format!("a window is 1s to {MAX_WINDOW} long"));
         }
         let distinct: BTreeSet<&CountedBy> = raw.by.iter().collect();
         if raw.by.is_empty() || distinct.len() < raw.by.len() {
-            no("by", "name what it is counted by, each once, as in `[agent, params.supplier_id]`".into());
+            no(
+                "by",
+                "name what it is counted by, each once, as in `[agent, params.supplier_id]`".into(),
+            );
         }
         if raw.name.as_deref().is_some_and(|name| !is_name(name)) {
-            no("name", "a limit's name is a lower-case word of letters, digits and `_`, 64 at most".into());
+            no(
+                "name",
+                "a limit's name is a lower-case word of letters, digits and `_`, 64 at most".into(),
+            );
         }
         for (by, index) in raw.by.iter().zip(0..) {
             if let CountedBy::Param(param) = by {
@@ -323,7 +335,9 @@ impl Reading<'_> {
 fn is_name(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
 }
 
 /// A name that says what is counted: `budget_amount_minor_per_1d_by_sponsor_supplier_id`.

@@ -88,6 +88,8 @@ fn ran(rows: &[&Row], count: &Count, now: Timestamp) -> i64 {
 pub(super) fn refusal(assessment: &Assessment) -> Option<Problem> {
     assessment.totals.iter().find(|count| count.refuses())?;
     let problems = limits::check(&assessment.totals, false);
-    let said = problems.iter().map(|problem| format!("{}; {}", problem.found, problem.remedy));
+    let said = problems
+        .iter()
+        .map(|problem| format!("{}; {}", problem.found, problem.remedy));
     Some(Problem::over_limit(said.collect::<Vec<_>>().join(". ")))
 }

@@ -208,12 +208,7 @@ impl Bot {
         self.arrive(fitting, proof, now).await
     }
 
-    async fn arrive(
-        &self,
-        fitting: Fitting<'_>,
-        proof: AgentProof,
-        now: Timestamp,
-    ) -> Result<Made, Problem> {
+    async fn arrive(&self, fitting: Fitting<'_>, proof: AgentProof, now: Timestamp) -> Result<Made, Problem> {
         let id = ProposalId::from_parts(now, rand::rng().random());
         let action = fitting.action();
         let mut observed = Vec::new();

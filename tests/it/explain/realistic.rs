@@ -92,7 +92,11 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
     let proposal = Arc::new(fitting.arrive(arrival).unwrap());
     let mut case = Case::received(
         proposal.clone(),
-        assess(&proposal.matter(), &Totals::of(&proposal.matter(), policy), policy),
+        assess(
+            &proposal.matter(),
+            &Totals::of(&proposal.matter(), policy),
+            policy,
+        ),
         policy.digest(),
         Seq(1),
     );
