@@ -7,6 +7,7 @@ use std::{
 
 mod begin;
 mod register;
+mod running;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use register::Closed;
 pub use staging::{Before, StageError, Staged};
 
 use register::Register;
+use running::{Running, Stands};
 
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
@@ -26,8 +28,10 @@ use super::{
         AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq, Timestamp,
     },
     keys::Keys,
-    policy::Tier,
+    matter::Matter,
+    policy::{Policy, Tier},
     subject::subject,
+    totals::{Count, SoFar, Totals},
 };
 
 /// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
@@ -47,6 +51,7 @@ pub struct Book {
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
     register: Register,
+    running: Running,
     /// The [`RECENT`] that ended last, oldest first, and their cases.
     recent: VecDeque<ProposalId>,
     whole: BTreeMap<ProposalId, Arc<Case>>,
@@ -94,6 +99,7 @@ impl Book {
             policy: body.policy,
             cases: BTreeMap::new(),
             register: Register::default(),
+            running: Running::default(),
             recent: VecDeque::new(),
             whole: BTreeMap::new(),
             delegations: Delegations::default(),
@@ -139,6 +145,7 @@ impl Book {
             draft.person.as_ref(),
             &draft.event,
             &draft.digests,
+            draft.time.max(self.time),
         )
     }
 
@@ -148,6 +155,7 @@ impl Book {
         person: Option<&PersonName>,
         event: &Event,
         digests: &super::entry::Digests,
+        time: Timestamp,
     ) -> Result<(), Illegal> {
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
@@ -218,7 +226,7 @@ impl Book {
                 if digests.action.is_none() || digests.plan.is_none() {
                     Err(Illegal::Digest("plan"))
                 } else if low == outbox {
-                    Ok(())
+                    self.startable(case, time)
                 } else {
                     Err(Illegal::Claim)
                 }
@@ -249,7 +257,7 @@ impl Book {
         let used = |what, by: Option<ProposalId>| by.map_or(Ok(()), |by| Err(Illegal::Used { what, by }));
         used("idempotency_key", self.request(agent, &proposal.idempotency_key))?;
         used("nonce", self.register.by_nonce(agent, &proposal.nonce))?;
-        used("id", self.register.knows(proposal.id).then_some(proposal.id))?;
+        used("id", self.knows(proposal.id).then_some(proposal.id))?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
             return Ok(());
@@ -262,7 +270,46 @@ impl Book {
         if pending >= MAX_PENDING {
             return Err(Illegal::Pending { agent: agent.clone() });
         }
-        Ok(())
+        // Whoever lost a race counts again. More than the book holds may be counted: what ended since, and what runs
+        // from the outbox and is not recorded yet. INVARIANT i17, i20.
+        let (matter, counted) = (proposal.matter(), &received.assessment.totals);
+        let short = |count: &&Count| !count.so_far().covers(self.holds(count, &matter, None, matter.at));
+        match counted.iter().find(short) {
+            Some(count) => Err(Illegal::Totals(count.limit().to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the limits still have room for a proposal that is about to run. Low tier is recorded after the act: its
+    /// limits were counted at its claim. INVARIANT i20.
+    fn startable(&self, case: &Case, time: Timestamp) -> Result<(), Illegal> {
+        if case.tier() == Tier::Low {
+            return Ok(());
+        }
+        self.room(case, time, |_| 0).map_err(Illegal::Limit)
+    }
+
+    /// Whether the limits of a case have room for it to run now; `also` is what ran and is not recorded yet. Errors: the
+    /// name of the limit that is over.
+    pub fn room(&self, case: &Case, now: Timestamp, also: impl Fn(&Count) -> i64) -> Result<(), String> {
+        let (matter, id) = (case.proposal.matter(), Some(case.proposal.id));
+        let over = |count: &&Count| {
+            let ran = self.holds(count, &matter, id, now).ran;
+            count.over_by_running(ran.saturating_add(also(count)))
+        };
+        match case.assessment.totals.iter().find(over) {
+            Some(count) => Err(count.limit().to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// What the limits of an action count for a matter, as of its time.
+    pub fn totals(&self, matter: &Matter<'_>, policy: &Policy) -> Totals {
+        Totals::of(matter, policy).counted(|count| self.holds(count, matter, None, matter.at))
+    }
+
+    fn holds(&self, count: &Count, matter: &Matter<'_>, apart: Option<ProposalId>, now: Timestamp) -> SoFar {
+        self.running.so_far(count, matter.agent, apart, now)
     }
 
     /// Takes the next authentic entry into the record, or says why it is not part of it.
@@ -290,7 +337,7 @@ impl Book {
             return Err(flaw(Flaw::Time));
         }
         let person = entry.actor.person.as_ref();
-        self.legal(entry.proposal, person, &entry.event, &entry.digests)
+        self.legal(entry.proposal, person, &entry.event, &entry.digests, entry.time)
             .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
@@ -301,6 +348,7 @@ impl Book {
             return Err(flaw(Flaw::Message("subject")));
         }
         self.advance(entry, next.digest);
+        self.running.forget(self.time);
         Ok(Recorded {
             commit: next.commit,
             digest: next.digest,
@@ -334,6 +382,7 @@ impl Book {
                 entry.seq,
             );
             case.delegations = self.delegations.from_now_on(entry.time);
+            self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;
         }
@@ -348,6 +397,7 @@ impl Book {
         };
         case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
         self.register.follow(case);
+        self.running.follow(id, case, entry.time);
         if case.life.ended() {
             self.whole
                 .extend(self.cases.remove(&id).map(|case| (id, Arc::new(case))));
@@ -419,6 +469,10 @@ impl Book {
     /// Proposals that have not ended.
     pub fn cases(&self) -> impl Iterator<Item = (&ProposalId, &Case)> {
         self.cases.iter()
+    }
+    /// Whether a proposal was received.
+    pub fn knows(&self, id: ProposalId) -> bool {
+        self.register.knows(id)
     }
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {

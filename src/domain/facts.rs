@@ -15,6 +15,7 @@ use super::{
     observation::{Permission, Seen},
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
+    totals::SoFar,
 };
 
 pub use judge::{Judged, judge};
@@ -39,6 +40,7 @@ pub struct Facts {
     hands: Vec<Who>,
     now: Timestamp,
     delegations: Delegations,
+    counted: BTreeMap<String, SoFar>,
     rolls: Option<RecordedRolls>,
 }
 
@@ -116,6 +118,9 @@ struct Written {
     now: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Delegations::is_empty")]
     delegations: Delegations,
+    /// What limits counted before it, by the limit's name or the counter's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    counted: BTreeMap<String, SoFar>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
 }
@@ -213,6 +218,7 @@ impl TryFrom<Written> for Facts {
             hands: written.hands,
             now,
             delegations: written.delegations,
+            counted: written.counted,
             rolls: written.rolls,
         })
     }
@@ -247,6 +253,7 @@ impl From<Facts> for Written {
             hands: facts.hands,
             now: Some(facts.now),
             delegations: facts.delegations,
+            counted: facts.counted,
             rolls: facts.rolls,
         }
     }

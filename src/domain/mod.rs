@@ -35,5 +35,6 @@ mod review;
 pub mod sealed;
 pub mod source;
 mod subject;
+pub mod totals;
 pub mod verdict;
 pub mod warrant;

@@ -10,7 +10,7 @@ use super::{
         entry::{Draft, MAX_ENTRY},
         ids::{Digest, KeyId, ProposalId, Seq, Timestamp},
     },
-    Book, Evicted, Illegal,
+    Book, Evicted, Illegal, Stands,
     register::Noted,
 };
 
@@ -45,6 +45,7 @@ pub struct Before {
     head: Digest,
     time: Timestamp,
     about: Option<About>,
+    stood: Stands,
     evicted: Option<Evicted>,
     delegations: usize,
 }
@@ -76,12 +77,16 @@ impl Book {
             noted: self.register.note(id),
         });
         let (next, head, time) = (self.next, self.head, self.time);
+        let stood = entry
+            .proposal
+            .map_or(Stands::Nowhere, |id| self.running.stands(id));
         let before = Before {
             next,
             head,
             time,
             about,
             delegations: self.delegations.len(),
+            stood,
             evicted: self.advance(&entry, digest),
         };
         let lined = Lined { entry, line, digest };
@@ -100,6 +105,16 @@ impl Book {
         let Some(about) = before.about else {
             return;
         };
+        // A case that the entry ended is among the recent; one that had ended before did not move.
+        let staged = self
+            .cases
+            .get(&about.id)
+            .or_else(|| self.recent(about.id))
+            .cloned();
+        if let Some(staged) = staged {
+            let (agent, totals) = (&staged.proposal.binding.agent, &staged.assessment.totals);
+            self.running.put(about.id, agent, totals, before.stood);
+        }
         let staged = self.cases.remove(&about.id);
         match about.noted {
             Some(noted) => self.register.put_back(noted),

@@ -82,7 +82,7 @@ fn draft(proposal: &Proposal, role: Role, event: Event) -> Draft {
 fn received(proposal: &Proposal) -> Draft {
     let event = Event::Received(Received {
         proposal: Box::new(proposal.clone()),
-        assessment: assess(&proposal.matter(), &fixture::starter()),
+        assessment: assess(&proposal.matter(), &Totals::default(), &fixture::starter()),
         via: Via::Api,
     });
     draft(proposal, Role::Gate, event)
@@ -155,7 +155,13 @@ fn a_proposal_that_ended_leaves_a_small_row() {
         recent,
         whole,
         delegations,
+        running,
     } = &book;
+    assert_eq!(
+        running.len(),
+        0,
+        "grows with what ran within the windows of limits"
+    );
     assert_eq!((cases.len(), recent.len(), whole.len()), (0, RECENT, RECENT));
     assert_eq!(
         delegations.len(),
