@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checks::{self, CheckResult, Level},
+    checks::{CheckResult, Level},
     matter::Matter,
     policy::{Policy, Tier},
 };
@@ -99,7 +99,7 @@ pub fn assess(matter: &Matter<'_>, policy: &Policy) -> Assessment {
     let checks = action
         .checks()
         .iter()
-        .map(|name| checks::run(name, matter))
+        .map(|name| policy.check(name, matter, action))
         .collect();
     let tier = reasons
         .iter()
