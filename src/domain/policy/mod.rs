@@ -8,6 +8,7 @@ mod checks;
 mod compile;
 mod describe;
 mod error;
+pub mod expression;
 mod http;
 mod owners;
 mod param;
