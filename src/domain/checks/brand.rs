@@ -108,7 +108,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
                 link::look(text.text, text.at, allowed, level, &mut found);
             }
         };
-        Reach::new(visit, |_| None).parameters(item);
+        Reach::new(visit, |_| None, asked.sealed).parameters(item);
         for (words, _) in missing {
             let message = format!("the wording `{words}` is missing");
             found.add(level, &root, message, "add it to the text");

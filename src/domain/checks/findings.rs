@@ -7,7 +7,7 @@ const MOST: usize = 20;
 
 /// What was found so far; each level has room of its own, so that many warnings can't crowd out what denies.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(in crate::domain) struct Findings {
     errored: Vec<Problem>,
     denied: Vec<Problem>,
     warned: Vec<Problem>,
@@ -15,7 +15,7 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Adds a finding while its level has room.
-    pub(super) fn add(
+    pub(in crate::domain) fn add(
         &mut self,
         level: Level,
         at: &str,
@@ -39,7 +39,7 @@ impl Findings {
         });
     }
     /// Whether another finding of a level would be kept.
-    pub(super) fn has_room(&self, level: Level) -> bool {
+    pub(in crate::domain) fn has_room(&self, level: Level) -> bool {
         let list = match level {
             Level::Pass => return false,
             Level::Warn => &self.warned,
@@ -49,7 +49,7 @@ impl Findings {
         list.len() < MOST
     }
     /// The findings, the worst first, each level in the order it was found in.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub(in crate::domain) fn into_problems(self) -> Vec<Problem> {
         let mut all = self.errored;
         all.extend(self.denied);
         all.extend(self.warned);

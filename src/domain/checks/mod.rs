@@ -16,7 +16,7 @@ pub mod text;
 use serde::{Deserialize, Serialize};
 
 use super::{ids::CheckName, matter::Matter};
-use findings::Findings;
+pub(in crate::domain) use findings::Findings;
 
 /// What a built-in check looks at.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,8 @@ pub struct Asked<'a> {
     pub matter: &'a Matter<'a>,
     /// What data the catalog says the action touches.
     pub declared: Declared,
+    /// JSON pointers (RFC 6901) of the parameters that the catalog seals; no check looks at them.
+    pub sealed: &'a [String],
     /// How the checks are set.
     pub settings: &'a Settings,
 }

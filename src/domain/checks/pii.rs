@@ -76,10 +76,15 @@ impl Default for Settings {
         Self {
             levels: BTreeMap::new(),
             allow: Vec::new(),
-            fields: fields.map(plain_name).into(),
+            fields: self::fields(fields),
             countries: Vec::new(),
         }
     }
+}
+
+/// Names of fields as they are compared: without case, `_` and `-`.
+pub fn fields<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().map(plain_name).collect()
 }
 
 /// The countries whose national ids are known.
@@ -103,7 +108,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
     let settings = &asked.settings.pii;
     let mut found = Findings::default();
     let hide = |name: &str| hidden(name, settings);
-    let mut reach = Reach::new(|text: Text<'_>| look(text, asked, &mut found), hide);
+    let mut reach = Reach::new(|text: Text<'_>| look(text, asked, &mut found), hide, asked.sealed);
     reach.written(asked.matter);
     reach.observed(asked.matter);
     found.into_problems()

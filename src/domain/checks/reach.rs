@@ -31,22 +31,26 @@ pub(super) struct Text<'a> {
 
 /// Visits texts; what is sealed has none. Fields are visited in the order of their names, so that the same proposal
 /// gives the same order however it was sent.
-pub(super) struct Reach<F, M> {
+pub(super) struct Reach<'s, F, M> {
     /// Called for each text.
     visit: F,
     /// What a field's name is shown as in a pointer when it must not be shown itself.
     hide: M,
+    /// JSON pointers of the parameters that are sealed.
+    sealed: &'s [String],
     at: String,
     param: Option<String>,
     observed: bool,
 }
 
-impl<F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<F, M> {
-    /// A visitor that hides some names.
-    pub(super) const fn new(visit: F, hide: M) -> Self {
+impl<'s, F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<'s, F, M> {
+    /// A visitor that hides some names, and passes over parameters that are sealed wherever they are kept, so that a
+    /// question that has them in clear is answered like the proposal that has not.
+    pub(super) const fn new(visit: F, hide: M, sealed: &'s [String]) -> Self {
         Self {
             visit,
             hide,
+            sealed,
             at: String::new(),
             param: None,
             observed: false,
@@ -176,7 +180,10 @@ impl<F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<F, M> {
                 param.push_str(&escape_pointer(name));
             }
             self.text(name, None);
-            self.value(item, Some(name));
+            let sealed = |param: &String| self.sealed.contains(param);
+            if !self.param.as_ref().is_some_and(sealed) {
+                self.value(item, Some(name));
+            }
             self.at.truncate(length);
             if let (Some(param), Some(within)) = (&mut self.param, within) {
                 param.truncate(within);

@@ -1,13 +1,14 @@
 //! Checks of the organisation's own in Rego, with the conventions of conftest: rules named `deny`, `violation` and
 //! `warn`, or so with a suffix (`deny_weekend`), in a package of any name. `input` is the proposal's matter.
 //!
-//! Rules run on the register machine of regorus within a number of instructions, so that live and replay agree. A
-//! builtin that fails is an error, never "undefined". INVARIANT i10.
+//! Rules run on the register machine of regorus within a number of instructions, so that live and replay agree. That
+//! machine takes a builtin that fails for a condition that does not hold, and a `deny` would pass; so what it gives is
+//! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
 use std::{fmt, sync::Arc};
 
 use regorus::{
-    Engine, Rc, Value as Rego,
+    CompiledPolicy, Engine, Rc, Value as Rego,
     languages::rego::compiler::Compiler,
     rvm::{
         program::Program,
@@ -24,7 +25,7 @@ use crate::domain::{
 
 /// The longest module, in bytes.
 pub const MAX_SOURCE: usize = 64 << 10;
-/// How many instructions all rules of a module may take for one proposal.
+/// How many instructions one rule that gives findings may take for one proposal.
 pub const MAX_INSTRUCTIONS: usize = 200_000;
 /// The longest message that is shown, in characters.
 const MESSAGE: usize = 400;
@@ -50,13 +51,21 @@ const REFUSED: &[(&str, &str)] = &[
 #[derive(Clone)]
 pub struct Module {
     program: Arc<Program>,
-    /// The rules that give findings: their paths, and their level.
-    rules: Vec<(String, Level)>,
+    rules: Vec<Finding>,
+}
+
+/// A rule that gives findings.
+#[derive(Clone)]
+struct Finding {
+    path: String,
+    level: Level,
+    strict: CompiledPolicy,
 }
 
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Module").field("rules", &self.rules).finish_non_exhaustive()
+        let rules: Vec<&String> = self.rules.iter().map(|rule| &rule.path).collect();
+        f.debug_struct("Module").field("rules", &rules).finish_non_exhaustive()
     }
 }
 
@@ -72,7 +81,7 @@ pub struct RegoError {
 impl Module {
     /// The worst that the module may find.
     pub fn level(&self) -> Level {
-        self.rules.iter().map(|(_, level)| *level).max().unwrap_or(Level::Warn)
+        self.rules.iter().map(|rule| rule.level).max().unwrap_or(Level::Warn)
     }
 
     /// Compiles a module; the language of OPA 1.0, and where it is not that, the one before.
@@ -92,7 +101,13 @@ impl Module {
 
     fn build(text: &str, before_1_0: bool) -> Result<Self, RegoError> {
         const FILE: &str = "check.rego";
-        let told = |error: &dyn fmt::Display| explain(text, &error.to_string());
+        let told = |error: &dyn fmt::Display| {
+            let error = explain(text, &error.to_string());
+            RegoError {
+                message: format!("not a Rego module: {}", error.message),
+                ..error
+            }
+        };
         let mut engine = Engine::new();
         engine.set_rego_v0(before_1_0);
         engine.set_strict_builtin_errors(true);
@@ -101,29 +116,38 @@ impl Module {
             .map_err(|error| told(&error))?;
         let mut rules = Vec::new();
         for name in heads(text) {
-            let path = format!("{package}.{name}");
-            if engine.has_declared_rule_rooted_at(FILE, &path).unwrap_or(false) {
+            if engine.has_declared_rule_rooted_at(FILE, &name).unwrap_or(false) {
                 let level = if name.starts_with("warn") { Level::Warn } else { Level::Deny };
-                rules.push((path, level));
+                rules.push((format!("{package}.{name}"), level));
             }
         }
-        let Some((first, _)) = rules.first() else {
+        if rules.is_empty() {
             let message = "the module has no rule named `deny`, `violation` or `warn`, so it would find nothing";
             return Err(RegoError {
                 mark: Some(mark_at(text, 0, 0)),
                 message: message.into(),
             });
-        };
+        }
         if rules.len() > MAX_RULES {
             let message = format!("the module has {} rules that give findings; {MAX_RULES} is the limit", rules.len());
             return Err(RegoError { mark: None, message });
         }
-        let policy = engine
-            .compile_with_entrypoint(&Rc::from(first.as_str()))
-            .map_err(|error| told(&error))?;
-        let paths: Vec<&str> = rules.iter().map(|(path, _)| path.as_str()).collect();
-        let program = Compiler::compile_from_policy(&policy, &paths).map_err(|error| told(&error))?;
-        Ok(Self { program, rules })
+        let mut findings = Vec::new();
+        for (path, level) in rules {
+            let strict = engine
+                .compile_with_entrypoint(&Rc::from(path.as_str()))
+                .map_err(|error| told(&error))?;
+            findings.push(Finding { path, level, strict });
+        }
+        let paths: Vec<&str> = findings.iter().map(|rule| rule.path.as_str()).collect();
+        let program = match findings.first() {
+            Some(first) => Compiler::compile_from_policy(&first.strict, &paths).map_err(|error| told(&error))?,
+            None => Arc::default(),
+        };
+        Ok(Self {
+            program,
+            rules: findings,
+        })
     }
 
     /// What the module finds.
@@ -142,10 +166,17 @@ impl Module {
         vm.load_program(Arc::clone(&self.program));
         vm.set_strict_builtin_errors(true);
         vm.set_max_instructions(MAX_INSTRUCTIONS);
-        vm.set_input(input);
-        for (path, level) in &self.rules {
-            match vm.execute_entry_point_by_name(path) {
-                Ok(value) => take(&value, *level, &mut found),
+        vm.set_input(input.clone());
+        for rule in &self.rules {
+            match vm.execute_entry_point_by_name(&rule.path) {
+                Ok(value) => match rule.strict.eval_with_input(input.clone()) {
+                    Ok(strict) if strict == value => take(&value, rule.level, &mut found),
+                    Ok(_) => errored(&mut found, "the check gives two answers"),
+                    Err(error) => {
+                        let error = explain("", &error.to_string()).message;
+                        errored(&mut found, &format!("the check failed: {error}"));
+                    }
+                },
                 Err(VmError::InstructionLimitExceeded { .. }) => {
                     errored(&mut found, "the check exceeds its instruction budget");
                 }
@@ -317,10 +348,9 @@ fn explain(text: &str, told: &str) -> RegoError {
         let within = column.saturating_sub(1) as usize;
         Mark::new(Place { line, column }, (before + within).min(text.len()), 0)
     });
-    let message = one_line(message.trim_end_matches('.'));
     RegoError {
         mark,
-        message: format!("not a Rego module: {message}"),
+        message: one_line(message.trim_end_matches('.')),
     }
 }
 

@@ -49,7 +49,7 @@ const VALUE: usize = 64;
 /// Denies every secret. The result says what kind it is, never a part of it.
 pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
     let mut found = Findings::default();
-    let mut reach = Reach::new(|text: Text<'_>| look(text, &mut found), hide);
+    let mut reach = Reach::new(|text: Text<'_>| look(text, &mut found), hide, asked.sealed);
     reach.written(asked.matter);
     reach.observed(asked.matter);
     found.into_problems()
@@ -83,7 +83,7 @@ pub fn refuse(request: &Request, sealed: &[String]) -> Vec<Problem> {
     take_out("/parameters".into());
     (0..request.items.len()).for_each(|index| take_out(format!("/items/{index}/parameters")));
     let mut found = Findings::default();
-    Reach::new(|text: Text<'_>| look(text, &mut found), hide).at("", &value);
+    Reach::new(|text: Text<'_>| look(text, &mut found), hide, &[]).at("", &value);
     found.into_problems()
 }
 
@@ -91,7 +91,7 @@ pub fn refuse(request: &Request, sealed: &[String]) -> Vec<Problem> {
 pub fn refuse_observed(facts: &ObservedFacts) -> Vec<Problem> {
     let mut found = Findings::default();
     match serde_json::to_value(facts) {
-        Ok(value) => Reach::new(|text: Text<'_>| look(text, &mut found), hide).at("", &value),
+        Ok(value) => Reach::new(|text: Text<'_>| look(text, &mut found), hide, &[]).at("", &value),
         Err(_) => found.add(
             Level::Errored,
             "",

@@ -58,6 +58,7 @@ pub(crate) fn asked_of<'a>(matter: &'a Matter<'a>, settings: &'a Settings) -> As
     Asked {
         matter,
         declared: Declared::default(),
+        sealed: &[],
         settings,
     }
 }

@@ -81,7 +81,7 @@ pub const fn hazard(c: char) -> Option<Hazard> {
 pub fn deceiving(matter: &Matter<'_>) -> Vec<Problem> {
     let mut found = Findings::default();
     let visit = |text: Text<'_>| look(text.text, text.at, &mut found);
-    Reach::new(visit, |_| None).written(matter);
+    Reach::new(visit, |_| None, &[]).written(matter);
     found.into_problems()
 }
 
@@ -101,7 +101,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
         look(text.text, text.at, &mut found);
         look_alike::look(text, known, &observed, &mut found);
     };
-    Reach::new(visit, |_| None).written(asked.matter);
+    Reach::new(visit, |_| None, asked.sealed).written(asked.matter);
     found.into_problems()
 }
 

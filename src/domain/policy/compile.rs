@@ -81,8 +81,12 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     };
     let mut actions = BTreeMap::new();
     take(CATALOG, &mut |errors| {
-        actions = catalog::read(&catalog, around, errors)
+        actions = catalog::read(&catalog, around, errors);
+        checks.unset(&catalog, &actions, errors);
     });
+    // Actions that could not be read are missing, so nothing can be said of what does not fit them.
+    let complete = actions.len() == catalog.entries().len();
+    let misfits = if complete { checks.misfits(&actions) } else { Vec::new() };
     let mut owned = None;
     if let Some(file) = owners {
         take(OWNERS, &mut |errors| {
@@ -90,6 +94,7 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         });
     }
     found.extend(wrong_checks);
+    found.extend(misfits);
     match (rules, owned) {
         (Some(tiers), Some(owners)) if found.is_empty() => Ok(Policy {
             digest: policy_digest(files),

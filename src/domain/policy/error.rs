@@ -38,6 +38,10 @@ pub enum Rule {
     Owners,
     /// A public key that can't be used.
     Key,
+    /// A condition that can't be used.
+    Expression,
+    /// A Rego module that can't be used.
+    Rego,
 }
 
 impl Rule {
@@ -58,6 +62,8 @@ impl Rule {
             Self::Gates => "gates",
             Self::Owners => "owners",
             Self::Key => "key",
+            Self::Expression => "expression",
+            Self::Rego => "rego",
         }
     }
 }
