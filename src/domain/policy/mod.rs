@@ -4,6 +4,7 @@ mod action;
 mod agents;
 mod body;
 mod catalog;
+mod checks;
 mod compile;
 mod describe;
 mod error;
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
+pub use checks::{Check, CheckKind};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
@@ -63,6 +65,7 @@ pub struct Policy {
     actions: BTreeMap<ActionName, Action>,
     tiers: tiers::Tiers,
     owners: Owners,
+    checks: checks::Checks,
     people: people::People,
     agents: agents::Agents,
 }
