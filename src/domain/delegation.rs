@@ -117,6 +117,25 @@ impl Delegations {
     pub(super) fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// What still holds or will hold at some moment from now on: every owner's last word, unless it is over.
+    pub(super) fn from_now_on(&self, now: Timestamp) -> Self {
+        let mut heard = std::collections::BTreeSet::new();
+        let newest_first = self
+            .0
+            .iter()
+            .rev()
+            .filter(|given| heard.insert(&given.said.owner));
+        let open = newest_first.filter(|given| given.said.stand_in.is_some() && now < given.said.until);
+        let mut open: Vec<Given> = open.cloned().collect();
+        open.reverse();
+        Self(open)
+    }
 
     /// For whom a person may approve an action at some moment, besides themself.
     ///

@@ -218,7 +218,8 @@ fn asked(case: &Case, policy: &Policy) -> Asked {
 
 /// Those of the owners who may approve: all but the sponsor. INVARIANT i08.
 fn owners(case: &Case, policy: &Policy) -> BTreeSet<Owner> {
-    let owned = policy.owned(&case.proposal.binding);
+    let binding = &case.proposal.binding;
+    let owned = policy.owned(&binding.operation, &binding.items);
     let owners = owned.iter().flat_map(Owned::owners);
     owners.filter(|owner| may(case, owner)).cloned().collect()
 }
@@ -231,7 +232,8 @@ fn may(case: &Case, owner: &Owner) -> bool {
 /// it; what opens the gate stays the same.
 fn further(case: &Case, policy: &Policy) -> BTreeMap<Owner, BTreeSet<AccountId>> {
     let owners = owners(case, policy);
-    let owns = |person: &&Person| owners.iter().any(|owner| is_of(person, owner));
+    let sponsor = &case.proposal.binding.sponsor;
+    let owns = |person: &&Person| person.name() != sponsor && owners.iter().any(|owner| is_of(person, owner));
     let stand_ins = policy.people().filter(owns).flat_map(Person::stand_ins);
     let action = policy.action(&case.proposal.binding.operation);
     let accountable = action.map(|action| Owner::from(action.raci().accountable()));

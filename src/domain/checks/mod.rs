@@ -1,13 +1,14 @@
 //! Automatic checks: one file a check, one flat registry.
 
+pub mod limits;
 pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ids::CheckName, proposal::Proposal};
+use super::{ids::CheckName, matter::Matter};
 
-/// Finds what is wrong with a proposal.
-type Check = fn(&Proposal) -> Vec<Problem>;
+/// Finds what is wrong with what is asked.
+type Check = fn(&Matter<'_>) -> Vec<Problem>;
 
 /// Every check by its name.
 const REGISTRY: &[(&str, Check)] = &[("text", text::check)];
@@ -59,7 +60,7 @@ pub struct Problem {
 }
 
 /// Runs one check; a name without a check is an error, never a pass.
-pub fn run(name: &CheckName, proposal: &Proposal) -> CheckResult {
+pub fn run(name: &CheckName, matter: &Matter<'_>) -> CheckResult {
     let Some((_, check)) = REGISTRY.iter().find(|(known, _)| *known == name.as_str()) else {
         let problem = Problem {
             level: Level::Errored,
@@ -73,7 +74,7 @@ pub fn run(name: &CheckName, proposal: &Proposal) -> CheckResult {
             problems: vec![problem],
         };
     };
-    let problems = check(proposal);
+    let problems = check(matter);
     let level = problems
         .iter()
         .map(|problem| problem.level)

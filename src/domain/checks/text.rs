@@ -4,10 +4,7 @@ use serde_json::Value;
 use unicode_security::MixedScript as _;
 
 use super::{Level, Problem};
-use crate::domain::{
-    canonical::escape_pointer,
-    proposal::{Body, Proposal},
-};
+use crate::domain::{canonical::escape_pointer, matter::Matter, proposal::Body};
 
 /// The most findings of one level reported for one proposal.
 const MOST: usize = 20;
@@ -77,29 +74,29 @@ pub const fn hazard(c: char) -> Option<Hazard> {
 }
 
 /// Finds deceiving characters (deny) and words of mixed scripts (warn) in everything the agent wrote.
-pub fn check(proposal: &Proposal) -> Vec<Problem> {
+pub fn check(matter: &Matter<'_>) -> Vec<Problem> {
     let mut found = Found::default();
-    for item in &proposal.binding.items {
+    for item in matter.items {
         let at = format!("/items/{}/parameters", item.id);
         walk(&item.parameters, &mut at.clone(), &mut found);
     }
-    look(&proposal.justification, "/justification", &mut found);
-    if let Some(plan) = &proposal.rollback_plan {
+    look(matter.justification, "/justification", &mut found);
+    if let Some(plan) = matter.rollback_plan {
         look(plan, "/rollback_plan", &mut found);
     }
-    for (index, exception) in proposal.exceptions.iter().enumerate() {
+    for (index, exception) in matter.exceptions.iter().enumerate() {
         look(
             &exception.reason,
             &format!("/exceptions/{index}/reason"),
             &mut found,
         );
     }
-    for (name, value) in &proposal.claimed {
+    for (name, value) in matter.claimed {
         let mut at = format!("/claimed/{}", escape_pointer(name));
         look(name, &at, &mut found);
         walk(value, &mut at, &mut found);
     }
-    let told = &proposal.provenance;
+    let told = matter.provenance;
     let reference = |body: &Option<Body>| body.as_ref().and_then(|body| body.reference.clone());
     let (prompt, output) = (reference(&told.prompt), reference(&told.output));
     for (name, text) in [

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    escalate::Escalation,
     http::{Execute, HttpObserve},
+    limits::Limit,
     param::ParamPath,
     resource::ResourcePattern,
     schema::{ParamError, ParamSchema},
@@ -99,6 +101,8 @@ pub struct Action {
     pub(super) raci: Raci,
     pub(super) params: ParamSchema,
     pub(super) describe: String,
+    pub(super) escalate: Vec<Escalation>,
+    pub(super) limits: Vec<Limit>,
     pub(super) checks: Vec<CheckName>,
     pub(super) sensitive: Vec<ParamPath>,
     pub(super) observe: Option<HttpObserve>,
@@ -150,6 +154,14 @@ impl Action {
     pub fn describe(&self) -> &str {
         &self.describe
     }
+    /// The conditions that raise its tier.
+    pub fn escalate(&self) -> &[Escalation] {
+        &self.escalate
+    }
+    /// How much of it may run in a while. INVARIANT i20.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
     /// The checks that run on it.
     pub fn checks(&self) -> &[CheckName] {
         &self.checks
@@ -165,6 +177,10 @@ impl Action {
     /// How it is carried out.
     pub fn execute(&self) -> &Execute {
         &self.execute
+    }
+    /// Whether the schema states a default anywhere.
+    pub fn has_defaults(&self) -> bool {
+        self.params.has_defaults()
     }
     /// Fills in the schema's defaults, in nested objects too; gives the JSON pointers of what was filled in.
     pub fn apply_defaults(&self, params: &mut Value) -> Vec<String> {

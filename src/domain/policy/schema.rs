@@ -104,6 +104,7 @@ pub(super) struct ParamSchema {
     schema: Value,
     digest: Digest,
     validator: Arc<Validator>,
+    has_defaults: bool,
 }
 
 impl ParamSchema {
@@ -137,6 +138,7 @@ impl ParamSchema {
         let validator =
             compile(&schema).map_err(|(at, message)| vec![Fault::new(node.mark_at(&at), message)])?;
         let schema = Self {
+            has_defaults: states_default(&schema),
             schema,
             digest,
             validator: Arc::new(validator),
@@ -153,11 +155,39 @@ impl ParamSchema {
         }
     }
 
+    pub(super) fn has_defaults(&self) -> bool {
+        self.has_defaults
+    }
+
     /// The schema of one parameter, by `properties` and local references.
     pub(super) fn find(&self, param: &ParamPath) -> Option<&Value> {
         param.parts().iter().try_fold(&self.schema, |schema, part| {
             self.resolve(self.resolve(schema)?.get("properties")?.get(part)?)
         })
+    }
+    /// Whether a parameter lies in what the schema leaves open: an object whose `additionalProperties` are allowed, or
+    /// one described by choices (`anyOf`, `if` and the like) rather than by `properties` alone.
+    pub(super) fn is_open(&self, param: &ParamPath) -> bool {
+        let mut schema = &self.schema;
+        for part in param.parts() {
+            let Some(here) = self.resolve(schema) else {
+                return false;
+            };
+            let choices = [
+                "anyOf",
+                "oneOf",
+                "allOf",
+                "if",
+                "patternProperties",
+                "dependentSchemas",
+            ];
+            let closed = here.get("additionalProperties") == Some(&Value::Bool(false));
+            match here.get("properties").and_then(|all| all.get(part)) {
+                Some(next) => schema = next,
+                None => return !closed || choices.iter().any(|choice| here.get(choice).is_some()),
+            }
+        }
+        false
     }
     /// Whether a parameter is always there: required, or given a default, at every level.
     pub(super) fn is_always_there(&self, param: &ParamPath) -> bool {
@@ -345,6 +375,15 @@ impl ParamSchema {
         if let Some(items) = schema.get("items") {
             self.each_default(items, &format!("{at}/items"), found);
         }
+    }
+}
+
+/// Whether a default stands anywhere, behind a reference too.
+fn states_default(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.contains_key("default") || fields.values().any(states_default),
+        Value::Array(list) => list.iter().any(states_default),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
