@@ -1,10 +1,14 @@
 //! Who stands in for whom: an absent owner's own word on the ledger, for a time, and never passed on.
 
+mod command;
+
+pub use command::{Comment, asked};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     entry::Delegated,
-    ids::{ActionName, PersonName, Span, Timestamp},
+    ids::{ActionName, DeliveryId, PersonName, Span, Timestamp},
     policy::Policy,
 };
 
@@ -161,6 +165,12 @@ impl Delegations {
                 && last_word();
             holds.then_some(&said.owner)
         })
+    }
+
+    /// The delegation that a comment made, when it was recorded.
+    pub fn of_delivery(&self, delivery: &DeliveryId) -> Option<&Delegated> {
+        let mut given = self.0.iter().rev().map(|given| &given.said);
+        given.find(|said| said.delivery == *delivery)
     }
 
     /// What holds at a moment, newest first; for people.

@@ -15,6 +15,7 @@ mod attacks;
 mod bad_proposals;
 mod cli;
 mod contract;
+mod delegation;
 mod demo;
 mod door;
 mod execute;

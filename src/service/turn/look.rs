@@ -39,6 +39,7 @@ impl Bot {
             self.shown(id);
             return Ok(());
         };
+        self.commands(&case, &policy, pull, told).await?;
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
         }
