@@ -117,12 +117,12 @@ fn messages_are_safe_to_show_and_bounded() {
     let text = format!("a\u{202e}b\nc{}", "x".repeat(1000));
     let long = found(module, json!({ "text": text }));
     assert!(
-        found[0].starts_with("Deny  a\\u{202e}b cxxx") && found[0].len() < 500,
-        "{found:?}"
+        long[0].starts_with("Deny  a\\u{202e}b cxxx") && long[0].len() < 500,
+        "{long:?}"
     );
     let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
     let module = "package a\nimport rego.v1\ndeny contains m if some m in input.items[0].parameters.many";
-    assert_eq!(super::tests::found(module, json!({ "many": many })).len(), 20);
+    assert_eq!(found(module, json!({ "many": many })).len(), 20);
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn what_an_action_declares_is_a_warning() {
             )
         })
         .collect();
-    let found = super::checks::found(
+    let found = checks::found(
         &undeclared,
         vec![campaign("ann@example.com, 4242 4242 4242 4242")],
     );
