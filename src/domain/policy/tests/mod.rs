@@ -5,7 +5,9 @@ mod errors;
 mod limits;
 mod owners;
 mod params;
+mod people;
 mod rules;
+mod sections;
 mod starter;
 
 use super::{Action, Policy, PolicyError, compile};
