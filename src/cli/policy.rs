@@ -2,6 +2,7 @@
 
 mod explain;
 mod human;
+mod lint;
 mod load;
 mod owners;
 
@@ -41,6 +42,21 @@ enum Command {
         #[arg(long)]
         human: bool,
     },
+    /// Find what is wrong in policy files, and what their author most likely did not mean
+    ///
+    /// Errors keep the policy from compiling, or something shut for good; warnings are lines that do nothing, or less
+    /// than they seem to. The exit code is 3 when there are errors, and for warnings too with `--strict`.
+    Lint {
+        /// The folder of the policy files
+        #[arg(value_name = "DIR", default_value = "policies")]
+        policies: PathBuf,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// Warnings count as errors
+        #[arg(long)]
+        strict: bool,
+    },
     /// Say who owns paths, and by which line of CODEOWNERS; the exit code is 3 when nobody owns one
     Owners {
         /// The CODEOWNERS file
@@ -59,6 +75,11 @@ enum Command {
 pub fn run(args: Args) -> ExitCode {
     let done = match args.command {
         Command::Explain { policies, human } => explain::run(&policies, human),
+        Command::Lint {
+            policies,
+            json,
+            strict,
+        } => lint::run(&policies, json, strict),
         Command::Owners { file, json, paths } => owners::run(&file, json, &paths),
     };
     match done {

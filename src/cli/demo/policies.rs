@@ -35,6 +35,11 @@ pub struct Unknown {
 
 /// The policy files of a demo, comments and all.
 pub fn policies(facts: &Facts<'_>) -> Result<Vec<SourceFile>, Unknown> {
+    filled(STARTER, facts)
+}
+
+/// Policy files with what only this run knows put in.
+pub fn filled(files: &[(&str, &str)], facts: &Facts<'_>) -> Result<Vec<SourceFile>, Unknown> {
     let put_in = |(path, text): &(&str, &str)| {
         let text = match *path {
             "catalog.yaml" => catalog(text, facts),
@@ -44,7 +49,7 @@ pub fn policies(facts: &Facts<'_>) -> Result<Vec<SourceFile>, Unknown> {
         };
         Ok(SourceFile::new(*path, text))
     };
-    STARTER.iter().map(put_in).collect()
+    files.iter().map(put_in).collect()
 }
 
 /// Targets on this machine are allowed to be.

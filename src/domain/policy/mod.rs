@@ -3,11 +3,13 @@
 mod action;
 mod agents;
 mod body;
+pub mod cases;
 mod catalog;
 mod compile;
 mod describe;
 mod error;
 mod http;
+pub mod lint;
 mod owners;
 mod param;
 mod pattern;

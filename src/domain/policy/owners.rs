@@ -86,6 +86,10 @@ impl Owners {
         let set = found.map(|(_, set)| set).filter(|set| !set.owners.is_empty());
         Requirements(set.cloned().into_iter().collect())
     }
+    /// Every owner that a line names, in the order of the file.
+    pub(super) fn named(&self) -> impl Iterator<Item = &Owner> {
+        self.lines.iter().flat_map(|(_, set)| &set.owners)
+    }
     /// The organisation of every team, when a team is named.
     pub fn organization(&self) -> Option<&str> {
         self.organization.as_deref()

@@ -42,6 +42,22 @@ impl ResourcePattern {
             Segment::Param(param) => Some(param),
         })
     }
+    /// The path of a proposal whose parameters are all `x`, which no line of CODEOWNERS is likely to name.
+    pub(super) fn example(&self) -> String {
+        let part = |segment: &Segment| match segment {
+            Segment::Literal(text) => format!("/{text}"),
+            Segment::Param(_) => "/x".into(),
+        };
+        self.0.iter().map(part).collect()
+    }
+    /// Its longest beginning without parameters, as in `/payments/suppliers`.
+    pub(super) fn top(&self) -> String {
+        let literals = self.0.iter().map_while(|segment| match segment {
+            Segment::Literal(text) => Some(format!("/{text}")),
+            Segment::Param(_) => None,
+        });
+        literals.collect()
+    }
     /// The path for these parameters. Errors: a value that could change the path or hide in it.
     pub fn path(&self, params: &Value) -> Result<String, ResourceError> {
         let mut path = String::new();

@@ -41,6 +41,10 @@ pub enum Impact {
     /// Serious loss.
     High,
 }
+impl Impact {
+    /// Every one, from the least.
+    pub const ALL: [Self; 4] = [Self::None, Self::Low, Self::Moderate, Self::High];
+}
 impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -71,6 +75,18 @@ pub enum DataClass {
     /// Keys, passwords, tokens.
     Credentials,
 }
+impl DataClass {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Public,
+        Self::Internal,
+        Self::Confidential,
+        Self::Restricted,
+        Self::Pii,
+        Self::Financial,
+        Self::Credentials,
+    ];
+}
 impl fmt::Display for DataClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -95,6 +111,10 @@ pub enum RollbackKind {
     Restore,
     /// It can't be taken back.
     None,
+}
+impl RollbackKind {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Inverse, Self::Restore, Self::None];
 }
 impl fmt::Display for RollbackKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -245,6 +265,10 @@ impl Tiers {
                     rule: number,
                 },
             )
+    }
+    /// How many rules there are.
+    pub(super) fn rules(&self) -> usize {
+        self.rules.len()
     }
     pub(super) fn gate(&self, tier: Tier) -> &GateRule {
         match tier {

@@ -29,9 +29,9 @@ const FILES: [&str; 5] = [
     "agents.yaml",
 ];
 
-/// The starter policies.
+/// The small policies.
 pub(crate) fn policy() -> Policy {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policies");
     let read = |name: &str| SourceFile::new(name, std::fs::read_to_string(folder.join(name)).unwrap());
     compile(&FILES.map(read)).unwrap()
 }
