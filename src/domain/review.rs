@@ -1,18 +1,21 @@
 //! Which reviews count, and for what.
 
+mod tally;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    assign::{Place, assign},
     case::{Case, RecordedReview},
     entry::Found,
     ids::{AccountId, PersonName, ReviewId, TeamName, Timestamp},
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
-    policy::{Owner, OwnerSet, Person, Policy},
+    policy::{Agent, Owner, OwnerSet, Person, Policy},
     verdict::{Because, Rule, Standing},
 };
 
-/// Everything that counting looks at.
+pub(in crate::domain) use tally::{Ballot, Rolls, Voice, tally};
+
+/// Everything that says which reviews stand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Review<'a> {
     pub(super) case: &'a Case,
@@ -26,13 +29,6 @@ pub(super) struct Review<'a> {
 pub(super) struct Count {
     pub(super) approvers: Vec<String>,
     pub(super) because: Vec<Because>,
-}
-
-/// What one person's latest live reviews say. INVARIANT i07.
-#[derive(Debug, Default)]
-struct Voice {
-    approvals: Vec<AccountId>,
-    objects: bool,
 }
 
 pub(super) fn count(at: &Review<'_>) -> Count {
@@ -63,31 +59,27 @@ pub(super) fn count(at: &Review<'_>) -> Count {
             };
         }
     };
-    let voices = voices(at, live, &mut because);
-    let mut objections = Vec::new();
-    let mut eligible: Vec<(&Person, Vec<AccountId>)> = Vec::new();
-    for (person, voice) in &voices {
-        if voice.objects {
-            objections.push(person.name());
-        } else if !voice.approvals.is_empty() {
-            if parties.contains(person.name()) {
-                because.push(Because::new(Rule::SeparationOfDuties, Standing::Noted).who([person.name()]));
-            } else {
-                eligible.push((person, voice.approvals.clone()));
-            }
-        }
-    }
-    let approvers = fill(at, &requirements, &eligible, &parties, &mut because);
-    let standing = if objections.is_empty() {
-        Standing::Holds
-    } else {
-        Standing::Blocks
+    let ballot = Ballot {
+        policy: at.policy,
+        gate: at.policy.gate(at.case.tier()),
+        requirements,
+        parties,
+        voices: voices(at, live, &mut because),
     };
-    because.push(Because::new(Rule::ChangesRequested, standing).who(objections));
-    if at.policy.gate(at.case.tier()).step_up().is_some() {
-        because.push(Because::new(Rule::StepUp, Standing::Missing).who(&approvers));
-    }
+    let approvers = tally(&ballot, at.seen, &mut because);
     Count { approvers, because }
+}
+
+/// INVARIANT i09: looked up again at each decision.
+impl Rolls for Observation {
+    fn may_write(&self, account: AccountId) -> Option<bool> {
+        let permission = self.permissions.get(&account)?.known()?;
+        Some(*permission >= Permission::Write)
+    }
+    fn is_member(&self, team: &TeamName, accounts: &[AccountId]) -> Option<bool> {
+        let members = self.memberships.get(team)?.known()?;
+        Some(accounts.iter().any(|account| members.contains(account)))
+    }
 }
 
 /// The teams that owners of this case are counted by: owning teams and, where approvals come from teams that differ,
@@ -174,14 +166,10 @@ fn releasers(at: &Review<'_>) -> BTreeSet<AccountId> {
 
 /// The people who may never approve this proposal. Errors: how it stands when one can't be named: it blocks when
 /// GitHub knows none, and is an error when GitHub could not be asked. INVARIANT i08.
-fn parties(at: &Review<'_>, because: &mut Vec<Because>) -> Result<BTreeSet<PersonName>, Standing> {
+fn parties<'a>(at: &Review<'a>, because: &mut Vec<Because>) -> Result<BTreeSet<&'a PersonName>, Standing> {
     let binding = &at.case.proposal.binding;
-    let mut parties = BTreeSet::from([binding.sponsor.clone()]);
-    parties.extend(
-        at.policy
-            .agent(&binding.agent)
-            .map(|agent| agent.sponsor().clone()),
-    );
+    let mut parties = BTreeSet::from([&binding.sponsor]);
+    parties.extend(at.policy.agent(&binding.agent).map(Agent::sponsor));
     let pushers = at.seen.pushers.known().ok_or(Standing::Errored)?;
     let mut accounts: BTreeSet<AccountId> = pushers.iter().copied().collect();
     for commit in at.seen.commits.known().ok_or(Standing::Errored)? {
@@ -203,7 +191,7 @@ fn parties(at: &Review<'_>, because: &mut Vec<Because>) -> Result<BTreeSet<Perso
         accounts
             .into_iter()
             .filter_map(|account| at.policy.person_of(account))
-            .map(|p| p.name().clone()),
+            .map(Person::name),
     );
     Ok(parties)
 }
@@ -283,16 +271,18 @@ fn latest<'a>(
 }
 
 /// What each person of the policy says with their accounts' latest reviews.
-fn voices<'p>(at: &Review<'p>, live: &[LiveReview], because: &mut Vec<Because>) -> Vec<(&'p Person, Voice)> {
-    let mut voices: BTreeMap<&PersonName, (&'p Person, Voice)> = BTreeMap::new();
+fn voices<'p>(at: &Review<'p>, live: &[LiveReview], because: &mut Vec<Because>) -> Vec<Voice<'p>> {
+    let mut voices: BTreeMap<&PersonName, Voice<'p>> = BTreeMap::new();
     for (account, said) in latest(at, live, because) {
         let Some(person) = at.policy.person_of(account) else {
             because.push(Because::new(Rule::NotAPerson, Standing::Noted).who([account]));
             continue;
         };
-        let (_, voice) = voices
-            .entry(person.name())
-            .or_insert_with(|| (person, Voice::default()));
+        let voice = voices.entry(person.name()).or_insert_with(|| Voice {
+            person,
+            approvals: Vec::new(),
+            objects: false,
+        });
         match said.state {
             ReviewState::ChangesRequested => voice.objects = true,
             ReviewState::Approved => match stands(at, account, said.live) {
@@ -342,156 +332,6 @@ fn stands(at: &Review<'_>, account: AccountId, live: Option<&LiveReview>) -> Res
         Some(span) if decided_at > live.submitted_at.plus(span) => Err(Rule::TooOld),
         Some(_) | None => Ok(()),
     }
-}
-
-/// Gives every eligible person a requirement and says what is still missing, by name.
-fn fill(
-    at: &Review<'_>,
-    requirements: &[OwnerSet],
-    eligible: &[(&Person, Vec<AccountId>)],
-    parties: &BTreeSet<PersonName>,
-    because: &mut Vec<Because>,
-) -> Vec<String> {
-    let gate = at.policy.gate(at.case.tier());
-    let needs = vec![usize::from(gate.approvals()); requirements.len()];
-    let mut stands: Vec<Stand<'_>> = Vec::new();
-    let mut choices = Vec::new();
-    let mut unknown = false;
-    for (person, accounts) in eligible {
-        let mut places = Vec::new();
-        for (requirement, set) in requirements.iter().enumerate() {
-            let found = owner_as(at, person, accounts, set);
-            unknown |= found.is_none();
-            for stand in found.unwrap_or_default() {
-                let team = stands
-                    .iter()
-                    .position(|known| *known == stand)
-                    .unwrap_or_else(|| {
-                        stands.push(stand);
-                        stands.len() - 1
-                    });
-                places.push(Place { requirement, team });
-            }
-        }
-        if places.is_empty() {
-            because.push(Because::new(Rule::NotAnOwner, Standing::Noted).who([person.name()]));
-        }
-        choices.push(places);
-    }
-    let places = assign(&choices, &needs);
-    for (requirement, set) in requirements.iter().enumerate() {
-        let who: Vec<&PersonName> = eligible
-            .iter()
-            .zip(&places)
-            .filter(|(_, place)| place.is_some_and(|place| place.requirement == requirement))
-            .map(|((person, _), _)| person.name())
-            .collect();
-        let have = u32::try_from(who.len()).unwrap_or(u32::MAX);
-        let need = u32::from(gate.approvals());
-        let standing = match (have >= need, unknown) {
-            (true, _) => Standing::Holds,
-            (false, true) => Standing::Errored,
-            (false, false) => Standing::Missing,
-        };
-        let could = could_approve(at.policy, set, &who, parties);
-        because.push(
-            Because::new(Rule::Approvals, standing)
-                .count(have, need)
-                .who(who)
-                .could(could),
-        );
-    }
-    eligible
-        .iter()
-        .zip(&places)
-        .filter(|(_, place)| place.is_some())
-        .map(|((person, _), _)| person.name().to_string())
-        .collect()
-}
-
-/// What an approval is given as: where approvals come from teams that differ, a team; else the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stand<'a> {
-    Team(&'a TeamName),
-    Person(&'a PersonName),
-}
-
-/// As what a person could approve for an owner set, looked up now; `None` when a look-up failed. INVARIANT i09.
-fn owner_as<'p>(
-    at: &Review<'p>,
-    person: &'p Person,
-    accounts: &[AccountId],
-    set: &OwnerSet,
-) -> Option<Vec<Stand<'p>>> {
-    let mut able = Vec::new();
-    for account in accounts {
-        match at.seen.permissions.get(account)? {
-            Seen::Known(permission) if *permission >= Permission::Write => able.push(*account),
-            Seen::Known(_) => {}
-            Seen::Unknown { .. } => return None,
-        }
-    }
-    if able.is_empty() {
-        return Some(Vec::new());
-    }
-    let named = set
-        .owners()
-        .iter()
-        .any(|owner| matches!(owner, Owner::Person(name) if name == person.name()));
-    let owning = |team: &&TeamName| {
-        let mut owners = set.owners().iter();
-        named || owners.any(|owner| matches!(owner, Owner::Team(name) if name == *team))
-    };
-    let distinct = at.policy.gate(at.case.tier()).distinct_teams();
-    if named && !distinct {
-        return Some(vec![Stand::Person(person.name())]);
-    }
-    // A person is of a team when the policy and GitHub both say so; somebody who owns by name is still of a team,
-    // and one of no team can't be shown to be of another team than the next.
-    let mut teams = Vec::new();
-    let mut unknown = false;
-    for team in person.teams().iter().filter(owning) {
-        match at.seen.memberships.get(team) {
-            Some(Seen::Known(members)) if able.iter().any(|account| members.contains(account)) => {
-                teams.push(Stand::Team(team));
-            }
-            Some(Seen::Known(_)) => {}
-            Some(Seen::Unknown { .. }) | None => unknown = true,
-        }
-    }
-    match (teams.is_empty(), distinct) {
-        (true, _) if unknown => None,
-        (true, _) => Some(teams),
-        (false, true) => Some(teams),
-        (false, false) => Some(vec![Stand::Person(person.name())]),
-    }
-}
-
-/// Who could still satisfy an owner set: its teams and people, without those who may not or already did.
-fn could_approve(
-    policy: &Policy,
-    set: &OwnerSet,
-    counted: &[&PersonName],
-    parties: &BTreeSet<PersonName>,
-) -> Vec<String> {
-    let open = |person: &&Person| !counted.contains(&person.name()) && !parties.contains(person.name());
-    let mut could: Vec<String> = Vec::new();
-    for owner in set.owners() {
-        match owner {
-            Owner::Person(name) => {
-                could.extend(policy.person(name).filter(open).map(|p| p.name().to_string()))
-            }
-            Owner::Team(team) => could.extend(
-                policy
-                    .people()
-                    .filter(|person| person.teams().contains(team))
-                    .filter(open)
-                    .map(|person| format!("{} ({team})", person.name())),
-            ),
-        }
-    }
-    could.dedup();
-    could
 }
 
 #[cfg(test)]

@@ -1,0 +1,216 @@
+//! Counting: each person whose approval stands is given one requirement, and what is missing is said by name.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    assign::{Place, assign},
+    ids::{AccountId, PersonName, TeamName},
+    policy::{GateRule, Owner, OwnerSet, Person, Policy},
+    verdict::{Because, Rule, Standing},
+};
+
+/// Who may write and who is in which team. INVARIANT i09: what could not be read is `None`, and never counts.
+pub(in crate::domain) trait Rolls {
+    /// Whether an account may write to the repository.
+    fn may_write(&self, account: AccountId) -> Option<bool>;
+    /// Whether one of a person's accounts is an active member of a team that the policy has them in.
+    fn is_member(&self, team: &TeamName, accounts: &[AccountId]) -> Option<bool>;
+}
+
+/// What one person says: the accounts whose approvals stand, and whether any account asks for changes. INVARIANT i07.
+#[derive(Debug)]
+pub(in crate::domain) struct Voice<'a> {
+    pub(in crate::domain) person: &'a Person,
+    pub(in crate::domain) approvals: Vec<AccountId>,
+    pub(in crate::domain) objects: bool,
+}
+
+/// Everything that counting looks at.
+#[derive(Debug)]
+pub(in crate::domain) struct Ballot<'a> {
+    pub(in crate::domain) policy: &'a Policy,
+    pub(in crate::domain) gate: &'a GateRule,
+    pub(in crate::domain) requirements: Vec<OwnerSet>,
+    /// The people who may never approve this. INVARIANT i08.
+    pub(in crate::domain) parties: BTreeSet<&'a PersonName>,
+    pub(in crate::domain) voices: Vec<Voice<'a>>,
+}
+
+/// Counts, adds every rule that was looked at, and gives the approvers that were counted.
+pub(in crate::domain) fn tally(
+    ballot: &Ballot<'_>,
+    rolls: &impl Rolls,
+    because: &mut Vec<Because>,
+) -> Vec<String> {
+    let mut objections = Vec::new();
+    let mut eligible = Vec::new();
+    for voice in &ballot.voices {
+        let name = voice.person.name();
+        if voice.objects {
+            objections.push(name);
+        } else if voice.approvals.is_empty() {
+            continue;
+        } else if ballot.parties.contains(name) {
+            because.push(Because::new(Rule::SeparationOfDuties, Standing::Noted).who([name]));
+        } else {
+            eligible.push(voice);
+        }
+    }
+    let approvers = fill(ballot, rolls, &eligible, because);
+    let standing = if objections.is_empty() {
+        Standing::Holds
+    } else {
+        Standing::Blocks
+    };
+    because.push(Because::new(Rule::ChangesRequested, standing).who(objections));
+    if ballot.gate.step_up().is_some() {
+        because.push(Because::new(Rule::StepUp, Standing::Missing).who(&approvers));
+    }
+    approvers
+}
+
+/// Gives every eligible person a requirement and says what is still missing, by name.
+fn fill(
+    ballot: &Ballot<'_>,
+    rolls: &impl Rolls,
+    eligible: &[&Voice<'_>],
+    because: &mut Vec<Because>,
+) -> Vec<String> {
+    let Ballot {
+        gate, requirements, ..
+    } = ballot;
+    let needs = vec![usize::from(gate.approvals()); requirements.len()];
+    let mut stands: Vec<Stand<'_>> = Vec::new();
+    let mut choices = Vec::new();
+    let mut unknown = false;
+    for Voice {
+        person, approvals, ..
+    } in eligible
+    {
+        let mut places = Vec::new();
+        for (requirement, set) in requirements.iter().enumerate() {
+            let found = owner_as(gate.distinct_teams(), rolls, person, approvals, set);
+            unknown |= found.is_none();
+            for stand in found.unwrap_or_default() {
+                let team = stands
+                    .iter()
+                    .position(|known| *known == stand)
+                    .unwrap_or_else(|| {
+                        stands.push(stand);
+                        stands.len() - 1
+                    });
+                places.push(Place { requirement, team });
+            }
+        }
+        if places.is_empty() {
+            because.push(Because::new(Rule::NotAnOwner, Standing::Noted).who([person.name()]));
+        }
+        choices.push(places);
+    }
+    let places = assign(&choices, &needs);
+    for (requirement, set) in requirements.iter().enumerate() {
+        let who: Vec<&PersonName> = eligible
+            .iter()
+            .zip(&places)
+            .filter(|(_, place)| place.is_some_and(|place| place.requirement == requirement))
+            .map(|(voice, _)| voice.person.name())
+            .collect();
+        let have = u32::try_from(who.len()).unwrap_or(u32::MAX);
+        let need = u32::from(gate.approvals());
+        let standing = match (have >= need, unknown) {
+            (true, _) => Standing::Holds,
+            (false, true) => Standing::Errored,
+            (false, false) => Standing::Missing,
+        };
+        let could = could_approve(ballot, set, &who);
+        because.push(
+            Because::new(Rule::Approvals, standing)
+                .count(have, need)
+                .who(who)
+                .could(could),
+        );
+    }
+    eligible
+        .iter()
+        .zip(&places)
+        .filter(|(_, place)| place.is_some())
+        .map(|(voice, _)| voice.person.name().to_string())
+        .collect()
+}
+
+/// What an approval is given as: where approvals come from teams that differ, a team; else the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand<'a> {
+    Team(&'a TeamName),
+    Person(&'a PersonName),
+}
+
+/// As what a person could approve for an owner set, looked up now; `None` when a look-up failed. INVARIANT i09.
+fn owner_as<'p>(
+    distinct: bool,
+    rolls: &impl Rolls,
+    person: &'p Person,
+    accounts: &[AccountId],
+    set: &OwnerSet,
+) -> Option<Vec<Stand<'p>>> {
+    let mut able = Vec::new();
+    for account in accounts {
+        if rolls.may_write(*account)? {
+            able.push(*account);
+        }
+    }
+    if able.is_empty() {
+        return Some(Vec::new());
+    }
+    let named = set
+        .owners()
+        .iter()
+        .any(|owner| matches!(owner, Owner::Person(name) if name == person.name()));
+    let owning = |team: &&TeamName| {
+        let mut owners = set.owners().iter();
+        named || owners.any(|owner| matches!(owner, Owner::Team(name) if name == *team))
+    };
+    if named && !distinct {
+        return Some(vec![Stand::Person(person.name())]);
+    }
+    // A person is of a team when the policy and GitHub both say so; somebody who owns by name is still of a team,
+    // and one of no team can't be shown to be of another team than the next.
+    let mut teams = Vec::new();
+    let mut unknown = false;
+    for team in person.teams().iter().filter(owning) {
+        match rolls.is_member(team, &able) {
+            Some(true) => teams.push(Stand::Team(team)),
+            Some(false) => {}
+            None => unknown = true,
+        }
+    }
+    match (teams.is_empty(), distinct) {
+        (true, _) if unknown => None,
+        (true, _) => Some(teams),
+        (false, true) => Some(teams),
+        (false, false) => Some(vec![Stand::Person(person.name())]),
+    }
+}
+
+/// Who could still satisfy an owner set: its teams and people, without those who may not or already did.
+fn could_approve(ballot: &Ballot<'_>, set: &OwnerSet, counted: &[&PersonName]) -> Vec<String> {
+    let Ballot { policy, parties, .. } = ballot;
+    let open = |person: &&Person| !counted.contains(&person.name()) && !parties.contains(person.name());
+    let mut could: Vec<String> = Vec::new();
+    for owner in set.owners() {
+        match owner {
+            Owner::Person(name) => {
+                could.extend(policy.person(name).filter(open).map(|p| p.name().to_string()))
+            }
+            Owner::Team(team) => could.extend(
+                policy
+                    .people()
+                    .filter(|person| person.teams().contains(team))
+                    .filter(open)
+                    .map(|person| format!("{} ({team})", person.name())),
+            ),
+        }
+    }
+    could.dedup();
+    could
+}
