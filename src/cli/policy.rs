@@ -5,6 +5,7 @@ mod human;
 mod lint;
 mod load;
 mod owners;
+mod schema;
 
 use std::{
     io::{self, Write as _},
@@ -13,6 +14,8 @@ use std::{
 };
 
 use clap::Subcommand;
+
+use crate::domain::policy::editor;
 
 pub use explain::{Answered, Form, explain};
 
@@ -57,6 +60,18 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Print the JSON Schema of a kind of file, for editors
+    ///
+    /// The starter files name the schemas as `../.countersign/schema/KIND.json`, which editors with a YAML language
+    /// server read from the disk: `countersign policy schema --write .countersign/schema` puts them there.
+    Schema {
+        /// The kind of file
+        #[arg(value_name = "KIND", value_parser = schema::forms(), required_unless_present = "write")]
+        kind: Option<editor::Form>,
+        /// Write the schemas of all kinds into this folder, as KIND.json
+        #[arg(long, value_name = "DIR", conflicts_with = "kind")]
+        write: Option<PathBuf>,
+    },
     /// Say who owns paths, and by which line of CODEOWNERS; the exit code is 3 when nobody owns one
     Owners {
         /// The CODEOWNERS file
@@ -80,6 +95,7 @@ pub fn run(args: Args) -> ExitCode {
             json,
             strict,
         } => lint::run(&policies, json, strict),
+        Command::Schema { kind, write } => schema::run(kind, write.as_deref()),
         Command::Owners { file, json, paths } => owners::run(&file, json, &paths),
     };
     match done {

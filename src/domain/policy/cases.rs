@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -41,7 +42,7 @@ pub struct Case {
 }
 
 /// What an agent asks.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proposed {
     /// An action of `catalog.yaml`.
@@ -69,7 +70,7 @@ pub struct Proposed {
 }
 
 /// One item of several.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GivenItem {
     /// Its parameters.
@@ -80,7 +81,7 @@ pub struct GivenItem {
 }
 
 /// What the bot read for an item.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
     /// The state now.
@@ -95,7 +96,7 @@ pub struct Given {
 }
 
 /// A review by a person.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Said {
     /// A person of `people.yaml`.
@@ -108,7 +109,7 @@ pub struct Said {
 }
 
 /// What a review says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     /// Approves.
@@ -122,7 +123,7 @@ pub enum Says {
 }
 
 /// What must come out; what is not stated is not looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     /// The tier.
@@ -148,20 +149,28 @@ impl Expected {
     }
 }
 
-#[derive(Deserialize)]
+/// Cases that `countersign policy test` runs.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawFile {
+pub(super) struct RawFile {
+    /// The cases; each name stands once in all files.
     cases: Vec<RawCase>,
 }
 
-#[derive(Deserialize)]
+/// A proposal and reviews, and what must come out.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawCase {
+    /// What the case shows, in a sentence.
     name: String,
+    /// What an agent asks.
     propose: Proposed,
+    /// What people say to it, in this order.
     #[serde(default)]
     reviews: Vec<Said>,
+    /// When the gate is looked at; after the last review unless stated.
     judged_at: Option<Timestamp>,
+    /// What must come out; what is not stated is not looked at.
     expect: Expected,
 }
 

@@ -7,6 +7,7 @@ pub mod cases;
 mod catalog;
 mod compile;
 mod describe;
+pub mod editor;
 mod error;
 mod http;
 pub mod lint;

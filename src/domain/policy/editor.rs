@@ -1,0 +1,155 @@
+//! What editors are told of the files that people write: JSON Schema 2020-12, made from the types that read them.
+//!
+//! A schema knows the shape of one file alone. What a name refers to, and what expressions and templates mean, is
+//! known to [`compile`](super::compile()) and [`lint`](super::lint::lint()).
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde_json::{Value, json};
+
+use super::{
+    agents::RawAgent,
+    cases::RawFile,
+    catalog::RawAction,
+    people::RawPerson,
+    tiers::{Condition, RawGate},
+};
+use crate::domain::request::Request;
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// `catalog.yaml`.
+    Catalog,
+    /// `tiers.yaml`.
+    Tiers,
+    /// `people.yaml`.
+    People,
+    /// `agents.yaml`.
+    Agents,
+    /// `tests/*.yaml`.
+    Tests,
+    /// A proposal as an agent sends it.
+    Proposal,
+}
+
+impl Form {
+    /// Every kind that has a schema.
+    pub const ALL: [Self; 6] = [
+        Self::Catalog,
+        Self::Tiers,
+        Self::People,
+        Self::Agents,
+        Self::Tests,
+        Self::Proposal,
+    ];
+
+    /// The name, as in `catalog`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Catalog => "catalog",
+            Self::Tiers => "tiers",
+            Self::People => "people",
+            Self::Agents => "agents",
+            Self::Tests => "tests",
+            Self::Proposal => "proposal",
+        }
+    }
+    /// The kind of a file of `policies/`; none for what is not YAML.
+    pub fn of(path: &str) -> Option<Self> {
+        match path {
+            "catalog.yaml" => Some(Self::Catalog),
+            "tiers.yaml" => Some(Self::Tiers),
+            "people.yaml" => Some(Self::People),
+            "agents.yaml" => Some(Self::Agents),
+            path if path.starts_with(super::cases::FOLDER) => Some(Self::Tests),
+            _ => None,
+        }
+    }
+
+    /// Its JSON Schema.
+    pub fn schema(self) -> Value {
+        let mut generator = SchemaSettings::draft2020_12().into_generator();
+        let of = &mut generator;
+        let (title, mut schema) = match self {
+            Self::Catalog => (
+                "What agents may do: one entry an action",
+                one_list(named::<RawAction>(of), "actions"),
+            ),
+            Self::Tiers => (
+                "How risky an action is, and what must hold before it may run",
+                tiers(of),
+            ),
+            Self::People => (
+                "Who people are: accounts and teams",
+                one_list(named::<RawPerson>(of), "people"),
+            ),
+            Self::Agents => (
+                "Which agents may propose what, and who answers for them",
+                one_list(named::<RawAgent>(of), "agents"),
+            ),
+            Self::Tests => (
+                "Cases that `countersign policy test` runs",
+                RawFile::json_schema(of),
+            ),
+            Self::Proposal => ("A proposal as an agent sends it", Request::json_schema(of)),
+        };
+        schema.insert(
+            "$schema".into(),
+            json!("https://json-schema.org/draft/2020-12/schema"),
+        );
+        schema.insert("title".into(), json!(title));
+        let definitions = generator.take_definitions(true);
+        if !definitions.is_empty() {
+            schema.insert("$defs".into(), Value::Object(definitions));
+        }
+        schema.to_value()
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A mapping from names to values of a type.
+fn named<T: JsonSchema>(of: &mut SchemaGenerator) -> Schema {
+    let value = of.subschema_for::<T>();
+    json_schema!({ "type": "object", "additionalProperties": value })
+}
+
+/// A file with one field.
+fn one_list(list: Schema, field: &str) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": [field],
+        "additionalProperties": false,
+        "properties": { field: list },
+    })
+}
+
+fn tiers(of: &mut SchemaGenerator) -> Schema {
+    let (rule, gate) = (of.subschema_for::<Condition>(), of.subschema_for::<RawGate>());
+    json_schema!({
+        "type": "object",
+        "required": ["rules", "gates"],
+        "additionalProperties": false,
+        "properties": {
+            "rules": {
+                "description": "The first rule that matches gives the tier; the last one has no condition.",
+                "type": "array",
+                "minItems": 1,
+                "items": rule,
+            },
+            "gates": {
+                "description": "What must hold before an action of a tier may run.",
+                "type": "object",
+                "required": ["low", "medium", "high"],
+                "additionalProperties": false,
+                "properties": { "low": gate, "medium": gate, "high": gate },
+            },
+        },
+    })
+}
