@@ -9,9 +9,10 @@ use super::{
     case::{Case, Life},
     checks::Level,
     ids::{BranchName, Digest, ProposalId, Sha, Span, TeamName, Timestamp},
+    matter::Matter,
     observation::{Observation, Pull, PullState, Seen},
-    policy::{Policy, Preview, Tier},
-    proposal::Proposal,
+    policy::{GateRule, Policy, Preview, Tier},
+    proposal::{Item, Proposal},
     review::{self, Review},
 };
 
@@ -196,12 +197,7 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
         match &seen.pull {
             Seen::Known(pull) => {
                 because.extend(pull_rules(case, seen, pull, policy));
-                let count = review::count(&Review {
-                    case,
-                    seen,
-                    policy,
-                    pull,
-                });
+                let count = review::count(&Review { case, seen, pull }, policy);
                 approvers = count.approvers;
                 because.extend(count.because);
                 reviewed = where_reviewed(case, pull);
@@ -212,12 +208,11 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
     // INVARIANT i10: above low tier nothing opens without a reviewed text and somebody who approved it, whatever
     // the rules above say.
     let proved = case.tier() == Tier::Low || reviewed.is_some() && !approvers.is_empty();
-    let gate = match because.iter().map(|one| one.standing).max() {
-        Some(Standing::Errored) | None => Gate::Errored,
-        Some(Standing::Blocks) => Gate::Blocked,
-        Some(Standing::Missing) => Gate::Waiting,
-        Some(Standing::Holds | Standing::Noted) if !proved => Gate::Errored,
-        Some(Standing::Holds | Standing::Noted) => Gate::Open(OpenGate {
+    let gate = match verdict(&because, proved) {
+        Verdict::Errored => Gate::Errored,
+        Verdict::Blocked => Gate::Blocked,
+        Verdict::Waiting => Gate::Waiting,
+        Verdict::Open => Gate::Open(OpenGate {
             proposal: case.proposal.id,
             tier: case.tier(),
             action: case.proposal.action_digest(),
@@ -229,6 +224,17 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
         }),
     };
     Decision { gate, because }
+}
+
+/// What the rules give together: the worst of them, and never open without proof. INVARIANT i10.
+pub(super) fn verdict(because: &[Because], proved: bool) -> Verdict {
+    match because.iter().map(|one| one.standing).max() {
+        Some(Standing::Errored) | None => Verdict::Errored,
+        Some(Standing::Blocks) => Verdict::Blocked,
+        Some(Standing::Missing) => Verdict::Waiting,
+        Some(Standing::Holds | Standing::Noted) if !proved => Verdict::Errored,
+        Some(Standing::Holds | Standing::Noted) => Verdict::Open,
+    }
 }
 
 /// The teams whose members an observation must hold for [`decide`] to count approvals. INVARIANT i09.
@@ -265,7 +271,7 @@ fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
             Because::holds_or_blocks(Rule::Policy, same).who([policy.digest().short()])
         }
     };
-    let known = assessed.known() && may_propose(case, policy);
+    let known = assessed.known() && may_propose(&case.proposal.matter(), policy);
     let mut rules = vec![
         Because::holds_or_blocks(Rule::Life, live).who([case.life]),
         policy_rule,
@@ -278,14 +284,14 @@ fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
 }
 
 /// Whether the policy lets this agent propose this action, for this sponsor. INVARIANT i04, i10.
-fn may_propose(case: &Case, policy: &Policy) -> bool {
-    let binding = &case.proposal.binding;
+pub(super) fn may_propose(matter: &Matter<'_>, policy: &Policy) -> bool {
     policy
-        .agent(&binding.agent)
-        .is_some_and(|agent| agent.may_propose(&binding.operation) && *agent.sponsor() == binding.sponsor)
+        .agent(matter.agent)
+        .is_some_and(|agent| agent.may_propose(matter.operation) && agent.sponsor() == matter.sponsor)
 }
 
-fn checks(assessed: &Assessment) -> Because {
+/// Whether every check passed, or only warned.
+pub(super) fn checks(assessed: &Assessment) -> Because {
     let failed = || assessed.checks.iter().filter(|check| check.level > Level::Warn);
     let standing = match failed().map(|check| check.level).max() {
         None => Standing::Holds,
@@ -365,20 +371,18 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull, policy: &Policy) -> 
         Because::holds_or_blocks(Rule::Presentation, shown),
         Because::new(Rule::Commits, commits),
         Because::new(Rule::Protection, protection),
-        preview(case, policy),
+        preview(&case.proposal.matter(), policy.gate(case.tier())),
     ]
 }
 
 /// Whether the bot saw for itself what the policy wants seen. INVARIANT i13.
-fn preview(case: &Case, policy: &Policy) -> Because {
-    let unseen: Vec<&str> = match policy.gate(case.tier()).preview() {
+pub(super) fn preview(matter: &Matter<'_>, gate: &GateRule) -> Because {
+    let unseen: Vec<&str> = match gate.preview() {
         Preview::None => Vec::new(),
         Preview::Required => {
-            let items = case.proposal.binding.items.iter();
-            items
-                .filter(|item| item.observed_digest.is_none())
-                .map(|item| item.id.as_str())
-                .collect()
+            let unseen = |item: &&Item| !matter.observed.iter().any(|seen| seen.item == item.id);
+            let items = matter.items.iter();
+            items.filter(unseen).map(|item| item.id.as_str()).collect()
         }
     };
     Because::holds_or_blocks(Rule::Preview, unseen.is_empty()).who(unseen)

@@ -171,6 +171,12 @@ name!(
     |text| !text.is_empty() && text.len() <= 40
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 );
+impl ItemId {
+    /// The only item of a proposal that names none.
+    pub fn only() -> Self {
+        Self("1".into())
+    }
+}
 name!(
     /// What makes a repeated request the same request.
     IdempotencyKey, "an idempotency key",

@@ -14,6 +14,7 @@ pub mod checks;
 pub mod door;
 pub mod due;
 pub mod entry;
+pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod gate;

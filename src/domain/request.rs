@@ -92,13 +92,10 @@ impl Request {
     /// The items, whichever way they were sent; a single one is named `1`.
     pub fn items(&self) -> Result<Vec<RequestItem>, RequestError> {
         match (&self.parameters, self.items.is_empty()) {
-            (Some(parameters), true) => {
-                let id: ItemId = "1".parse().map_err(|_| RequestError::Items("none is"))?;
-                Ok(vec![RequestItem {
-                    id,
-                    parameters: parameters.clone(),
-                }])
-            }
+            (Some(parameters), true) => Ok(vec![RequestItem {
+                id: ItemId::only(),
+                parameters: parameters.clone(),
+            }]),
             (None, false) => Ok(self.items.clone()),
             (None, true) => Err(RequestError::Items("none is")),
             (Some(_), false) => Err(RequestError::Items("both are")),

@@ -8,19 +8,20 @@ use super::{
     case::{Case, RecordedReview},
     entry::Found,
     ids::{AccountId, PersonName, ReviewId, TeamName, Timestamp},
+    matter::Matter,
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
     policy::{Agent, Owner, OwnerSet, Person, Policy},
+    proposal::Item,
     verdict::{Because, Rule, Standing},
 };
 
-pub(in crate::domain) use tally::{Ballot, Rolls, Voice, tally};
+pub(in crate::domain) use tally::{Ballot, Opinion, Rolls, tally, voices};
 
 /// Everything that says which reviews stand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Review<'a> {
     pub(super) case: &'a Case,
     pub(super) seen: &'a Observation,
-    pub(super) policy: &'a Policy,
     pub(super) pull: &'a Pull,
 }
 
@@ -31,43 +32,41 @@ pub(super) struct Count {
     pub(super) because: Vec<Because>,
 }
 
-pub(super) fn count(at: &Review<'_>) -> Count {
+pub(super) fn count(at: &Review<'_>, policy: &Policy) -> Count {
     let mut because = Vec::new();
-    let requirements = match requirements(at, &mut because) {
-        Some(requirements) => requirements,
-        None => {
-            return Count {
-                approvers: Vec::new(),
-                because,
-            };
-        }
-    };
+    let approvers = counted(at, policy, &mut because).unwrap_or_default();
+    Count { approvers, because }
+}
+
+/// The approvers; none when something that counting needs is missing, which `because` tells.
+fn counted(at: &Review<'_>, policy: &Policy, because: &mut Vec<Because>) -> Option<Vec<String>> {
+    let requirements = requirements(&at.case.proposal.matter(), policy, because)?;
     let Seen::Known(live) = &at.seen.reviews else {
         because.push(Because::new(Rule::Approvals, Standing::Errored));
-        return Count {
-            approvers: Vec::new(),
-            because,
-        };
+        return None;
     };
-    let parties = match parties(at, &mut because) {
-        Ok(parties) => parties,
+    let hands = match hands(at) {
+        Ok(hands) => hands,
         Err(standing) => {
             because.push(Because::new(Rule::SeparationOfDuties, standing));
-            return Count {
-                approvers: Vec::new(),
-                because,
-            };
+            return None;
         }
     };
+    let stranger = |account: &&AccountId| **account != at.seen.me && policy.person_of(**account).is_none();
+    if let Some(account) = hands.releasers.iter().find(stranger) {
+        because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
+    }
+    let matter = at.case.proposal.matter();
+    let gate = policy.gate(at.case.tier());
+    let opinions = opinions(at.case, at.seen, live, because);
     let ballot = Ballot {
-        policy: at.policy,
-        gate: at.policy.gate(at.case.tier()),
+        policy,
+        gate,
         requirements,
-        parties,
-        voices: voices(at, live, &mut because),
+        parties: parties(&matter, policy, hands.all()),
+        voices: voices(policy, gate, at.seen.decided_at(), opinions, because),
     };
-    let approvers = tally(&ballot, at.seen, &mut because);
-    Count { approvers, because }
+    Some(tally(&ballot, at.seen, because))
 }
 
 /// INVARIANT i09: looked up again at each decision.
@@ -87,7 +86,11 @@ impl Rolls for Observation {
 pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
     let distinct = policy.gate(case.tier()).distinct_teams();
     let mut teams = BTreeSet::new();
-    for path in paths(case, policy).into_iter().flatten().flatten() {
+    for path in paths(&case.proposal.matter(), policy)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         for owner in policy
             .owners()
             .requirements(&path)
@@ -111,20 +114,22 @@ pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
 }
 
 /// Each item's resource, or the item's id where it can't be named; none without the action.
-fn paths(case: &Case, policy: &Policy) -> Option<Vec<Result<String, String>>> {
-    let binding = &case.proposal.binding;
-    let action = policy.action(&binding.operation)?;
-    let items = binding.items.iter();
-    let path = |item: &super::proposal::Item| {
+fn paths(matter: &Matter<'_>, policy: &Policy) -> Option<Vec<Result<String, String>>> {
+    let action = policy.action(matter.operation)?;
+    let path = |item: &Item| {
         let path = action.resource().path(&item.parameters);
         path.map_err(|_| item.id.to_string())
     };
-    Some(items.map(path).collect())
+    Some(matter.items.iter().map(path).collect())
 }
 
 /// The distinct owner sets of all items; none when a resource is unowned or can't be named.
-fn requirements(at: &Review<'_>, because: &mut Vec<Because>) -> Option<Vec<OwnerSet>> {
-    let Some(paths) = paths(at.case, at.policy) else {
+pub(super) fn requirements(
+    matter: &Matter<'_>,
+    policy: &Policy,
+    because: &mut Vec<Because>,
+) -> Option<Vec<OwnerSet>> {
+    let Some(paths) = paths(matter, policy) else {
         because.push(Because::new(Rule::Owners, Standing::Blocks));
         return None;
     };
@@ -138,7 +143,7 @@ fn requirements(at: &Review<'_>, because: &mut Vec<Because>) -> Option<Vec<Owner
                 continue;
             }
         };
-        let owners = at.policy.owners().requirements(&path);
+        let owners = policy.owners().requirements(&path);
         if owners.is_unowned() {
             unowned.push(path);
         }
@@ -153,47 +158,60 @@ fn requirements(at: &Review<'_>, because: &mut Vec<Because>) -> Option<Vec<Owner
     owned.then_some(sets)
 }
 
-/// Who merged it, as GitHub and the ledger say. INVARIANT i08.
-fn releasers(at: &Review<'_>) -> BTreeSet<AccountId> {
-    match &at.pull.state {
-        PullState::Merged { by, .. } => {
-            let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
-            by.iter().copied().chain(recorded).collect()
-        }
-        PullState::Open | PullState::Closed => BTreeSet::new(),
+/// The accounts that had a hand in a proposal's pull request. INVARIANT i08.
+#[derive(Debug, Default)]
+pub(super) struct Hands {
+    /// Whoever pushed, wrote, committed, co-wrote or opened.
+    authors: BTreeSet<AccountId>,
+    /// Whoever merged it, as GitHub and the ledger say.
+    releasers: BTreeSet<AccountId>,
+}
+
+impl Hands {
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = AccountId> {
+        self.authors.iter().chain(&self.releasers).copied()
     }
 }
 
-/// The people who may never approve this proposal. Errors: how it stands when one can't be named: it blocks when
-/// GitHub knows none, and is an error when GitHub could not be asked. INVARIANT i08.
-fn parties<'a>(at: &Review<'a>, because: &mut Vec<Because>) -> Result<BTreeSet<&'a PersonName>, Standing> {
-    let binding = &at.case.proposal.binding;
-    let mut parties = BTreeSet::from([&binding.sponsor]);
-    parties.extend(at.policy.agent(&binding.agent).map(Agent::sponsor));
-    let pushers = at.seen.pushers.known().ok_or(Standing::Errored)?;
-    let mut accounts: BTreeSet<AccountId> = pushers.iter().copied().collect();
+/// Finds everyone who had a hand. Errors: how it stands when one can't be named: it blocks when GitHub knows none, and
+/// is an error when GitHub could not be asked. INVARIANT i08.
+pub(super) fn hands(at: &Review<'_>) -> Result<Hands, Standing> {
+    let mut hands = Hands::default();
+    hands
+        .authors
+        .extend(at.seen.pushers.known().ok_or(Standing::Errored)?);
     for commit in at.seen.commits.known().ok_or(Standing::Errored)? {
         for account in [commit.author, commit.committer].iter().chain(&commit.co_authors) {
-            accounts.insert(account.ok_or(Standing::Blocks)?);
+            hands.authors.insert(account.ok_or(Standing::Blocks)?);
         }
     }
-    let releasers = releasers(at);
-    if matches!(at.pull.state, PullState::Merged { .. }) && releasers.is_empty() {
-        return Err(Standing::Blocks);
+    hands.authors.extend(at.pull.author);
+    if let PullState::Merged { by, .. } = &at.pull.state {
+        let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
+        hands.releasers.extend(by.iter().copied().chain(recorded));
+        if hands.releasers.is_empty() {
+            return Err(Standing::Blocks);
+        }
     }
-    let stranger = |account: &&AccountId| **account != at.seen.me && at.policy.person_of(**account).is_none();
-    if let Some(account) = releasers.iter().find(stranger) {
-        because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
-    }
-    accounts.extend(at.pull.author);
-    accounts.extend(releasers);
+    Ok(hands)
+}
+
+/// The people who may never approve what is asked: its sponsor, its agent's, and everyone who had a hand in it, by
+/// any of their accounts. INVARIANT i08.
+pub(super) fn parties<'a>(
+    matter: &Matter<'a>,
+    policy: &'a Policy,
+    hands: impl Iterator<Item = AccountId>,
+) -> BTreeSet<&'a PersonName> {
+    let mut parties = BTreeSet::from([matter.sponsor]);
+    parties.extend(policy.agent(matter.agent).map(Agent::sponsor));
     parties.extend(
-        accounts
-            .into_iter()
-            .filter_map(|account| at.policy.person_of(account))
+        hands
+            .filter_map(|account| policy.person_of(account))
             .map(Person::name),
     );
-    Ok(parties)
+    parties
 }
 
 /// What an account said last.
@@ -224,7 +242,7 @@ impl Said<'_> {
 /// The latest non-comment review of every account, live or recorded. A review that the ledger has and GitHub does not
 /// show is one that GitHub does not show yet: it hides what its account said before. INVARIANT i06, i07.
 fn latest<'a>(
-    at: &Review<'a>,
+    case: &'a Case,
     live: &'a [LiveReview],
     because: &mut Vec<Because>,
 ) -> BTreeMap<AccountId, Said<'a>> {
@@ -247,7 +265,7 @@ fn latest<'a>(
             }
         }
     }
-    for RecordedReview { review, .. } in &at.case.reviews {
+    for RecordedReview { review, .. } in &case.reviews {
         if let Some(account) = review.account.filter(|_| !shown.contains(&review.review)) {
             let recorded = Said {
                 at: review.submitted_at,
@@ -270,38 +288,31 @@ fn latest<'a>(
     latest
 }
 
-/// What each person of the policy says with their accounts' latest reviews.
-fn voices<'p>(at: &Review<'p>, live: &[LiveReview], because: &mut Vec<Because>) -> Vec<Voice<'p>> {
-    let mut voices: BTreeMap<&PersonName, Voice<'p>> = BTreeMap::new();
-    for (account, said) in latest(at, live, because) {
-        let Some(person) = at.policy.person_of(account) else {
-            because.push(Because::new(Rule::NotAPerson, Standing::Noted).who([account]));
-            continue;
+/// What every account says with its latest review, and whether that stands. It is the same under any policy.
+pub(super) fn opinions(
+    case: &Case,
+    seen: &Observation,
+    live: &[LiveReview],
+    because: &mut Vec<Because>,
+) -> Vec<(AccountId, Opinion)> {
+    let opinion = |(account, said): (AccountId, Said<'_>)| {
+        let opinion = match said.state {
+            ReviewState::ChangesRequested => Opinion::Objects,
+            ReviewState::Approved if stands(case, seen, account, said.live) => Opinion::Approves(said.at),
+            ReviewState::Approved => Opinion::NotRecorded,
+            ReviewState::Commented | ReviewState::Dismissed | ReviewState::Edited => Opinion::Nothing,
         };
-        let voice = voices.entry(person.name()).or_insert_with(|| Voice {
-            person,
-            approvals: Vec::new(),
-            objects: false,
-        });
-        match said.state {
-            ReviewState::ChangesRequested => voice.objects = true,
-            ReviewState::Approved => match stands(at, account, said.live) {
-                Ok(()) => voice.approvals.push(account),
-                Err(rule) => because.push(Because::new(rule, Standing::Noted).who([person.name()])),
-            },
-            ReviewState::Commented | ReviewState::Dismissed | ReviewState::Edited => {}
-        }
-    }
-    voices.into_values().collect()
+        (account, opinion)
+    };
+    latest(case, live, because).into_iter().map(opinion).collect()
 }
 
-/// Whether a live approval was recorded when it was given, on this head and text, and is still fresh. INVARIANT i06.
-fn stands(at: &Review<'_>, account: AccountId, live: Option<&LiveReview>) -> Result<(), Rule> {
-    let case = at.case;
+/// Whether a live approval was recorded when it was given, on this head and text. INVARIANT i06.
+fn stands(case: &Case, seen: &Observation, account: AccountId, live: Option<&LiveReview>) -> bool {
     let (Some(opened), Some(live)) = (&case.opened, live) else {
-        return Err(Rule::NotRecorded);
+        return false;
     };
-    let good = |recorded: &&RecordedReview| {
+    let good = |recorded: &RecordedReview| {
         let review = &recorded.review;
         let in_time = match &review.found {
             Found::Event { .. } => true,
@@ -315,7 +326,7 @@ fn stands(at: &Review<'_>, account: AccountId, live: Option<&LiveReview>) -> Res
             && recorded.digests.action == Some(case.proposal.action_digest())
             && recorded.digests.presentation.is_some()
             && recorded.digests.presentation == case.presentation
-            && recorded.digests.policy == Some(at.policy.digest())
+            && recorded.digests.policy == Some(case.policy)
     };
     let records = || {
         let all = case.reviews.iter();
@@ -323,15 +334,10 @@ fn stands(at: &Review<'_>, account: AccountId, live: Option<&LiveReview>) -> Res
     };
     // One that was ever dismissed or edited never comes back, whatever was recorded of it later. INVARIANT i07.
     let untouched = records().all(|recorded| recorded.review.decision == ReviewState::Approved);
-    let decided_at = at.seen.decided_at();
-    let same = untouched && records().any(|recorded| good(&recorded)) && live.commit == Some(opened.head);
-    if !same || live.submitted_at > decided_at {
-        return Err(Rule::NotRecorded);
-    }
-    match at.policy.gate(case.tier()).approval_valid_for() {
-        Some(span) if decided_at > live.submitted_at.plus(span) => Err(Rule::TooOld),
-        Some(_) | None => Ok(()),
-    }
+    untouched
+        && records().any(good)
+        && live.commit == Some(opened.head)
+        && live.submitted_at <= seen.decided_at()
 }
 
 #[cfg(test)]

@@ -7,20 +7,52 @@ use std::{
     thread,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{FAILED, Failure, human, load};
-use crate::domain::{case::Case, gate::decide, observation::Observation, policy::Policy};
+use crate::domain::{
+    case::Case,
+    facts::{Facts, Judged, judge},
+    gate::{Decision, decide},
+    observation::Observation,
+    policy::Policy,
+};
 
 /// Bytes read and written at a time.
 const BUFFER: usize = 8 << 20;
 
-/// One line of input.
+/// One line of input with a recorded case; any other line holds facts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     case: Case,
     observation: Observation,
+}
+
+/// What tells a case from facts.
+#[derive(Deserialize)]
+struct Keys {
+    case: Option<IgnoredAny>,
+    observation: Option<IgnoredAny>,
+}
+
+/// One line of output.
+enum Answer {
+    Judged(Judged),
+    Decided(Decision, Box<Case>),
+}
+
+impl Answer {
+    fn write(&self, to: &mut Vec<u8>, form: Form) -> io::Result<()> {
+        match (form, self) {
+            (Form::Human, Self::Judged(judged)) => return human::judged(to, judged),
+            (Form::Human, Self::Decided(decision, case)) => return human::decided(to, case, decision),
+            (Form::Json, Self::Judged(judged)) => serde_json::to_writer(&mut *to, judged)?,
+            (Form::Json, Self::Decided(decision, _)) => serde_json::to_writer(&mut *to, decision)?,
+        }
+        to.push(b'\n');
+        Ok(())
+    }
 }
 
 /// One line of output for a line that can't be read.
@@ -148,18 +180,24 @@ impl Answers {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        match serde_json::from_slice::<Asked>(line) {
-            Ok(Asked { case, observation }) => {
-                let decision = decide(&case, &observation, policy);
+        let answer = match serde_json::from_slice::<Facts>(line) {
+            Ok(facts) => Ok(Answer::Judged(judge(&facts, policy))),
+            Err(error) => match serde_json::from_slice::<Keys>(line) {
+                Ok(
+                    Keys { case: Some(_), .. }
+                    | Keys {
+                        observation: Some(_), ..
+                    },
+                ) => serde_json::from_slice(line).map(|Asked { case, observation }| {
+                    Answer::Decided(decide(&case, &observation, policy), Box::new(case))
+                }),
+                Ok(Keys { .. }) | Err(_) => Err(error),
+            },
+        };
+        match answer {
+            Ok(answer) => {
                 self.answered.decided += 1;
-                match self.form {
-                    Form::Json => {
-                        serde_json::to_writer(&mut self.text, &decision)?;
-                        self.text.push(b'\n');
-                        Ok(())
-                    }
-                    Form::Human => human::tell(&mut self.text, &case, &decision),
-                }
+                answer.write(&mut self.text, self.form)
             }
             Err(error) => {
                 self.answered.unreadable += 1;

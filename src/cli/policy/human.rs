@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use crate::domain::{
     case::Case,
     checks::text::hazard,
+    facts::Judged,
     gate::{Because, Decision, Rule, Standing},
 };
 
-/// Writes one decision.
-pub(super) fn tell(out: &mut impl Write, case: &Case, decision: &Decision) -> io::Result<()> {
+/// Writes the decision on a recorded case.
+pub(super) fn decided(out: &mut impl Write, case: &Case, decision: &Decision) -> io::Result<()> {
     let summary: String = case
         .proposal
         .summary
@@ -29,7 +30,16 @@ pub(super) fn tell(out: &mut impl Write, case: &Case, decision: &Decision) -> io
         decision.verdict(),
         case.tier()
     )?;
-    let rules = decision.because();
+    tree(out, decision.because())
+}
+
+/// Writes the answer to facts.
+pub(super) fn judged(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
+    writeln!(out, "{}, {} tier", judged.gate, judged.tier)?;
+    tree(out, &judged.because)
+}
+
+fn tree(out: &mut impl Write, rules: &[Because]) -> io::Result<()> {
     for (because, place) in rules.iter().zip(1..) {
         let (branch, trunk) = if place == rules.len() {
             ("└─", "  ")

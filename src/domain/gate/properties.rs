@@ -6,6 +6,7 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 use crate::domain::{
+    facts::{Facts, facts_of, judge},
     fixture::*,
     ids::{AccountId, PersonName, ReviewId},
     observation::{LiveReview, Permission, ReviewState},
@@ -330,6 +331,30 @@ fn open() -> impl Strategy<Value = Story> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    /// Facts are judged as the case that they are of is decided, by every rule that both look at.
+    #[test]
+    fn facts_are_judged_as_their_case_is_decided(world in world()) {
+        let story = world.story();
+        let facts = facts_of(&story.case, Some(&story.seen));
+        let written = serde_json::to_string(&facts).unwrap();
+        let facts: Facts = serde_json::from_str(&written).unwrap();
+        let judged = judge(&facts, &story.policy);
+        let decision = story.decide();
+        prop_assert_eq!(judged.tier, story.case.tier());
+        prop_assert_eq!(&judged.checks, &story.case.assessment.checks);
+        let both = [
+            Rule::Action, Rule::Checks, Rule::Preview, Rule::Owners, Rule::Approvals, Rule::ChangesRequested,
+            Rule::SeparationOfDuties, Rule::NotAnOwner, Rule::TooOld, Rule::StepUp,
+        ];
+        let known = |because: &[Because]| -> Vec<Because> {
+            because.iter().filter(|one| both.contains(&one.rule)).cloned().collect()
+        };
+        prop_assert_eq!(known(&judged.because), known(decision.because()));
+        if decision.verdict() == Verdict::Open {
+            prop_assert_eq!(judged.gate, Verdict::Open);
+        }
+    }
+
 
     #[test]
     fn i09_the_count_agrees_with_the_slow_one(world in world()) {

@@ -169,6 +169,10 @@ impl Action {
     pub fn execute(&self) -> &Execute {
         &self.execute
     }
+    /// Whether the schema states a default anywhere.
+    pub fn has_defaults(&self) -> bool {
+        self.params.has_defaults()
+    }
     /// Fills in the schema's defaults, in nested objects too; gives the JSON pointers of what was filled in.
     pub fn apply_defaults(&self, params: &mut Value) -> Vec<String> {
         self.params.apply_defaults(params)

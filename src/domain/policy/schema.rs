@@ -104,6 +104,7 @@ pub(super) struct ParamSchema {
     schema: Value,
     digest: Digest,
     validator: Arc<Validator>,
+    has_defaults: bool,
 }
 
 impl ParamSchema {
@@ -137,6 +138,7 @@ impl ParamSchema {
         let validator =
             compile(&schema).map_err(|(at, message)| vec![Fault::new(node.mark_at(&at), message)])?;
         let schema = Self {
+            has_defaults: states_default(&schema),
             schema,
             digest,
             validator: Arc::new(validator),
@@ -151,6 +153,10 @@ impl ParamSchema {
         } else {
             Err(faults)
         }
+    }
+
+    pub(super) fn has_defaults(&self) -> bool {
+        self.has_defaults
     }
 
     /// The schema of one parameter, by `properties` and local references.
@@ -345,6 +351,15 @@ impl ParamSchema {
         if let Some(items) = schema.get("items") {
             self.each_default(items, &format!("{at}/items"), found);
         }
+    }
+}
+
+/// Whether a default stands anywhere, behind a reference too.
+fn states_default(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.contains_key("default") || fields.values().any(states_default),
+        Value::Array(list) => list.iter().any(states_default),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

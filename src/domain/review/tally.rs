@@ -1,10 +1,10 @@
 //! Counting: each person whose approval stands is given one requirement, and what is missing is said by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     assign::{Place, assign},
-    ids::{AccountId, PersonName, TeamName},
+    ids::{AccountId, PersonName, TeamName, Timestamp},
     policy::{GateRule, Owner, OwnerSet, Person, Policy},
     verdict::{Because, Rule, Standing},
 };
@@ -17,12 +17,61 @@ pub(in crate::domain) trait Rolls {
     fn is_member(&self, team: &TeamName, accounts: &[AccountId]) -> Option<bool>;
 }
 
+/// What an account says with its latest review, and whether that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::domain) enum Opinion {
+    /// Approves, since then.
+    Approves(Timestamp),
+    /// Asks for changes.
+    Objects,
+    /// Approves, but that was not recorded when it was given, on this head and text. INVARIANT i06.
+    NotRecorded,
+    /// Nothing that counts.
+    Nothing,
+}
+
 /// What one person says: the accounts whose approvals stand, and whether any account asks for changes. INVARIANT i07.
 #[derive(Debug)]
 pub(in crate::domain) struct Voice<'a> {
     pub(in crate::domain) person: &'a Person,
     pub(in crate::domain) approvals: Vec<AccountId>,
     pub(in crate::domain) objects: bool,
+}
+
+/// What each person of the policy says with all accounts; an approval may be too old by the moment of the decision.
+/// INVARIANT i07, i12.
+pub(in crate::domain) fn voices<'p>(
+    policy: &'p Policy,
+    gate: &GateRule,
+    decided_at: Timestamp,
+    opinions: Vec<(AccountId, Opinion)>,
+    because: &mut Vec<Because>,
+) -> Vec<Voice<'p>> {
+    let mut voices: BTreeMap<&PersonName, Voice<'p>> = BTreeMap::new();
+    for (account, opinion) in opinions {
+        let Some(person) = policy.person_of(account) else {
+            because.push(Because::new(Rule::NotAPerson, Standing::Noted).who([account]));
+            continue;
+        };
+        let voice = voices.entry(person.name()).or_insert_with(|| Voice {
+            person,
+            approvals: Vec::new(),
+            objects: false,
+        });
+        let too_old = |at: Timestamp| {
+            let span = gate.approval_valid_for();
+            span.is_some_and(|span| decided_at > at.plus(span))
+        };
+        let mut note = |rule| because.push(Because::new(rule, Standing::Noted).who([person.name()]));
+        match opinion {
+            Opinion::Objects => voice.objects = true,
+            Opinion::Approves(at) if too_old(at) => note(Rule::TooOld),
+            Opinion::Approves(_) => voice.approvals.push(account),
+            Opinion::NotRecorded => note(Rule::NotRecorded),
+            Opinion::Nothing => {}
+        }
+    }
+    voices.into_values().collect()
 }
 
 /// Everything that counting looks at.

@@ -1,0 +1,273 @@
+//! What rules are asked about: what was proposed and what people said, without the pull request around it. Authors
+//! write facts by hand, and recorded proposals give theirs, so that "what if" has one answer everywhere.
+
+mod judge;
+mod recorded;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    ids::{AccountId, ActionName, AgentName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
+    observation::{Permission, Seen},
+    proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
+    request::RequestItem,
+};
+
+pub use judge::{Judged, judge};
+pub use recorded::facts_of;
+
+/// One question to the rules.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Facts {
+    id: Option<ProposalId>,
+    operation: ActionName,
+    agent: AgentName,
+    sponsor: Option<PersonName>,
+    items: Vec<Item>,
+    observed: Vec<Observed>,
+    claimed: Map<String, Value>,
+    justification: String,
+    exceptions: Vec<ExceptionAsked>,
+    rollback_plan: Option<String>,
+    at: Timestamp,
+    reviews: Vec<Said>,
+    hands: Vec<Who>,
+    now: Timestamp,
+    rolls: Option<RecordedRolls>,
+}
+
+/// Somebody, by name or by any account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Who {
+    /// A GitHub account by its numeric id.
+    Account(AccountId),
+    /// A person of `people.yaml`.
+    Person(PersonName),
+}
+
+/// What somebody says about a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// Who.
+    pub by: Who,
+    /// What.
+    pub says: Says,
+    /// When; the moment of the decision unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// What a review says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// Approves.
+    Approve,
+    /// Asks for changes.
+    RequestChanges,
+}
+
+/// Permissions and memberships as they were looked up; without them, everybody is who the policy says they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedRolls {
+    permissions: BTreeMap<AccountId, Seen<Permission>>,
+    memberships: BTreeMap<TeamName, Seen<Vec<AccountId>>>,
+}
+
+/// Facts as they are written: what has a usual value may be left out.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<ProposalId>,
+    operation: ActionName,
+    agent: AgentName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sponsor: Option<PersonName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters: Option<Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    items: Vec<RequestItem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    observed: Vec<Glimpse>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    claimed: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    justification: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    exceptions: Vec<ExceptionAsked>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rollback_plan: Option<String>,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reviews: Vec<Said>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hands: Vec<Who>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    now: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rolls: Option<RecordedRolls>,
+}
+
+/// What the bot would have read for an item.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Glimpse {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    item: Option<ItemId>,
+    #[serde(default)]
+    before: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Value>,
+    #[serde(default, skip_serializing_if = "Affected::is_empty")]
+    affected: Affected,
+}
+
+/// Why facts do not fit each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FactsError {
+    /// Neither or both of the two ways to name parameters, or too many items.
+    #[error("give either `parameters` (one item) or `items` (2 to {MAX_ITEMS}); {0} there")]
+    Items(&'static str),
+    /// Two items of one name.
+    #[error("`items` names `{0}` twice; give each a name of its own")]
+    TwiceItem(ItemId),
+    /// An observation without its item.
+    #[error("`observed` names item `{0}`, which is not there; name one of `items`")]
+    Observed(ItemId),
+    /// Decided before it was proposed.
+    #[error("`now` is before `at`; a decision comes after the proposal")]
+    Now,
+}
+
+impl TryFrom<Written> for Facts {
+    type Error = FactsError;
+
+    fn try_from(written: Written) -> Result<Self, FactsError> {
+        let items = match (written.parameters, written.items) {
+            (Some(parameters), items) if items.is_empty() => vec![RequestItem {
+                id: ItemId::only(),
+                parameters,
+            }],
+            (None, items) if !items.is_empty() && items.len() <= MAX_ITEMS => items,
+            (None, items) if items.is_empty() => return Err(FactsError::Items("none is")),
+            (None, _) => return Err(FactsError::Items("more are")),
+            (Some(_), _) => return Err(FactsError::Items("both are")),
+        };
+        let mut names = BTreeSet::new();
+        if let Some(twice) = items.iter().find(|item| !names.insert(&item.id)) {
+            return Err(FactsError::TwiceItem(twice.id.clone()));
+        }
+        let at = written.at;
+        let mut observed = Vec::with_capacity(written.observed.len());
+        for glimpse in written.observed {
+            let item = glimpse.item.unwrap_or_else(ItemId::only);
+            if !names.contains(&item) {
+                return Err(FactsError::Observed(item));
+            }
+            let facts = ObservedFacts {
+                connector: String::new(),
+                before: glimpse.before,
+                after: glimpse.after,
+                affected: glimpse.affected,
+                precondition: None,
+            };
+            observed.push(Observed { item, at, facts });
+        }
+        let latest = written.reviews.iter().filter_map(|said| said.at).max();
+        let now = written.now.or(latest).unwrap_or(at);
+        if now < at {
+            return Err(FactsError::Now);
+        }
+        Ok(Self {
+            id: written.id,
+            operation: written.operation,
+            agent: written.agent,
+            sponsor: written.sponsor,
+            items: items
+                .into_iter()
+                .map(|item| Item {
+                    id: item.id,
+                    parameters: item.parameters,
+                    observed_digest: None,
+                })
+                .collect(),
+            observed,
+            claimed: written.claimed,
+            justification: written.justification,
+            exceptions: written.exceptions,
+            rollback_plan: written.rollback_plan,
+            at,
+            reviews: written.reviews,
+            hands: written.hands,
+            now,
+            rolls: written.rolls,
+        })
+    }
+}
+
+impl From<Facts> for Written {
+    fn from(facts: Facts) -> Self {
+        let items = facts.items.into_iter().map(|item| RequestItem {
+            id: item.id,
+            parameters: item.parameters,
+        });
+        let glimpse = |seen: Observed| Glimpse {
+            item: Some(seen.item),
+            before: seen.facts.before,
+            after: seen.facts.after,
+            affected: seen.facts.affected,
+        };
+        Self {
+            id: facts.id,
+            operation: facts.operation,
+            agent: facts.agent,
+            sponsor: facts.sponsor,
+            parameters: None,
+            items: items.collect(),
+            observed: facts.observed.into_iter().map(glimpse).collect(),
+            claimed: facts.claimed,
+            justification: facts.justification,
+            exceptions: facts.exceptions,
+            rollback_plan: facts.rollback_plan,
+            at: facts.at,
+            reviews: facts.reviews,
+            hands: facts.hands,
+            now: Some(facts.now),
+            rolls: facts.rolls,
+        }
+    }
+}
+
+impl Facts {
+    /// The recorded proposal they are of.
+    pub const fn id(&self) -> Option<ProposalId> {
+        self.id
+    }
+    /// The action.
+    pub const fn operation(&self) -> &ActionName {
+        &self.operation
+    }
+    /// The moment that is decided at.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+    /// What people said.
+    pub fn reviews(&self) -> &[Said] {
+        &self.reviews
+    }
+    /// The same facts with something more said: "what if".
+    #[must_use]
+    pub fn and(mut self, said: Said) -> Self {
+        self.now = said.at.map_or(self.now, |at| at.max(self.now));
+        self.reviews.push(said);
+        self
+    }
+}

@@ -1,0 +1,217 @@
+//! The answer to facts, by the rules that decide on real proposals.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, RecordedRolls, Says, Who};
+use crate::domain::{
+    assess::{Assessment, TierReason, assess},
+    checks::CheckResult,
+    gate::{self, Because, Rule, Standing, Verdict},
+    ids::{AccountId, TeamName},
+    matter::Matter,
+    observation::Permission,
+    policy::{Account, Action, Agent, Policy, Tier},
+    proposal::{Item, Provenance},
+    review::{self, Ballot, Opinion, Rolls},
+    sealed::placeholder_of,
+};
+
+/// The most parameter errors that are told.
+const MOST: usize = 10;
+
+/// What the rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    /// The tier.
+    pub tier: Tier,
+    /// Why.
+    pub reasons: Vec<TierReason>,
+    /// Every check that the action names.
+    pub checks: Vec<CheckResult>,
+    /// Whether it may run.
+    pub gate: Verdict,
+    /// The people whose approvals were counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+    /// Every rule that was looked at.
+    pub because: Vec<Because>,
+}
+
+/// Judges facts by a policy: tier, checks and approvals by the functions that [`gate::decide`] uses, without what only a
+/// pull request can show. Parameters must fit the schema, as they must at the door. Total: what is unknown is high and
+/// shut (INVARIANT i10).
+pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
+    let agent = policy.agent(&facts.agent);
+    let Some(sponsor) = facts.sponsor.as_ref().or(agent.map(Agent::sponsor)) else {
+        return Judged {
+            tier: Tier::High,
+            reasons: Vec::new(),
+            checks: Vec::new(),
+            gate: Verdict::Blocked,
+            approvers: Vec::new(),
+            because: vec![Because::new(Rule::Action, Standing::Blocks).who([&facts.agent])],
+        };
+    };
+    let action = policy.action(&facts.operation);
+    let items = with_defaults(facts, action);
+    let provenance = Provenance::default();
+    let matter = Matter {
+        operation: &facts.operation,
+        agent: &facts.agent,
+        sponsor,
+        target: None,
+        items: &items,
+        observed: &facts.observed,
+        claimed: &facts.claimed,
+        justification: &facts.justification,
+        rollback_plan: facts.rollback_plan.as_deref(),
+        exceptions: &facts.exceptions,
+        provenance: &provenance,
+        at: facts.at,
+    };
+    let assessed = assess(&matter, policy);
+    let tier = assessed.tier;
+    let rule = policy.gate(tier);
+    let expires_at = facts.at.plus(rule.expires_after());
+    let mut because = vec![
+        action_rule(&matter, &assessed, action, policy),
+        gate::checks(&assessed),
+        Because::holds_or_blocks(Rule::Expiry, facts.now < expires_at).could([expires_at]),
+    ];
+    let mut approvers = Vec::new();
+    if tier > Tier::Low {
+        because.push(gate::preview(&matter, rule));
+        if let Some(requirements) = review::requirements(&matter, policy, &mut because) {
+            let opinions = opinions(facts, policy, &mut because);
+            let hands = facts.hands.iter().filter_map(|who| account(who, policy));
+            let ballot = Ballot {
+                policy,
+                gate: rule,
+                requirements,
+                parties: review::parties(&matter, policy, hands),
+                voices: review::voices(policy, rule, facts.now, opinions, &mut because),
+            };
+            approvers = match &facts.rolls {
+                Some(rolls) => review::tally(&ballot, rolls, &mut because),
+                None => review::tally(&ballot, &AsThePolicySays, &mut because),
+            };
+        }
+    }
+    let proved = tier == Tier::Low || !approvers.is_empty();
+    Judged {
+        tier,
+        reasons: assessed.reasons,
+        checks: assessed.checks,
+        gate: gate::verdict(&because, proved),
+        approvers,
+        because,
+    }
+}
+
+fn with_defaults<'a>(facts: &'a Facts, action: Option<&Action>) -> Cow<'a, [Item]> {
+    match action {
+        Some(action) if action.has_defaults() => {
+            let mut items = facts.items.clone();
+            for item in &mut items {
+                action.apply_defaults(&mut item.parameters);
+            }
+            Cow::Owned(items)
+        }
+        Some(_) | None => Cow::Borrowed(&facts.items),
+    }
+}
+
+/// Whether the catalog knows the action as asked, its agent may ask for it, and the parameters fit; sealed values
+/// were checked before they were sealed.
+fn action_rule(
+    matter: &Matter<'_>,
+    assessed: &Assessment,
+    action: Option<&Action>,
+    policy: &Policy,
+) -> Because {
+    let mut wrong = Vec::new();
+    for item in matter.items {
+        let errors = action.map(|action| action.validate(&item.parameters));
+        for error in errors.into_iter().flatten() {
+            let sealed = item.parameters.pointer(error.pointer());
+            if wrong.len() < MOST && sealed.and_then(placeholder_of).is_none() {
+                wrong.push(format!(
+                    "/items/{}/parameters{}: {}",
+                    item.id,
+                    error.pointer(),
+                    error.message()
+                ));
+            }
+        }
+    }
+    let holds = assessed.known() && wrong.is_empty() && gate::may_propose(matter, policy);
+    Because::holds_or_blocks(Rule::Action, holds).who(wrong)
+}
+
+/// What every account said last.
+fn opinions(facts: &Facts, policy: &Policy, because: &mut Vec<Because>) -> Vec<(AccountId, Opinion)> {
+    let mut latest = BTreeMap::new();
+    for said in &facts.reviews {
+        let at = said.at.unwrap_or(facts.now);
+        let Some(account) = account(&said.by, policy) else {
+            because.push(Because::new(Rule::NotAPerson, Standing::Noted).who([&said.by]));
+            continue;
+        };
+        let opinion = match said.says {
+            Says::Approve if at <= facts.now => Opinion::Approves(at),
+            Says::Approve => Opinion::Nothing,
+            Says::RequestChanges => Opinion::Objects,
+        };
+        latest.insert(account, opinion);
+    }
+    latest.into_iter().collect()
+}
+
+fn account(who: &Who, policy: &Policy) -> Option<AccountId> {
+    match who {
+        Who::Account(account) => Some(*account),
+        Who::Person(name) => policy.person(name)?.accounts().first().map(Account::id),
+    }
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Account(account) => account.fmt(f),
+            Self::Person(name) => name.fmt(f),
+        }
+    }
+}
+
+/// Everybody may write and is in the teams that the policy has them in.
+#[derive(Debug)]
+struct AsThePolicySays;
+
+impl Rolls for AsThePolicySays {
+    fn may_write(&self, _: AccountId) -> Option<bool> {
+        Some(true)
+    }
+    fn is_member(&self, _: &TeamName, _: &[AccountId]) -> Option<bool> {
+        Some(true)
+    }
+}
+
+/// What was looked up holds; whom nobody looked up is who the policy says, since other rules may ask about others.
+impl Rolls for RecordedRolls {
+    fn may_write(&self, account: AccountId) -> Option<bool> {
+        let Some(permission) = self.permissions.get(&account) else {
+            return Some(true);
+        };
+        Some(*permission.known()? >= Permission::Write)
+    }
+    fn is_member(&self, team: &TeamName, accounts: &[AccountId]) -> Option<bool> {
+        let Some(members) = self.memberships.get(team) else {
+            return Some(true);
+        };
+        let members = members.known()?;
+        Some(accounts.iter().any(|account| members.contains(account)))
+    }
+}

@@ -1,0 +1,73 @@
+//! The facts of a recorded proposal: what no policy can change.
+
+use super::{Facts, RecordedRolls, Said, Says, Who};
+use crate::domain::{
+    case::Case,
+    observation::Observation,
+    proposal::Item,
+    review::{self, Opinion, Review},
+};
+
+/// The facts of a case as they stood when it was last observed: which reviews were recorded in time on the right text,
+/// who had a hand in the pull request, and what was looked up. Without an observation nobody said anything.
+pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
+    let proposal = &case.proposal;
+    let mut facts = Facts {
+        id: Some(proposal.id),
+        operation: proposal.binding.operation.clone(),
+        agent: proposal.binding.agent.clone(),
+        sponsor: Some(proposal.binding.sponsor.clone()),
+        items: proposal
+            .binding
+            .items
+            .iter()
+            .map(|item| Item {
+                observed_digest: None,
+                ..item.clone()
+            })
+            .collect(),
+        observed: proposal.observed.clone(),
+        claimed: proposal.claimed.clone(),
+        justification: proposal.justification.clone(),
+        exceptions: proposal.exceptions.clone(),
+        rollback_plan: proposal.rollback_plan.clone(),
+        at: proposal.created_at,
+        reviews: Vec::new(),
+        hands: Vec::new(),
+        now: proposal.created_at,
+        rolls: None,
+    };
+    if let Some(seen) = seen {
+        add_seen(&mut facts, case, seen);
+    }
+    facts
+}
+
+fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
+    facts.now = seen.decided_at().max(facts.at);
+    let Some(live) = seen.reviews.known() else {
+        return;
+    };
+    for (account, opinion) in review::opinions(case, seen, live, &mut Vec::new()) {
+        let (says, at) = match opinion {
+            Opinion::Approves(at) => (Says::Approve, Some(at)),
+            Opinion::Objects => (Says::RequestChanges, None),
+            Opinion::NotRecorded | Opinion::Nothing => continue,
+        };
+        let by = Who::Account(account);
+        facts.reviews.push(Said { by, says, at });
+    }
+    let hands = seen
+        .pull
+        .known()
+        .and_then(|pull| review::hands(&Review { case, seen, pull }).ok());
+    let others = hands.iter().flat_map(review::Hands::all);
+    facts.hands = others
+        .filter(|account| *account != seen.me)
+        .map(Who::Account)
+        .collect();
+    facts.rolls = Some(RecordedRolls {
+        permissions: seen.permissions.clone(),
+        memberships: seen.memberships.clone(),
+    });
+}
