@@ -1,5 +1,6 @@
 //! `countersign policy`: what the rules say, without a server.
 
+mod cases;
 mod explain;
 mod human;
 mod lint;
@@ -72,6 +73,11 @@ enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "kind")]
         write: Option<PathBuf>,
     },
+    /// Run the cases of `tests/*.yaml`: proposals and reviews with the outcome they must have
+    ///
+    /// A table of cases by action; below a failed one what differs and the rules that decided; then what the cases
+    /// cover. The exit code is 1 when a case fails, and 3 with `--require-coverage` when something is not covered.
+    Test(cases::Args),
     /// Say who owns paths, and by which line of CODEOWNERS; the exit code is 3 when nobody owns one
     Owners {
         /// The CODEOWNERS file
@@ -96,6 +102,7 @@ pub fn run(args: Args) -> ExitCode {
             strict,
         } => lint::run(&policies, json, strict),
         Command::Schema { kind, write } => schema::run(kind, write.as_deref()),
+        Command::Test(args) => cases::run(&args),
         Command::Owners { file, json, paths } => owners::run(&file, json, &paths),
     };
     match done {

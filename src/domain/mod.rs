@@ -32,5 +32,6 @@ mod review;
 pub mod sealed;
 pub mod source;
 mod subject;
+pub mod trial;
 pub mod verdict;
 pub mod warrant;

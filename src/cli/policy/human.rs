@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::domain::{
+    assess::TierRule,
     case::Case,
     checks::text::hazard,
     facts::Judged,
@@ -54,6 +55,16 @@ fn tree(out: &mut impl Write, rules: &[Because]) -> io::Result<()> {
     Ok(())
 }
 
+/// Why a proposal has a tier.
+pub(super) fn reason(because: &TierRule) -> String {
+    match because {
+        TierRule::Rule(number) => format!("rule {number} of tiers.yaml"),
+        TierRule::UnknownAction => "the catalog does not know the action".into(),
+        TierRule::SchemaChanged => "the catalog's parameters have changed".into(),
+        TierRule::Resource => "a parameter can't stand in the resource".into(),
+    }
+}
+
 const fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Noted => "noted  ",
@@ -64,7 +75,8 @@ const fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn line(because: &Because) -> String {
+/// A rule and what it is about, without how it stands.
+pub(super) fn line(because: &Because) -> String {
     let mut line = about(because.rule).to_owned();
     if let (Some(have), Some(need)) = (because.have, because.need) {
         line.push_str(&format!(", {have} of {need}"));

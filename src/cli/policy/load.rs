@@ -15,11 +15,18 @@ use crate::domain::{
 
 /// Reads and compiles a folder of policy files.
 pub(super) fn policy(folder: &Path) -> Result<Policy, Failure> {
-    let files = files(folder)?;
-    compile(&files).map_err(|errors| {
-        let reports = errors.iter().map(|error| in_policy(error, folder, &files));
-        Failure::Files(reports.collect())
-    })
+    compiled(folder, &files(folder)?)
+}
+
+/// Compiles the files of a folder.
+pub(super) fn compiled(folder: &Path, files: &[SourceFile]) -> Result<Policy, Failure> {
+    compile(files).map_err(|found| errors(&found, folder, files))
+}
+
+/// Errors of policy files as a failure.
+pub(super) fn errors(errors: &[PolicyError], folder: &Path, files: &[SourceFile]) -> Failure {
+    let reports = errors.iter().map(|error| in_policy(error, folder, files));
+    Failure::Files(reports.collect())
 }
 
 /// One file as text.

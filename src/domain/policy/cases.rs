@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
@@ -103,23 +103,19 @@ pub struct Said {
     pub by: PersonName,
     /// What they say.
     pub says: Says,
-    /// When; one minute after the one before unless stated.
+    /// When; at the proposal's own time unless stated.
     #[serde(default)]
     pub at: Option<Timestamp>,
 }
 
 /// What a review says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     /// Approves.
     Approve,
     /// Asks for changes.
     RequestChanges,
-    /// Says something without deciding.
-    Comment,
-    /// Takes back what they said.
-    Dismiss,
 }
 
 /// What must come out; what is not stated is not looked at.
@@ -135,10 +131,13 @@ pub struct Expected {
     /// The level of some checks, by name.
     #[serde(default)]
     pub checks: BTreeMap<CheckName, Level>,
-    /// Exactly who could still satisfy what is missing: people, as in `bob`.
+    /// Exactly whose approvals count.
+    #[serde(default)]
+    pub approvers: Option<BTreeSet<PersonName>>,
+    /// Exactly who could still give the approvals that are missing.
     #[serde(default)]
     pub missing: Option<BTreeSet<PersonName>>,
-    /// Words of the answer to a proposal that is not even received.
+    /// Words of the answer to parameters that can't be proposed.
     #[serde(default)]
     pub refused: Option<String>,
 }
@@ -276,13 +275,16 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
             errors,
         );
     }
-    for (name, at) in raw.expect.missing.iter().flatten().zip(0..) {
-        known_person(
-            name,
-            node.mark_at(&format!("/expect/missing/{at}")),
-            policy,
-            errors,
-        );
+    let lists = [
+        ("missing", &raw.expect.missing),
+        ("approvers", &raw.expect.approvers),
+    ];
+    for (field, names) in lists {
+        let node = node.at(&format!("/expect/{field}"));
+        for name in names.iter().flatten() {
+            let written = node.and_then(|list| list.mark_at(&list.find_text(name.as_str())?));
+            known_person(name, written, policy, errors);
+        }
     }
     if let Some(action) = policy.action(&asked.action) {
         for check in raw
@@ -300,7 +302,7 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
         }
     }
     if raw.expect.is_empty() {
-        let message = "nothing is expected, so the case can't fail; state `tier`, `gate`, `checks`, `missing` or `refused`";
+        let message = "nothing is expected, so the case can't fail; state `tier`, `gate`, `checks`, `approvers`, `missing` or `refused`";
         errors.add(Rule::Syntax, node.mark_at("/expect"), message);
     }
 }

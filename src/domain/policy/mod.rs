@@ -86,6 +86,10 @@ impl Policy {
     pub fn classify(&self, impact: Impact, data: &BTreeSet<DataClass>, rollback: RollbackKind) -> Classified {
         self.tiers.classify(impact, data, rollback)
     }
+    /// The rules of `tiers.yaml`, counted from 1, that can give an action its tier.
+    pub fn reachable_rules(&self) -> BTreeSet<usize> {
+        self.tiers.reachable()
+    }
     /// What the gate of a tier demands.
     pub fn gate(&self, tier: Tier) -> &GateRule {
         self.tiers.gate(tier)

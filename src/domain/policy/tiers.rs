@@ -271,6 +271,24 @@ impl Tiers {
     pub(super) fn rules(&self) -> usize {
         self.rules.len()
     }
+    /// The rules, counted from 1, that give at least one action its tier: of all 4 x 127 x 3 that there can be.
+    pub(super) fn reachable(&self) -> BTreeSet<usize> {
+        let classes: Vec<BTreeSet<DataClass>> = (1_u32..1 << DataClass::ALL.len())
+            .map(|bits| {
+                let numbered = DataClass::ALL.iter().zip(0..);
+                let chosen = numbered.filter(|(_, bit)| bits >> bit & 1 == 1);
+                chosen.map(|(class, _)| *class).collect()
+            })
+            .collect();
+        let mut reached = BTreeSet::new();
+        for impact in Impact::ALL {
+            for rollback in RollbackKind::ALL {
+                let rule = |data| self.classify(impact, data, rollback).rule;
+                reached.extend(classes.iter().map(rule));
+            }
+        }
+        reached
+    }
     pub(super) fn gate(&self, tier: Tier) -> &GateRule {
         match tier {
             Tier::Low => &self.low,

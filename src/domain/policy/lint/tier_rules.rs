@@ -1,9 +1,6 @@
 //! A rule of `tiers.yaml` that the rules before it cover.
 
-use std::collections::BTreeSet;
-
 use super::{Around, Found, Lint, Severity, TIERS};
-use crate::domain::policy::{DataClass, Impact, RollbackKind};
 
 pub(super) const LINT: Lint = Lint {
     id: "unreachable-tier-rule",
@@ -12,23 +9,7 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(at: &Around<'_>) -> Vec<Found> {
-    let mut reached = BTreeSet::new();
-    // All 4 x 127 x 3 combinations that an action can have.
-    let classes: Vec<BTreeSet<DataClass>> = (1_u32..1 << DataClass::ALL.len())
-        .map(|bits| {
-            let numbered = DataClass::ALL.iter().zip(0..);
-            numbered
-                .filter(|(_, bit)| bits >> bit & 1 == 1)
-                .map(|(class, _)| *class)
-                .collect()
-        })
-        .collect();
-    for impact in Impact::ALL {
-        for rollback in RollbackKind::ALL {
-            let rule = |data| at.policy.classify(impact, data, rollback).rule;
-            reached.extend(classes.iter().map(rule));
-        }
-    }
+    let reached = at.policy.reachable_rules();
     // The last rule catches what no other does and has to be there, even when nothing is left for it.
     let unreached = (1..at.policy.tiers.rules()).filter(|rule| !reached.contains(rule));
     unreached
