@@ -10,7 +10,7 @@ use super::{
     entry::{Finished, VoidReason},
     gate::Decision,
     ids::{Digest, PersonName, PullNumber, Sha, TeamName},
-    policy::{MergeMode, Owner, Policy},
+    policy::{MergeMode, Owned, Owner, Policy},
     verdict::{Because, Rule, Verdict},
 };
 
@@ -197,20 +197,11 @@ const fn told(rule: Rule) -> bool {
 }
 
 fn asked(case: &Case, policy: &Policy) -> Asked {
-    let Some(action) = policy.action(&case.proposal.binding.operation) else {
-        return Asked::Somebody;
-    };
-    let sponsor = &case.proposal.binding.sponsor;
-    let owners: BTreeSet<Owner> = case
-        .proposal
-        .binding
-        .items
-        .iter()
-        .filter_map(|item| action.resource().path(&item.parameters).ok())
-        .flat_map(|path| policy.owners().requirements(&path).sets().to_vec())
-        .flat_map(|set| set.owners().to_vec())
-        .filter(|owner| !matches!(owner, Owner::Person(person) if person == sponsor))
-        .collect();
+    let binding = &case.proposal.binding;
+    let sponsor = |owner: &&Owner| matches!(owner, Owner::Person(person) if *person == binding.sponsor);
+    let owned = policy.owned(binding);
+    let owners = owned.iter().flat_map(Owned::owners);
+    let owners: BTreeSet<Owner> = owners.filter(|owner| !sponsor(owner)).cloned().collect();
     if owners.is_empty() {
         Asked::Somebody
     } else {

@@ -25,6 +25,7 @@ mod github;
 mod inbox;
 mod layers;
 mod ledger;
+mod owners;
 mod recovery;
 mod render;
 mod render_attack;

@@ -38,7 +38,7 @@ pub use body::{BodyError, BodyTemplate, Filling};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
-pub use owners::{Owner, OwnerSet, Owners, RawOwners, Requirements};
+pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
 pub use resource::ResourcePattern;

@@ -10,7 +10,7 @@ use crate::{
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Via},
         ids::{AgentName, ItemId, ProposalId, Timestamp},
-        policy::{Policy, Tier},
+        policy::{Owned, OwnerSet, Policy, Tier},
         proposal::{AgentProof, Attestation, Observed, Proposal},
         receive::{Arrival, FieldError, Fitting, fit, prove},
         request::Request,
@@ -138,26 +138,17 @@ impl Bot {
         let Made {
             proposal, assessment, ..
         } = self.make(request, agent, seen, &policy).await?;
-        let approvers = policy
-            .action(&proposal.binding.operation)
-            .map_or_else(Vec::new, |action| {
-                let paths = proposal
-                    .binding
-                    .items
-                    .iter()
-                    .filter_map(|item| action.resource().path(&item.parameters).ok());
-                let owners = |resource: String| {
-                    let sets = policy.owners().requirements(&resource);
-                    let owners = sets
-                        .sets()
-                        .iter()
-                        .flat_map(|set| set.owners())
-                        .map(ToString::to_string)
-                        .collect();
-                    Approvers { resource, owners }
-                };
-                paths.map(owners).collect()
-            });
+        let owned = policy.owned(&proposal.binding);
+        let items = owned.iter().flat_map(Owned::items);
+        let approvers = items
+            .filter_map(|item| {
+                let sets = item.requirements.sets().iter();
+                Some(Approvers {
+                    resource: item.path.clone().ok()?,
+                    owners: sets.flat_map(OwnerSet::owners).map(ToString::to_string).collect(),
+                })
+            })
+            .collect();
         Ok(Preview {
             summary: proposal.summary.clone(),
             approvals_needed: policy.gate(assessment.tier).approvals(),

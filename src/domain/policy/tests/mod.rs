@@ -5,6 +5,7 @@ mod errors;
 mod owners;
 mod params;
 mod rules;
+mod sections;
 mod starter;
 
 use super::{Action, Policy, PolicyError, compile};
