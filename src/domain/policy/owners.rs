@@ -116,9 +116,11 @@ impl Owners {
     pub fn sets(&self) -> impl Iterator<Item = &OwnerSet> {
         self.sets.iter().filter(|set| !set.owners.is_empty())
     }
-    /// Every owner that a line names, in the order of the file.
-    pub(super) fn named(&self) -> impl Iterator<Item = &Owner> {
-        self.lines.iter().flat_map(|(_, set)| &set.owners)
+    /// The lines that decide about a path, one a section, exclusions and lines that clear among them.
+    pub(super) fn deciding(&self, path: &str) -> Vec<u32> {
+        let rulings = self.index.rulings(&split(path)).into_values();
+        let lines = rulings.filter_map(|ruling| self.sets.get(ruling.excluded.or(ruling.line)?));
+        lines.map(OwnerSet::line).collect()
     }
     /// The organisation of every team, when a team is named.
     pub fn organization(&self) -> Option<&str> {

@@ -53,7 +53,8 @@ fn of(at: &Around<'_>, action: &Action) -> Option<Found> {
     let gate = at.policy.gate(tier);
     let agents = at.policy.agents().filter(|agent| agent.may_propose(name));
     agents.into_iter().find_map(|agent| {
-        let short = short_of(at, wanted.sets(), gate, agent)?;
+        let needs: Vec<(&OwnerSet, u8)> = wanted.needs(gate.approvals()).collect();
+        let short = short_of(at, &needs, gate, agent)?;
         let teams = if gate.distinct_teams() { " of different teams" } else { "" };
         let Short { line, need, people } = short;
         Some(Found {
@@ -79,18 +80,18 @@ struct Short {
 }
 
 /// The first owner set that stays unsatisfied when everybody who may approve does (INVARIANT i08, i09).
-fn short_of(at: &Around<'_>, sets: &[OwnerSet], gate: &GateRule, agent: &Agent) -> Option<Short> {
+fn short_of(at: &Around<'_>, wanted: &[(&OwnerSet, u8)], gate: &GateRule, agent: &Agent) -> Option<Short> {
     let others: Vec<&Person> = at
         .policy
         .people()
         .filter(|person| person.name() != agent.sponsor())
         .collect();
-    let needs: Vec<usize> = sets.iter().map(|_| usize::from(gate.approvals())).collect();
+    let needs: Vec<usize> = wanted.iter().map(|(_, need)| usize::from(*need)).collect();
     let mut stands: Vec<String> = Vec::new();
     let mut choices = Vec::new();
     for person in &others {
         let mut places = Vec::new();
-        for (set, requirement) in sets.iter().zip(0..) {
+        for ((set, _), requirement) in wanted.iter().zip(0..) {
             for stand in stands_for(person, set, gate.distinct_teams()) {
                 let known = stands.iter().position(|known| *known == stand);
                 let team = known.unwrap_or_else(|| {
@@ -103,10 +104,11 @@ fn short_of(at: &Around<'_>, sets: &[OwnerSet], gate: &GateRule, agent: &Agent) 
         choices.push(places);
     }
     let given = assign(&choices, &needs);
-    sets.iter()
+    wanted
+        .iter()
         .zip(needs)
         .enumerate()
-        .find_map(|(requirement, (set, need))| {
+        .find_map(|(requirement, ((set, _), need))| {
             let have = given
                 .iter()
                 .flatten()

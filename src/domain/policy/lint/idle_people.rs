@@ -1,7 +1,7 @@
 //! A person who is in no team, owns nothing and answers for nothing.
 
 use super::{Around, Found, Lint, PEOPLE, Severity};
-use crate::domain::policy::{Owner, Party, Person};
+use crate::domain::policy::{Owner, OwnerSet, Party, Person};
 
 pub(super) const LINT: Lint = Lint {
     id: "person-without-part",
@@ -27,7 +27,7 @@ fn has_part(at: &Around<'_>, person: &Person) -> bool {
     let owns = |owner: &Owner| matches!(owner, Owner::Person(name) if name == person.name());
     let named = |party: &Party| matches!(party, Party::Person(name) if name == person.name());
     !person.teams().is_empty()
-        || at.policy.owners().named().any(owns)
+        || at.policy.owners().sets().flat_map(OwnerSet::owners).any(owns)
         || at.policy.agents().any(|agent| agent.sponsor() == person.name())
         || at.policy.actions().any(|action| {
             let raci = action.raci();

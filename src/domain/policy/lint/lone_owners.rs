@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Around, Found, Lint, PEOPLE, Severity, of_person_team};
-use crate::domain::policy::Owner;
+use crate::domain::policy::{Owner, OwnerSet};
 
 pub(super) const LINT: Lint = Lint {
     id: "team-of-one",
@@ -15,7 +15,8 @@ fn look(at: &Around<'_>) -> Vec<Found> {
     let owning: BTreeSet<_> = at
         .policy
         .owners()
-        .named()
+        .sets()
+        .flat_map(OwnerSet::owners)
         .filter_map(|owner| match owner {
             Owner::Team(team) => Some(team),
             Owner::Person(_) => None,

@@ -138,10 +138,13 @@ struct Around<'a> {
     /// None when one can't be read: then nobody can say what is tested.
     cases: Option<&'a [Case]>,
     trees: &'a BTreeMap<&'a str, Node>,
+    /// The text of CODEOWNERS.
+    owners: &'a str,
 }
 
 const CATALOG: &str = "catalog.yaml";
 const TIERS: &str = "tiers.yaml";
+const OWNERS: &str = "CODEOWNERS";
 const PEOPLE: &str = "people.yaml";
 const AGENTS: &str = "agents.yaml";
 
@@ -194,6 +197,10 @@ pub fn lint(files: &[SourceFile]) -> Vec<Finding> {
         policy: &policy,
         cases: unreadable.is_empty().then_some(cases.as_slice()),
         trees: &trees,
+        owners: files
+            .iter()
+            .find(|file| file.path == OWNERS)
+            .map_or("", |file| &file.text),
     };
     let mut findings: Vec<Finding> = unreadable.iter().map(Finding::from).collect();
     for lint in REGISTRY {

@@ -106,7 +106,7 @@ fn a_mistake_in_a_case_is_found_where_it_stands() {
       did you mean `campaign-agent`?
     unknown-name tests/all.yaml:10:21: unknown person `alise`
       did you mean `alice`?
-    syntax tests/all.yaml:11:13: nothing is expected, so the case can't fail; state `tier`, `gate`, `checks`, `missing` or `refused`
+    syntax tests/all.yaml:11:13: nothing is expected, so the case can't fail; state `tier`, `gate`, `checks`, `approvers`, `missing` or `refused`
       -
     ");
     let twice = [(
@@ -201,6 +201,8 @@ fn a_gate_that_nobody_can_open_is_found() {
         "/campaign/ @acme/marketing",
     )];
     insta::assert_snapshot!(found(&unowned), @r"
+    unused-owners-line CODEOWNERS:7:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
     gate-nobody-can-open catalog.yaml:51:15: `campaigns.send` is medium and nobody owns `/campaigns/segments/{segment_id}`, so nobody can approve it
       add a line for it to CODEOWNERS, as in `/campaigns/segments/ @organization/team`
     ");
@@ -210,6 +212,8 @@ fn a_gate_that_nobody_can_open_is_found() {
         "/campaigns/ @acme/marketing\n/campaigns/segments/",
     )];
     insta::assert_snapshot!(found(&cleared), @r"
+    unused-owners-line CODEOWNERS:7:1: line 8 decides wherever this line would: in a section the last line that matches counts
+      move it below line 8, or remove it
     gate-nobody-can-open catalog.yaml:51:15: `campaigns.send` is medium and nobody owns `/campaigns/segments/{segment_id}`, so nobody can approve it
       add a line for it to CODEOWNERS, as in `/campaigns/segments/ @organization/team`
     ");
@@ -264,4 +268,66 @@ fn people_without_a_part_and_teams_of_one_are_found() {
         let found = found(&[edits[0], (path, from, to)]);
         assert!(!found.contains("person-without-part"), "{found}");
     }
+}
+
+#[test]
+fn a_line_of_codeowners_that_decides_about_nothing_is_found() {
+    let lines = "\
+/crm/                  @acme/marketing
+/campaigns/            @acme/marketing
+/payments/             @acme/finance @acme/treasury
+";
+    let more = format!(
+        "{lines}/payment/ @acme/finance\n/crm/customers/vip* @acme/marketing\n/crm/customers/vip @acme/finance\n\
+         **/segments/eu @acme/marketing\n/crm/customers/** @acme/marketing\n*.md @acme/finance\n/crm/*/*/notes @dave\n\
+         [Legal]\n/payments/suppliers/ @acme/finance\n!/payments/suppliers/S-1\n!/payments/S-1\n"
+    );
+    insta::assert_snapshot!(found(&[("CODEOWNERS", lines, &more)]), @r"
+    unused-owners-line CODEOWNERS:6:1: line 13 decides wherever this line would: in a section the last line that matches counts
+      move it below line 13, or remove it
+    unused-owners-line CODEOWNERS:9:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    unused-owners-line CODEOWNERS:10:1: line 13 decides wherever this line would: in a section the last line that matches counts
+      move it below line 13, or remove it
+    unused-owners-line CODEOWNERS:11:1: line 13 decides wherever this line would: in a section the last line that matches counts
+      move it below line 13, or remove it
+    unused-owners-line CODEOWNERS:15:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    unused-owners-line CODEOWNERS:19:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 2 approvals of different teams by the owners of line 17 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `alice`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+}
+
+#[test]
+fn what_a_section_counts_is_what_its_owners_must_give() {
+    let counted = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "[Payments][4]\n/payments/ @acme/finance @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&counted), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 4 approvals of different teams by the owners of line 9 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `alice`, `bob` and `frank`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+    let optional = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "^[Payments]\n/payments/ @acme/finance @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&optional), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and nobody owns `/payments/suppliers/{supplier_id}`, so nobody can approve it
+      add a line for it to CODEOWNERS, as in `/payments/suppliers/ @organization/team`
+    ");
+    // Two sections, and one person can't stand for both.
+    let both = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "/payments/ @bob @alice\n[Second][1]\n/payments/ @bob",
+    )];
+    insta::assert_snapshot!(found(&both), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 1 approvals of different teams by the owners of line 10 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `bob`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
 }
