@@ -8,10 +8,13 @@ use std::{
 use serde::Serialize;
 
 mod begin;
+mod running;
 mod staging;
 
 pub use begin::{BeginError, first_key, genesis_entry};
 pub use staging::{Before, StageError, Staged};
+
+use running::{Running, Stands};
 
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
@@ -21,8 +24,10 @@ use super::{
         ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, ProposalId, PullNumber, Seq, Timestamp,
     },
     keys::Keys,
-    policy::Tier,
+    matter::Matter,
+    policy::{Policy, Tier},
     subject::subject,
+    totals::{Count, SoFar, Totals},
 };
 
 /// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
@@ -67,6 +72,7 @@ pub struct Book {
     keys: Keys,
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
+    running: Running,
     closed: BTreeMap<ProposalId, Closed>,
     recent: VecDeque<ProposalId>,
     requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
@@ -114,6 +120,7 @@ impl Book {
             keys,
             policy: body.policy,
             cases: BTreeMap::new(),
+            running: Running::default(),
             closed: BTreeMap::new(),
             recent: VecDeque::new(),
             requests: BTreeMap::new(),
@@ -156,7 +163,8 @@ impl Book {
                 kind,
             });
         }
-        self.legal(draft.proposal, &draft.event, &draft.digests)
+        let time = draft.time.max(self.time);
+        self.legal(draft.proposal, &draft.event, &draft.digests, time)
     }
 
     fn legal(
@@ -164,6 +172,7 @@ impl Book {
         proposal: Option<ProposalId>,
         event: &Event,
         digests: &super::entry::Digests,
+        time: Timestamp,
     ) -> Result<(), Illegal> {
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
@@ -231,7 +240,7 @@ impl Book {
                 if digests.action.is_none() || digests.plan.is_none() {
                     Err(Illegal::Digest("plan"))
                 } else if low == outbox {
-                    Ok(())
+                    self.startable(case, time)
                 } else {
                     Err(Illegal::Claim)
                 }
@@ -265,11 +274,7 @@ impl Book {
             "nonce",
             self.nonces.get(&(agent.clone(), proposal.nonce.clone())).copied(),
         )?;
-        used(
-            "id",
-            (self.cases.contains_key(&proposal.id) || self.closed.contains_key(&proposal.id))
-                .then_some(proposal.id),
-        )?;
+        used("id", self.knows(proposal.id).then_some(proposal.id))?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
             return Ok(());
@@ -282,7 +287,46 @@ impl Book {
         if pending >= MAX_PENDING {
             return Err(Illegal::Pending { agent: agent.clone() });
         }
-        Ok(())
+        // Whoever lost a race counts again. More than the book holds may be counted: what ended since, and what runs
+        // from the outbox and is not recorded yet. INVARIANT i17, i20.
+        let (matter, counted) = (proposal.matter(), &received.assessment.totals);
+        let short = |count: &&Count| !count.so_far().covers(self.holds(count, &matter, None, matter.at));
+        match counted.iter().find(short) {
+            Some(count) => Err(Illegal::Totals(count.limit().to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the limits still have room for a proposal that is about to run. Low tier is recorded after the act: its
+    /// limits were counted at its claim. INVARIANT i20.
+    fn startable(&self, case: &Case, time: Timestamp) -> Result<(), Illegal> {
+        if case.tier() == Tier::Low {
+            return Ok(());
+        }
+        self.room(case, time, |_| 0).map_err(Illegal::Limit)
+    }
+
+    /// Whether the limits of a case have room for it to run now; `also` is what ran and is not recorded yet. Errors: the
+    /// name of the limit that is over.
+    pub fn room(&self, case: &Case, now: Timestamp, also: impl Fn(&Count) -> i64) -> Result<(), String> {
+        let (matter, id) = (case.proposal.matter(), Some(case.proposal.id));
+        let over = |count: &&Count| {
+            let ran = self.holds(count, &matter, id, now).ran;
+            count.over_by_running(ran.saturating_add(also(count)))
+        };
+        match case.assessment.totals.iter().find(over) {
+            Some(count) => Err(count.limit().to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// What the limits of an action count for a matter, as of its time.
+    pub fn totals(&self, matter: &Matter<'_>, policy: &Policy) -> Totals {
+        Totals::of(matter, policy).counted(|count| self.holds(count, matter, None, matter.at))
+    }
+
+    fn holds(&self, count: &Count, matter: &Matter<'_>, apart: Option<ProposalId>, now: Timestamp) -> SoFar {
+        self.running.so_far(count, matter.agent, apart, now)
     }
 
     /// Takes the next authentic entry into the record, or says why it is not part of it.
@@ -309,7 +353,7 @@ impl Book {
         if entry.time < self.time {
             return Err(flaw(Flaw::Time));
         }
-        self.legal(entry.proposal, &entry.event, &entry.digests)
+        self.legal(entry.proposal, &entry.event, &entry.digests, entry.time)
             .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
@@ -320,6 +364,7 @@ impl Book {
             return Err(flaw(Flaw::Message("subject")));
         }
         self.advance(entry, next.digest);
+        self.running.forget(self.time);
         Ok(Recorded {
             commit: next.commit,
             digest: next.digest,
@@ -349,6 +394,7 @@ impl Book {
                 self.policy,
                 entry.seq,
             );
+            self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;
         }
@@ -365,6 +411,7 @@ impl Book {
         }
         let case = self.cases.get_mut(&id)?;
         case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
+        self.running.follow(id, case, entry.time);
         if let Event::Opened(opened) = &entry.event {
             self.pulls.insert(opened.pull, id);
         }
@@ -451,6 +498,10 @@ impl Book {
     /// Proposals that have not ended.
     pub fn cases(&self) -> impl Iterator<Item = (&ProposalId, &Case)> {
         self.cases.iter()
+    }
+    /// Whether a proposal was received.
+    pub fn knows(&self, id: ProposalId) -> bool {
+        self.cases.contains_key(&id) || self.closed.contains_key(&id)
     }
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<&Closed> {

@@ -106,6 +106,26 @@ impl Life {
             | Self::RefusedAfterMerge => true,
         }
     }
+    /// Whether it ran, or may have run, so that its limits count it. INVARIANT i20.
+    pub const fn ran(self) -> bool {
+        match self {
+            Self::Started | Self::Unknown | Self::Executed | Self::Partial => true,
+            Self::Received
+            | Self::Open
+            | Self::Merged
+            | Self::Refused
+            | Self::Errored
+            | Self::Undone
+            | Self::Voided
+            | Self::Denied
+            | Self::Expired
+            | Self::Cancelled
+            | Self::Superseded
+            | Self::Bypassed
+            | Self::PolicyChanged
+            | Self::RefusedAfterMerge => false,
+        }
+    }
     /// The state's name, as records spell it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ use super::{
     request::Request,
     sealed::DataKey,
     source::SourceFile,
+    totals::Totals,
     warrant::Merge,
 };
 
@@ -188,7 +189,8 @@ impl Story {
             by: Attestation::Hmac,
         };
         let proposal = Arc::new(propose(request, agent, &policy, proof));
-        let assessment = assess(&proposal.matter(), &policy);
+        let totals = Totals::of(&proposal.matter(), &policy);
+        let assessment = assess(&proposal.matter(), &totals, &policy);
         let mut case = Case::received(proposal, assessment, policy.digest(), Seq(1));
         let (title, body) = (Digest::of(b"title"), Digest::of(b"report"));
         let opened = Opened {

@@ -1,9 +1,6 @@
 //! Cases of `policies/tests/` run through the rules, and what of the rules they cover.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-};
+use std::{collections::BTreeSet, fmt::Display};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -13,7 +10,7 @@ use super::{
     checks::Level,
     facts::{Facts, Judged, judge},
     gate::{Because, Rule, Standing},
-    ids::{ActionName, CheckName},
+    ids::ActionName,
     policy::{
         Policy,
         cases::{Case, Given, Proposed},
@@ -245,6 +242,10 @@ pub struct Coverage {
     pub actions: Part,
     /// Rules of `tiers.yaml` that gave a case its tier.
     pub tier_rules: Part,
+    /// Conditions of `escalate` that raised a case.
+    pub escalations: Part,
+    /// Limits that a case was over.
+    pub limits: Part,
     /// Checks that found something in a case.
     pub checks: Part,
 }
@@ -259,11 +260,13 @@ pub struct Part {
 }
 
 impl Part {
-    fn of<T: Ord + Display>(all: BTreeSet<T>, reached: &BTreeSet<T>) -> Self {
-        let (covered, missing): (Vec<T>, Vec<T>) = all.into_iter().partition(|one| reached.contains(one));
+    fn of(all: impl IntoIterator<Item = impl Display>, reached: &BTreeSet<String>) -> Self {
+        let names: BTreeSet<String> = all.into_iter().map(|one| one.to_string()).collect();
+        let (covered, missing): (Vec<String>, Vec<String>) =
+            names.into_iter().partition(|name| reached.contains(name));
         Self {
             covered: covered.len(),
-            missing: missing.iter().map(T::to_string).collect(),
+            missing,
         }
     }
     /// How many there are.
@@ -272,42 +275,84 @@ impl Part {
     }
 }
 
+/// What the cases reached, by the names that [`Coverage`] gives.
+#[derive(Default)]
+struct Reached {
+    actions: BTreeSet<String>,
+    tier_rules: BTreeSet<String>,
+    escalations: BTreeSet<String>,
+    limits: BTreeSet<String>,
+    checks: BTreeSet<String>,
+}
+
+fn escalation(action: &ActionName, number: usize) -> String {
+    format!("{action} #{number}")
+}
+fn limit(action: &ActionName, name: &str) -> String {
+    format!("{action} {name}")
+}
+
+impl Reached {
+    fn take(&mut self, outcome: &Outcome<'_>) {
+        let action = &outcome.case.propose.action;
+        self.actions.insert(action.to_string());
+        let Some(judged) = &outcome.judged else {
+            return;
+        };
+        for reason in &judged.reasons {
+            match &reason.because {
+                TierRule::Rule(number) => self.tier_rules.insert(number.to_string()),
+                TierRule::Escalated(number) | TierRule::Claimed(number) => {
+                    self.escalations.insert(escalation(action, *number))
+                }
+                TierRule::Limit(name) => self.limits.insert(limit(action, name)),
+                TierRule::Errored { .. }
+                | TierRule::LimitsChanged
+                | TierRule::UnknownAction
+                | TierRule::SchemaChanged
+                | TierRule::Resource => false,
+            };
+        }
+        let found = judged.checks.iter();
+        let found = found.filter(|result| matches!(result.level, Level::Warn | Level::Deny));
+        self.checks.extend(found.map(|result| result.check.to_string()));
+    }
+}
+
 impl Coverage {
     /// What these outcomes cover.
     pub fn of(outcomes: &[Outcome<'_>], policy: &Policy) -> Self {
-        let judged = || outcomes.iter().filter_map(|outcome| outcome.judged.as_ref());
-        let actions: BTreeSet<&ActionName> = outcomes
-            .iter()
-            .map(|outcome| &outcome.case.propose.action)
-            .collect();
-        let rules = judged()
-            .flat_map(|judged| &judged.reasons)
-            .filter_map(|reason| match reason.because {
-                TierRule::Rule(number) => Some(number),
-                TierRule::UnknownAction | TierRule::SchemaChanged | TierRule::Resource => None,
-            });
-        let found = judged().flat_map(|judged| &judged.checks);
-        let found = found.filter(|result| matches!(result.level, Level::Warn | Level::Deny));
-        let checks: BTreeSet<&CheckName> = found.map(|result| &result.check).collect();
+        let mut reached = Reached::default();
+        outcomes.iter().for_each(|outcome| reached.take(outcome));
+        let (mut escalations, mut limits) = (Vec::new(), Vec::new());
+        for action in policy.actions() {
+            let numbers = 1..=action.escalate().len();
+            escalations.extend(numbers.map(|number| escalation(action.name(), number)));
+            limits.extend(action.limits().iter().map(|one| limit(action.name(), one.name())));
+        }
         Self {
-            actions: Part::of(policy.actions().map(|action| action.name()).collect(), &actions),
-            tier_rules: Part::of(policy.reachable_rules(), &rules.collect()),
+            actions: Part::of(policy.actions().map(|action| action.name()), &reached.actions),
+            tier_rules: Part::of(policy.reachable_rules(), &reached.tier_rules),
+            escalations: Part::of(escalations, &reached.escalations),
+            limits: Part::of(limits, &reached.limits),
             checks: Part::of(
-                policy.actions().flat_map(|action| action.checks()).collect(),
-                &checks,
+                policy.actions().flat_map(|action| action.checks()),
+                &reached.checks,
             ),
         }
     }
     /// Each kind with its name.
-    pub fn parts(&self) -> BTreeMap<&'static str, &Part> {
-        BTreeMap::from([
+    pub fn parts(&self) -> [(&'static str, &Part); 5] {
+        [
             ("actions", &self.actions),
             ("tier rules", &self.tier_rules),
+            ("escalations", &self.escalations),
+            ("limits", &self.limits),
             ("checks", &self.checks),
-        ])
+        ]
     }
     /// Whether nothing is missing.
     pub fn is_complete(&self) -> bool {
-        self.parts().values().all(|part| part.missing.is_empty())
+        self.parts().iter().all(|(_, part)| part.missing.is_empty())
     }
 }

@@ -14,7 +14,7 @@ use super::{FAILED, FINDINGS, Failure, human, load};
 use crate::{
     cli::paint,
     domain::{
-        policy::{Policy, Tier, cases},
+        policy::{Action, Policy, Tier, cases},
         trial::{self, Coverage, Difference, Outcome, Part},
         verdict::{Because, Verdict},
     },
@@ -181,13 +181,13 @@ fn tell(out: &mut impl Write, outcomes: &[Outcome<'_>], policy: &Policy) -> io::
             let gate = judged.map_or(String::new(), |judged| judged.gate.to_string());
             let name = &outcome.case.name;
             writeln!(out, "  {sign} {name:width$}  {tier:6}  {gate}")?;
-            differences(out, outcome)?;
+            differences(out, outcome, action)?;
         }
     }
     Ok(())
 }
 
-fn differences(out: &mut impl Write, outcome: &Outcome<'_>) -> io::Result<()> {
+fn differences(out: &mut impl Write, outcome: &Outcome<'_>, action: &Action) -> io::Result<()> {
     if outcome.passed() {
         return Ok(());
     }
@@ -211,7 +211,12 @@ fn differences(out: &mut impl Write, outcome: &Outcome<'_>) -> io::Result<()> {
     }
     if let Some(judged) = &outcome.judged {
         for reason in &judged.reasons {
-            writeln!(out, "        {}: {}", reason.tier, human::reason(&reason.because))?;
+            writeln!(
+                out,
+                "        {}: {}",
+                reason.tier,
+                human::reason(&reason.because, Some(action))
+            )?;
         }
         for problem in judged.checks.iter().flat_map(|result| {
             result
@@ -241,7 +246,7 @@ fn summary(out: &mut impl Write, all: usize, failed: usize, coverage: Option<&Co
     let Some(coverage) = coverage else {
         return Ok(());
     };
-    let count = |(name, part): (&&str, &&Part)| format!("{} of {} {name}", part.covered, part.all());
+    let count = |(name, part): &(&str, &Part)| format!("{} of {} {name}", part.covered, part.all());
     let parts = coverage.parts();
     let counts: Vec<String> = parts.iter().map(count).collect();
     writeln!(out, "covered: {}", counts.join(", "))?;

@@ -8,7 +8,7 @@ use super::{
         entry::{Draft, MAX_ENTRY},
         ids::{Digest, KeyId, ProposalId, Seq, Timestamp},
     },
-    Book, Closed, Evicted, Illegal,
+    Book, Closed, Evicted, Illegal, Stands,
 };
 
 /// An entry that would come next.
@@ -42,6 +42,7 @@ pub struct Before {
     head: Digest,
     time: Timestamp,
     about: Option<(ProposalId, Option<Case>, Option<Closed>)>,
+    stood: Stands,
     evicted: Option<Evicted>,
 }
 
@@ -60,11 +61,15 @@ impl Book {
             .proposal
             .map(|id| (id, self.cases.get(&id).cloned(), self.closed.get(&id).cloned()));
         let (next, head, time) = (self.next, self.head, self.time);
+        let stood = entry
+            .proposal
+            .map_or(Stands::Nowhere, |id| self.running.stands(id));
         let before = Before {
             next,
             head,
             time,
             about,
+            stood,
             evicted: self.advance(&entry, digest),
         };
         let lined = Lined { entry, line, digest };
@@ -79,6 +84,12 @@ impl Book {
         let Some((id, case, closed)) = before.about else {
             return;
         };
+        // A case that the entry ended is among the closed; one that had ended before did not move.
+        let staged = self.cases.get(&id).or_else(|| self.recent(id)).cloned();
+        if let Some(staged) = staged {
+            let (agent, totals) = (&staged.proposal.binding.agent, &staged.assessment.totals);
+            self.running.put(id, agent, totals, before.stood);
+        }
         if let Some(staged) = self.cases.remove(&id) {
             let opened = staged.opened.as_ref().map(|opened| opened.pull);
             if case.as_ref().is_none_or(|case| case.opened.is_none())

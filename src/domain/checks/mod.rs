@@ -1,5 +1,6 @@
 //! Automatic checks: one file a check, one flat registry.
 
+pub mod limits;
 pub mod text;
 
 use schemars::JsonSchema;

@@ -16,6 +16,7 @@ use crate::domain::{
     proposal::{Item, Provenance},
     review::{self, Ballot, Opinion, Rolls},
     sealed::placeholder_of,
+    totals::Totals,
 };
 
 /// The most parameter errors that are told.
@@ -72,7 +73,7 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
         provenance: &provenance,
         at: facts.at,
     };
-    let assessed = assess(&matter, policy);
+    let assessed = assess(&matter, &Totals::of(&matter, policy), policy);
     let tier = assessed.tier;
     let rule = policy.gate(tier);
     let expires_at = facts.at.plus(rule.expires_after());

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    escalate::Escalation,
     http::{Execute, HttpObserve},
+    limits::Limit,
     param::ParamPath,
     resource::ResourcePattern,
     schema::{ParamError, ParamSchema},
@@ -102,6 +104,8 @@ pub struct Action {
     pub(super) raci: Raci,
     pub(super) params: ParamSchema,
     pub(super) describe: String,
+    pub(super) escalate: Vec<Escalation>,
+    pub(super) limits: Vec<Limit>,
     pub(super) checks: Vec<CheckName>,
     pub(super) sensitive: Vec<ParamPath>,
     pub(super) observe: Option<HttpObserve>,
@@ -152,6 +156,14 @@ impl Action {
     /// The template of the line that an approver is shown (minijinja; its one variable is `params`).
     pub fn describe(&self) -> &str {
         &self.describe
+    }
+    /// The conditions that raise its tier.
+    pub fn escalate(&self) -> &[Escalation] {
+        &self.escalate
+    }
+    /// How much of it may run in a while. INVARIANT i20.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
     }
     /// The checks that run on it.
     pub fn checks(&self) -> &[CheckName] {

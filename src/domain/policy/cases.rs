@@ -12,7 +12,7 @@ use super::{
     tiers::Tier,
 };
 use crate::domain::{
-    checks::Level,
+    checks::{Level, limits},
     ids::{ActionName, AgentName, CheckName, PersonName, Timestamp},
     proposal::Affected,
     source::{Mark, Node, SourceFile, read_tree},
@@ -287,18 +287,16 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
         }
     }
     if let Some(action) = policy.action(&asked.action) {
-        for check in raw
-            .expect
-            .checks
-            .keys()
-            .filter(|check| !action.checks().contains(check))
-        {
-            let known = action.checks().iter().map(CheckName::as_str);
-            let mark = node
-                .at("/expect/checks")
-                .and_then(|all| all.key_mark(check.as_str()));
-            let what = format!("check of `{}`", asked.action);
-            errors.unknown(mark, &what, check.as_str(), known);
+        // Limits hold whether or not the action lists the check.
+        let limits = (!action.limits().is_empty()).then_some(limits::NAME);
+        let listed = || action.checks().iter().map(CheckName::as_str).chain(limits);
+        for check in raw.expect.checks.keys() {
+            if !listed().any(|known| known == check.as_str()) {
+                let all = node.at("/expect/checks");
+                let mark = all.and_then(|all| all.key_mark(check.as_str()));
+                let what = format!("check of `{}`", asked.action);
+                errors.unknown(mark, &what, check.as_str(), listed());
+            }
         }
     }
     if raw.expect.is_empty() {

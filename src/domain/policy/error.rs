@@ -30,6 +30,10 @@ pub enum Rule {
     Sensitive,
     /// A connector that can't be used.
     Connector,
+    /// A condition that can't be used.
+    Expression,
+    /// A limit that can't be counted.
+    Limits,
     /// Classification rules that leave a hole.
     Tiers,
     /// A gate that is weaker than its tier demands.
@@ -54,6 +58,8 @@ impl Rule {
             Self::Describe => "describe",
             Self::Sensitive => "sensitive",
             Self::Connector => "connector",
+            Self::Expression => "expression",
+            Self::Limits => "limits",
             Self::Tiers => "tiers",
             Self::Gates => "gates",
             Self::Owners => "owners",

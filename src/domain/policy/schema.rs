@@ -165,6 +165,30 @@ impl ParamSchema {
             self.resolve(self.resolve(schema)?.get("properties")?.get(part)?)
         })
     }
+    /// Whether a parameter lies in what the schema leaves open: an object whose `additionalProperties` are allowed, or
+    /// one described by choices (`anyOf`, `if` and the like) rather than by `properties` alone.
+    pub(super) fn is_open(&self, param: &ParamPath) -> bool {
+        let mut schema = &self.schema;
+        for part in param.parts() {
+            let Some(here) = self.resolve(schema) else {
+                return false;
+            };
+            let choices = [
+                "anyOf",
+                "oneOf",
+                "allOf",
+                "if",
+                "patternProperties",
+                "dependentSchemas",
+            ];
+            let closed = here.get("additionalProperties") == Some(&Value::Bool(false));
+            match here.get("properties").and_then(|all| all.get(part)) {
+                Some(next) => schema = next,
+                None => return !closed || choices.iter().any(|choice| here.get(choice).is_some()),
+            }
+        }
+        false
+    }
     /// Whether a parameter is always there: required, or given a default, at every level.
     pub(super) fn is_always_there(&self, param: &ParamPath) -> bool {
         let mut schema = Some(&self.schema);

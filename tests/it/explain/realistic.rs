@@ -18,6 +18,7 @@ use countersign::domain::{
     request::Request,
     sealed::DataKey,
     source::SourceFile,
+    totals::Totals,
 };
 use serde_json::json;
 
@@ -91,7 +92,11 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
     let proposal = Arc::new(fitting.arrive(arrival).unwrap());
     let mut case = Case::received(
         proposal.clone(),
-        assess(&proposal.matter(), policy),
+        assess(
+            &proposal.matter(),
+            &Totals::of(&proposal.matter(), policy),
+            policy,
+        ),
         policy.digest(),
         Seq(1),
     );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Around, CATALOG, Found, Lint, Severity, listed, of_action};
+use super::{Around, CATALOG, Found, Lint, Severity, listed, of_action, tiers_of};
 use crate::domain::{
     assign::{Place, assign},
     ids::PersonName,
@@ -25,13 +25,11 @@ fn look(at: &Around<'_>) -> Vec<Found> {
 
 /// The first way in which an action's gate stays shut for good.
 fn of(at: &Around<'_>, action: &Action) -> Option<Found> {
-    let tier = at
-        .policy
-        .classify(action.impact(), action.data(), action.rollback().kind())
-        .tier;
-    if tier == Tier::Low {
-        return None;
-    }
+    let tiers = tiers_of(at, action).into_iter().filter(|tier| *tier > Tier::Low);
+    tiers.into_iter().find_map(|tier| at_tier(at, action, tier))
+}
+
+fn at_tier(at: &Around<'_>, action: &Action, tier: Tier) -> Option<Found> {
     let mark = at.mark(CATALOG, &of_action(action, "resource"));
     let name = action.name();
     let path = action.resource().example();
@@ -57,11 +55,12 @@ fn of(at: &Around<'_>, action: &Action) -> Option<Found> {
         let short = short_of(at, &needs, gate, agent)?;
         let teams = if gate.distinct_teams() { " of different teams" } else { "" };
         let Short { line, need, people } = short;
+        let what = if need == 1 { "approval" } else { "approvals" };
         Some(Found {
             file: CATALOG,
             mark,
             message: format!(
-                "`{name}` is {tier} and needs {need} approvals{teams} by the owners of line {line} of CODEOWNERS; \
+                "`{name}` is {tier} and needs {need} {what}{teams} by the owners of line {line} of CODEOWNERS; \
                  without the sponsor of `{agent}`, `{sponsor}`, that leaves {}",
                 listed(people),
                 agent = agent.name(),

@@ -15,12 +15,12 @@ mod tier_rules;
 mod untested;
 mod unused_checks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::{
-    Policy,
+    Action, CountedBy, Escalation, Limit, Over, Policy, Tier,
     cases::{self, Case},
     compile::compile,
     error::PolicyError,
@@ -160,7 +160,7 @@ impl Around<'_> {
 }
 
 /// The pointer of a field of an action.
-fn of_action(action: &super::Action, field: &str) -> String {
+fn of_action(action: &Action, field: &str) -> String {
     format!("/actions/{}/{field}", escape_pointer(action.name().as_str()))
 }
 
@@ -168,6 +168,19 @@ fn of_action(action: &super::Action, field: &str) -> String {
 fn of_person_team(at: &Around<'_>, person: &super::Person, team: &TeamName) -> Option<Mark> {
     let index = person.teams().iter().position(|known| known == team)?;
     at.mark(PEOPLE, &format!("/people/{}/teams/{index}", person.name()))
+}
+
+/// Every tier that an action can have: the one of its class, and those that its conditions and limits raise it to.
+fn tiers_of(at: &Around<'_>, action: &Action) -> BTreeSet<Tier> {
+    let found = at
+        .policy
+        .classify(action.impact(), action.data(), action.rollback().kind());
+    let raised = action.escalate().iter().map(Escalation::to);
+    // What only waits of other agents raises and never refuses; counted by agent, there is none of others.
+    let raises = |limit: &Limit| limit.over() == Over::High || !limit.by().contains(&CountedBy::Agent);
+    let limited = action.limits().iter().any(raises).then_some(Tier::High);
+    let tiers = raised.chain(limited).map(|tier| tier.max(found.tier));
+    tiers.chain([found.tier]).collect()
 }
 
 /// Names as people read a list: "`a`, `b` and `c`".

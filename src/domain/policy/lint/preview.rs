@@ -1,7 +1,7 @@
 //! An action that waits for a preview that the bot has no way to make.
 
-use super::{Around, CATALOG, Found, Lint, Severity};
-use crate::domain::policy::Preview;
+use super::{Around, CATALOG, Found, Lint, Severity, tiers_of};
+use crate::domain::policy::{Preview, Tier};
 
 pub(super) const LINT: Lint = Lint {
     id: "preview-without-observe",
@@ -12,12 +12,10 @@ pub(super) const LINT: Lint = Lint {
 fn look(at: &Around<'_>) -> Vec<Found> {
     let blind = at.policy.actions().filter(|action| action.observe().is_none());
     let waiting = blind.filter_map(|action| {
-        let tier = at
-            .policy
-            .classify(action.impact(), action.data(), action.rollback().kind())
-            .tier;
-        let waits = at.policy.gate(tier).preview() == Preview::Required;
-        waits.then(|| Found {
+        let mut tiers = tiers_of(at, action).into_iter();
+        let tier =
+            tiers.find(|tier| at.policy.gate(*tier).preview() == Preview::Required && *tier > Tier::Low)?;
+        Some(Found {
             file: CATALOG,
             mark: at.name_mark(CATALOG, "actions", action.name().as_str()),
             message: format!(
