@@ -19,9 +19,11 @@ use running::{Running, Stands};
 use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
     case::{Case, Life},
+    delegation::{self, Delegations, NotDelegated},
     entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
     ids::{
-        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, ProposalId, PullNumber, Seq, Timestamp,
+        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq,
+        Timestamp,
     },
     keys::Keys,
     matter::Matter,
@@ -78,6 +80,7 @@ pub struct Book {
     requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
     nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
     pulls: BTreeMap<PullNumber, ProposalId>,
+    delegations: Delegations,
 }
 
 impl Book {
@@ -126,6 +129,7 @@ impl Book {
             requests: BTreeMap::new(),
             nonces: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            delegations: Delegations::default(),
         };
         let recorded = Recorded {
             commit: first.commit,
@@ -164,12 +168,19 @@ impl Book {
             });
         }
         let time = draft.time.max(self.time);
-        self.legal(draft.proposal, &draft.event, &draft.digests, time)
+        self.legal(
+            draft.proposal,
+            draft.person.as_ref(),
+            &draft.event,
+            &draft.digests,
+            time,
+        )
     }
 
     fn legal(
         &self,
         proposal: Option<ProposalId>,
+        person: Option<&PersonName>,
         event: &Event,
         digests: &super::entry::Digests,
         time: Timestamp,
@@ -177,6 +188,8 @@ impl Book {
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
             Event::Incident(_) if proposal.is_none() => return Ok(()),
+            Event::Delegated(_) if proposal.is_some() => return Err(NotDelegated::AboutAProposal.into()),
+            Event::Delegated(said) => return Ok(delegation::admissible(said, person, self.time)?),
             Event::Received(received) => return self.receivable(proposal, received, digests),
             _ => {}
         }
@@ -353,7 +366,8 @@ impl Book {
         if entry.time < self.time {
             return Err(flaw(Flaw::Time));
         }
-        self.legal(entry.proposal, &entry.event, &entry.digests, entry.time)
+        let person = entry.actor.person.as_ref();
+        self.legal(entry.proposal, person, &entry.event, &entry.digests, entry.time)
             .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
@@ -373,6 +387,9 @@ impl Book {
     }
 
     fn advance(&mut self, entry: &Entry, digest: Digest) -> Option<Evicted> {
+        if let Event::Delegated(said) = &entry.event {
+            self.delegations.record(entry.time, said.clone());
+        }
         let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
         self.head = digest;
@@ -527,6 +544,10 @@ impl Book {
     /// The proposal that an earlier request of the same key made.
     pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
         self.requests.get(&(agent.clone(), key.clone())).copied()
+    }
+    /// Who stands in for whom.
+    pub const fn delegations(&self) -> &Delegations {
+        &self.delegations
     }
     /// Whether an agent used a nonce.
     pub fn nonce_used(&self, agent: &AgentName, nonce: &Nonce) -> bool {

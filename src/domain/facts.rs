@@ -17,7 +17,7 @@ use super::{
 };
 
 pub use judge::{Judged, judge};
-pub use recorded::facts_of;
+pub use recorded::{Gather, facts_of};
 
 /// One question to the rules.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     case::Life,
+    delegation::NotDelegated,
     entry::{Kind, Role},
     ids::{AgentName, BranchName, ProposalId, PullNumber},
 };
@@ -73,6 +74,9 @@ pub enum Illegal {
     /// The instance is not the one that started.
     #[error("the execution was started by another instance")]
     Instance,
+    /// Not a delegation that could hold.
+    #[error(transparent)]
+    Delegation(#[from] NotDelegated),
     /// The role may not write this kind.
     #[error("{role} may not write `{kind}`")]
     Role {

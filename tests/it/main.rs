@@ -30,6 +30,7 @@ mod recovery;
 mod render;
 mod render_attack;
 mod render_fixtures;
+mod replay;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;

@@ -44,6 +44,7 @@ pub struct Before {
     about: Option<(ProposalId, Option<Case>, Option<Closed>)>,
     stood: Stands,
     evicted: Option<Evicted>,
+    delegations: usize,
 }
 
 impl Book {
@@ -70,6 +71,7 @@ impl Book {
             time,
             about,
             stood,
+            delegations: self.delegations.len(),
             evicted: self.advance(&entry, digest),
         };
         let lined = Lined { entry, line, digest };
@@ -81,6 +83,7 @@ impl Book {
         self.next = before.next;
         self.head = before.head;
         self.time = before.time;
+        self.delegations.truncate(before.delegations);
         let Some((id, case, closed)) = before.about else {
             return;
         };

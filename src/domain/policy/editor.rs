@@ -15,7 +15,7 @@ use super::{
     people::RawPerson,
     tiers::{Condition, RawGate},
 };
-use crate::domain::request::Request;
+use crate::domain::{calendar::Calendar, request::Request};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,10 +81,7 @@ impl Form {
                 "How risky an action is, and what must hold before it may run",
                 tiers(of),
             ),
-            Self::People => (
-                "Who people are: accounts and teams",
-                one_list(named::<RawPerson>(of), "people"),
-            ),
+            Self::People => ("Who people are: accounts and teams", people(of)),
             Self::Agents => (
                 "Which agents may propose what, and who answers for them",
                 one_list(named::<RawAgent>(of), "agents"),
@@ -127,6 +124,19 @@ fn one_list(list: Schema, field: &str) -> Schema {
         "required": [field],
         "additionalProperties": false,
         "properties": { field: list },
+    })
+}
+
+fn people(of: &mut SchemaGenerator) -> Schema {
+    let (people, calendars) = (named::<RawPerson>(of), named::<Calendar>(of));
+    json_schema!({
+        "type": "object",
+        "required": ["people"],
+        "additionalProperties": false,
+        "properties": {
+            "people": people,
+            "calendars": calendars,
+        },
     })
 }
 

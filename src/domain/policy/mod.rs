@@ -62,6 +62,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Policy {
     digest: Digest,
+    sameness: compile::Sameness,
     actions: BTreeMap<ActionName, Action>,
     tiers: tiers::Tiers,
     owners: Owners,
@@ -73,6 +74,10 @@ impl Policy {
     /// The digest of all files given to [`compile`] (INVARIANT i02).
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+    /// Whether an action has the same rules in another policy, whatever stands in files that bear on no decision.
+    pub fn same_rules(&self, other: &Self, action: &str) -> bool {
+        self.sameness.same(&other.sameness, action)
     }
     /// An action of the catalog.
     pub fn action(&self, name: &ActionName) -> Option<&Action> {

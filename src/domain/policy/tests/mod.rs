@@ -4,6 +4,7 @@ mod connectors;
 mod errors;
 mod owners;
 mod params;
+mod people;
 mod rules;
 mod sections;
 mod starter;
