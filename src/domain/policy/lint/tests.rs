@@ -3,19 +3,6 @@
 use super::{Severity, lint};
 use crate::domain::source::SourceFile;
 
-const CASES: &str = "\
-cases:
-  - name: a note runs at once
-    propose: { action: crm.note, agent: support-agent, params: { customer_id: C-1, text: hello } }
-    expect: { tier: low, gate: open }
-  - name: a campaign needs an owner
-    propose: { action: campaigns.send, agent: campaign-agent, params: { segment_id: vip, subject: Hello, body: Dear } }
-    expect: { tier: medium }
-  - name: a payment needs two
-    propose: { action: payments.create, agent: payments-agent, params: { supplier_id: S-1 } }
-    expect: { tier: high }
-";
-
 /// The small set with cases for all its actions, some texts of it replaced.
 fn files(edits: &[(&str, &str, &str)]) -> Vec<SourceFile> {
     let mut files: Vec<SourceFile> = [
@@ -39,7 +26,10 @@ fn files(edits: &[(&str, &str, &str)]) -> Vec<SourceFile> {
             "tiers.yaml",
             include_str!("../../../../tests/policies/tiers.yaml"),
         ),
-        ("tests/all.yaml", CASES),
+        (
+            "tests/all.yaml",
+            include_str!("../../../../tests/policies/tests/all.yaml"),
+        ),
     ]
     .map(|(path, text)| SourceFile::new(path, text))
     .into();
