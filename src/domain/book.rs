@@ -167,13 +167,12 @@ impl Book {
                 kind,
             });
         }
-        let time = draft.time.max(self.time);
         self.legal(
             draft.proposal,
             draft.person.as_ref(),
             &draft.event,
             &draft.digests,
-            time,
+            draft.time.max(self.time),
         )
     }
 

@@ -14,6 +14,7 @@ use super::{
     observation::{Permission, Seen},
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
+    totals::Totals,
 };
 
 pub use judge::{Judged, judge};
@@ -38,6 +39,7 @@ pub struct Facts {
     hands: Vec<Who>,
     now: Timestamp,
     rolls: Option<RecordedRolls>,
+    totals: Totals,
 }
 
 /// Somebody, by name or by any account.
@@ -114,6 +116,8 @@ struct Written {
     now: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
+    #[serde(default, skip_serializing_if = "Totals::is_empty")]
+    totals: Totals,
 }
 
 /// What the bot would have read for an item.
@@ -209,6 +213,7 @@ impl TryFrom<Written> for Facts {
             hands: written.hands,
             now,
             rolls: written.rolls,
+            totals: written.totals,
         })
     }
 }
@@ -242,6 +247,7 @@ impl From<Facts> for Written {
             hands: facts.hands,
             now: Some(facts.now),
             rolls: facts.rolls,
+            totals: facts.totals,
         }
     }
 }

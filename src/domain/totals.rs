@@ -203,6 +203,12 @@ impl Totals {
     pub fn iter(&self) -> impl Iterator<Item = &Count> {
         self.0.iter()
     }
+    /// What the same counter held when these were counted; of several windows the one that is nearest to the asked one.
+    pub fn of_counter(&self, asked: &Count) -> SoFar {
+        let far = |count: &&Count| count.per.millis().abs_diff(asked.per.millis());
+        let same = self.0.iter().filter(|count| count.counter == asked.counter);
+        same.min_by_key(far).map(Count::so_far).unwrap_or_default()
+    }
     /// What a proposal with these totals adds to a counter.
     pub fn adds_to(&self, counter: &str) -> i64 {
         let found = self.0.iter().find(|count| count.counter == counter);

@@ -26,6 +26,7 @@ mod github;
 mod inbox;
 mod layers;
 mod ledger;
+mod limits;
 mod owners;
 mod recovery;
 mod render;

@@ -164,3 +164,6 @@ impl Running {
 fn until(ran: Timestamp, per: Span) -> Timestamp {
     ran.plus(per).plus(SLACK)
 }
+
+#[cfg(test)]
+mod tests;

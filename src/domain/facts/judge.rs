@@ -73,7 +73,8 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
         provenance: &provenance,
         at: facts.at,
     };
-    let assessed = assess(&matter, &Totals::of(&matter, policy), policy);
+    let totals = Totals::of(&matter, policy).counted(|count| facts.totals.of_counter(count));
+    let assessed = assess(&matter, &totals, policy);
     let tier = assessed.tier;
     let rule = policy.gate(tier);
     let expires_at = facts.at.plus(rule.expires_after());

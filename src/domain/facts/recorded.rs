@@ -42,6 +42,7 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         hands: Vec::new(),
         now: proposal.created_at,
         rolls: None,
+        totals: case.assessment.totals.clone(),
     };
     if let Some(seen) = seen {
         add_seen(&mut facts, case, seen);

@@ -2,6 +2,7 @@
 
 mod connectors;
 mod errors;
+mod limits;
 mod owners;
 mod params;
 mod people;
