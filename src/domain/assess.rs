@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checks::{self, CheckResult, Level, limits},
+    checks::{CheckResult, Level, limits},
     ids::CheckName,
     matter::Matter,
     policy::{
@@ -154,7 +154,7 @@ pub fn assess(matter: &Matter<'_>, totals: &Totals, policy: &Policy) -> Assessme
     Assessment {
         tier,
         reasons,
-        checks: run_checks(matter, totals, action),
+        checks: run_checks(matter, totals, action, policy),
         totals: totals.clone(),
     }
 }
@@ -193,13 +193,13 @@ fn escalate(
 }
 
 /// The checks that the action names, and its limits, which hold whether it names them or not.
-fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action) -> Vec<CheckResult> {
+fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action, policy: &Policy) -> Vec<CheckResult> {
     let listed = |name: &&CheckName| name.as_str() == limits::NAME;
     let mut results: Vec<CheckResult> = action
         .checks()
         .iter()
         .filter(|name| !listed(name))
-        .map(|name| checks::run(name, matter))
+        .map(|name| policy.check(name, matter, action))
         .collect();
     if let (false, Ok(check)) = (totals.is_empty(), limits::NAME.parse()) {
         let problems = limits::check(totals, action.checks().iter().any(|name| listed(&name)));

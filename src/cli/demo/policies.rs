@@ -8,6 +8,30 @@ pub const STARTER: &[(&str, &str)] = &[
     ("README.md", include_str!("../../../policies/README.md")),
     ("agents.yaml", AGENTS),
     ("catalog.yaml", include_str!("../../../policies/catalog.yaml")),
+    (
+        "checks/brand.yaml",
+        include_str!("../../../policies/checks/brand.yaml"),
+    ),
+    (
+        "checks/consent.yaml",
+        include_str!("../../../policies/checks/consent.yaml"),
+    ),
+    (
+        "checks/export-fields.rego",
+        include_str!("../../../policies/checks/export-fields.rego"),
+    ),
+    (
+        "checks/pii.yaml",
+        include_str!("../../../policies/checks/pii.yaml"),
+    ),
+    (
+        "checks/text.yaml",
+        include_str!("../../../policies/checks/text.yaml"),
+    ),
+    (
+        "checks/working-hours.yaml",
+        include_str!("../../../policies/checks/working-hours.yaml"),
+    ),
     ("people.yaml", PEOPLE),
     (
         "tests/access.yaml",

@@ -12,6 +12,7 @@ use super::{
     agents::RawAgent,
     cases::RawFile,
     catalog::RawAction,
+    checks::{RawBrand, RawConsent, RawOwn, RawPii, RawText},
     people::RawPerson,
     tiers::{Condition, RawGate},
 };
@@ -28,6 +29,16 @@ pub enum Form {
     People,
     /// `agents.yaml`.
     Agents,
+    /// `checks/NAME.yaml`: a check of one's own.
+    Check,
+    /// `checks/brand.yaml`.
+    Brand,
+    /// `checks/consent.yaml`.
+    Consent,
+    /// `checks/pii.yaml`.
+    Pii,
+    /// `checks/text.yaml`.
+    Text,
     /// `tests/*.yaml`.
     Tests,
     /// A proposal as an agent sends it.
@@ -36,11 +47,16 @@ pub enum Form {
 
 impl Form {
     /// Every kind that has a schema.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Catalog,
         Self::Tiers,
         Self::People,
         Self::Agents,
+        Self::Check,
+        Self::Brand,
+        Self::Consent,
+        Self::Pii,
+        Self::Text,
         Self::Tests,
         Self::Proposal,
     ];
@@ -52,6 +68,11 @@ impl Form {
             Self::Tiers => "tiers",
             Self::People => "people",
             Self::Agents => "agents",
+            Self::Check => "check",
+            Self::Brand => "brand",
+            Self::Consent => "consent",
+            Self::Pii => "pii",
+            Self::Text => "text",
             Self::Tests => "tests",
             Self::Proposal => "proposal",
         }
@@ -63,6 +84,11 @@ impl Form {
             "tiers.yaml" => Some(Self::Tiers),
             "people.yaml" => Some(Self::People),
             "agents.yaml" => Some(Self::Agents),
+            "checks/brand.yaml" => Some(Self::Brand),
+            "checks/consent.yaml" => Some(Self::Consent),
+            "checks/pii.yaml" => Some(Self::Pii),
+            "checks/text.yaml" => Some(Self::Text),
+            path if path.starts_with("checks/") && path.ends_with(".yaml") => Some(Self::Check),
             path if path.starts_with(super::cases::FOLDER) => Some(Self::Tests),
             _ => None,
         }
@@ -86,6 +112,11 @@ impl Form {
                 "Which agents may propose what, and who answers for them",
                 one_list(named::<RawAgent>(of), "agents"),
             ),
+            Self::Check => ("A check of one's own in one condition", RawOwn::json_schema(of)),
+            Self::Brand => ("What the organisation may say", RawBrand::json_schema(of)),
+            Self::Consent => ("Whose consent is needed", RawConsent::json_schema(of)),
+            Self::Pii => ("What counts as personal data", RawPii::json_schema(of)),
+            Self::Text => ("Names that others may not look like", RawText::json_schema(of)),
             Self::Tests => (
                 "Cases that `countersign policy test` runs",
                 RawFile::json_schema(of),

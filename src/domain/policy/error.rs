@@ -42,6 +42,8 @@ pub enum Rule {
     Owners,
     /// A public key that can't be used.
     Key,
+    /// A Rego module that can't be used.
+    Rego,
 }
 
 impl Rule {
@@ -64,6 +66,7 @@ impl Rule {
             Self::Gates => "gates",
             Self::Owners => "owners",
             Self::Key => "key",
+            Self::Rego => "rego",
         }
     }
 }

@@ -5,6 +5,7 @@ mod agents;
 mod body;
 pub mod cases;
 mod catalog;
+mod checks;
 mod compile;
 mod describe;
 pub mod editor;
@@ -38,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
+pub use checks::{Check, CheckKind};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
@@ -66,6 +68,7 @@ pub struct Policy {
     actions: BTreeMap<ActionName, Action>,
     tiers: tiers::Tiers,
     owners: Owners,
+    checks: checks::Checks,
     people: people::People,
     agents: agents::Agents,
 }

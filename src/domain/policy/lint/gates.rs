@@ -36,7 +36,7 @@ fn at_tier(at: &Around<'_>, action: &Action, tier: Tier) -> Option<Found> {
     let wanted = at.policy.owners().requirements(&path);
     if wanted.is_unowned() {
         return Some(Found {
-            file: CATALOG,
+            file: CATALOG.into(),
             mark,
             message: format!(
                 "`{name}` is {tier} and nobody owns `{}`, so nobody can approve it",
@@ -57,7 +57,7 @@ fn at_tier(at: &Around<'_>, action: &Action, tier: Tier) -> Option<Found> {
         let Short { line, need, people } = short;
         let what = if need == 1 { "approval" } else { "approvals" };
         Some(Found {
-            file: CATALOG,
+            file: CATALOG.into(),
             mark,
             message: format!(
                 "`{name}` is {tier} and needs {need} {what}{teams} by the owners of line {line} of CODEOWNERS; \

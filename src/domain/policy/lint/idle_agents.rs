@@ -11,7 +11,7 @@ pub(super) const LINT: Lint = Lint {
 fn look(at: &Around<'_>) -> Vec<Found> {
     let idle = at.policy.agents().filter(|agent| agent.actions().is_empty());
     idle.map(|agent| Found {
-        file: AGENTS,
+        file: AGENTS.into(),
         mark: at.name_mark(AGENTS, "agents", agent.name().as_str()),
         message: format!("`{}` may propose nothing", agent.name()),
         remedy: "list its actions, or remove the agent and its key".into(),

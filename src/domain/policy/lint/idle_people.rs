@@ -12,7 +12,7 @@ pub(super) const LINT: Lint = Lint {
 fn look(at: &Around<'_>) -> Vec<Found> {
     let idle = at.policy.people().filter(|person| !has_part(at, person));
     idle.map(|person| Found {
-        file: PEOPLE,
+        file: PEOPLE.into(),
         mark: at.name_mark(PEOPLE, "people", person.name().as_str()),
         message: format!(
             "`{}` is in no team, owns nothing and sponsors no agent",

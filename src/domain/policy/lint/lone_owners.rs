@@ -27,7 +27,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
         let mut members = at.policy.people().filter(|person| person.teams().contains(team));
         if let (Some(only), None) = (members.next(), members.next()) {
             found.push(Found {
-                file: PEOPLE,
+                file: PEOPLE.into(),
                 mark: of_person_team(at, only, team),
                 message: format!(
                     "`{}` is the only one of `{team}`, which owns something; while they are away nobody else can approve for it",

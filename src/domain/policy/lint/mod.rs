@@ -126,7 +126,7 @@ impl From<&PolicyError> for Finding {
 
 /// What a lint found.
 struct Found {
-    file: &'static str,
+    file: String,
     mark: Option<Mark>,
     message: String,
     remedy: String,
@@ -138,6 +138,8 @@ struct Around<'a> {
     /// None when one can't be read: then nobody can say what is tested.
     cases: Option<&'a [Case]>,
     trees: &'a BTreeMap<&'a str, Node>,
+    /// Every file, relative to `policies/`.
+    paths: &'a [&'a str],
     /// The text of CODEOWNERS.
     owners: &'a str,
 }
@@ -206,7 +208,9 @@ pub fn lint(files: &[SourceFile]) -> Vec<Finding> {
         .filter(|file| file.path.ends_with(".yaml"))
         .filter_map(|file| Some((file.path.as_str(), read_tree(file).ok()?)))
         .collect();
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let around = Around {
+        paths: &paths,
         policy: &policy,
         cases: unreadable.is_empty().then_some(cases.as_slice()),
         trees: &trees,
@@ -221,7 +225,7 @@ pub fn lint(files: &[SourceFile]) -> Vec<Finding> {
         findings.extend(found.map(|found| Finding {
             id: lint.id,
             severity: lint.severity,
-            file: found.file.into(),
+            file: found.file,
             place: found.mark.map(Mark::place),
             message: found.message,
             remedy: Some(found.remedy),

@@ -39,7 +39,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
             ),
         };
         Some(Found {
-            file: OWNERS,
+            file: OWNERS.into(),
             mark: mark_of(at.owners, line),
             message,
             remedy,

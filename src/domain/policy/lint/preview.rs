@@ -16,7 +16,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
         let tier =
             tiers.find(|tier| at.policy.gate(*tier).preview() == Preview::Required && *tier > Tier::Low)?;
         Some(Found {
-            file: CATALOG,
+            file: CATALOG.into(),
             mark: at.name_mark(CATALOG, "actions", action.name().as_str()),
             message: format!(
                 "the {tier} gate wants `{}` seen before it is approved, and the action has no `observe`",

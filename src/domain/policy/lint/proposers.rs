@@ -15,7 +15,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
     });
     unasked
         .map(|action| Found {
-            file: CATALOG,
+            file: CATALOG.into(),
             mark: at.name_mark(CATALOG, "actions", action.name().as_str()),
             message: format!("no agent may propose `{}`, so it never runs", action.name()),
             remedy: format!("list it under an agent in {AGENTS}, or remove the action"),

@@ -16,7 +16,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
     odd.map(|action| {
         let agent = action.raci().responsible();
         Found {
-            file: CATALOG,
+            file: CATALOG.into(),
             mark: at.mark(CATALOG, &of_action(action, "raci/responsible")),
             message: format!(
                 "`{agent}` is responsible for `{}` and may not propose it",

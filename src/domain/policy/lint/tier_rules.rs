@@ -14,7 +14,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
     let unreached = (1..at.policy.tiers.rules()).filter(|rule| !reached.contains(rule));
     unreached
         .map(|rule| Found {
-            file: TIERS,
+            file: TIERS.into(),
             mark: at.mark(TIERS, &format!("/rules/{}", rule - 1)),
             message: format!(
                 "rule {rule} never applies: for whatever matches it, a rule before it matches first"

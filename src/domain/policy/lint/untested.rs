@@ -21,7 +21,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
         .filter(|action| !tested.contains(action.name()));
     untested
         .map(|action| Found {
-            file: CATALOG,
+            file: CATALOG.into(),
             mark: at.name_mark(CATALOG, "actions", action.name().as_str()),
             message: format!(
                 "no case proposes `{}`, so nobody sees when a change moves it",

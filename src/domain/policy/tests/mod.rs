@@ -1,5 +1,6 @@
 //! The rules as their authors meet them: what compiles, and what every mistake is answered with.
 
+mod checks;
 mod connectors;
 mod errors;
 mod limits;
