@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checks::{CheckResult, Level, limits},
-    ids::CheckName,
     matter::Matter,
     policy::{
         Action, Escalation, Policy, Tier,
@@ -194,21 +193,13 @@ fn escalate(
 
 /// The checks that the action names, and its limits, which hold whether it names them or not.
 fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action, policy: &Policy) -> Vec<CheckResult> {
-    let listed = |name: &&CheckName| name.as_str() == limits::NAME;
-    let mut results: Vec<CheckResult> = action
-        .checks()
-        .iter()
-        .filter(|name| !listed(name))
-        .map(|name| policy.check(name, matter, action))
+    let named = action.checks().iter();
+    let mut results: Vec<CheckResult> = named
+        .map(|name| policy.check(name, matter, totals, action))
         .collect();
-    if let (false, Ok(check)) = (totals.is_empty(), limits::NAME.parse()) {
-        let problems = limits::check(totals, action.checks().iter().any(|name| listed(&name)));
-        let levels = problems.iter().map(|problem| problem.level);
-        results.push(CheckResult {
-            check,
-            level: levels.max().unwrap_or(Level::Pass),
-            problems,
-        });
+    let listed = action.checks().iter().any(|name| name.as_str() == limits::NAME);
+    if let (false, false, Ok(check)) = (listed, totals.is_empty(), limits::NAME.parse()) {
+        results.push(CheckResult::of(&check, limits::over(totals)));
     }
     results
 }

@@ -24,6 +24,24 @@ const MINUTES_OF_A_DAY: i16 = 1_440;
 #[schemars(inline)]
 pub struct Zone(#[schemars(with = "String")] TimeZone);
 
+impl Zone {
+    /// UTC.
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+    /// The end of a day there, written as in `2026-12-01`; nothing when it is not a day.
+    pub fn end_of(&self, day: &str) -> Option<Timestamp> {
+        let date = date(day)?.tomorrow().ok()?;
+        let end = self.0.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
+        Some(Timestamp::from_millis(end.as_millisecond()))
+    }
+}
+
+/// A day as `2026-12-25`, and in no other way.
+fn date(text: &str) -> Option<Date> {
+    text.parse::<Date>().ok().filter(|date| date.to_string() == text)
+}
+
 impl FromStr for Zone {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -144,8 +162,7 @@ fn days<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Weekday>, D::Error> {
 fn dates<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Date>, D::Error> {
     let mut dates = BTreeSet::new();
     for text in Vec::<String>::deserialize(from)? {
-        let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
-        let date = date.ok_or_else(|| {
+        let date = date(&text).ok_or_else(|| {
             let text = text.escape_debug();
             D::Error::custom(format!("`{text}` is not a date; write it as in `2026-12-25`"))
         })?;

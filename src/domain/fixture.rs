@@ -111,6 +111,17 @@ pub(crate) fn payment() -> Value {
 
 /// A proposal as the gate makes it from a request, every item observed.
 pub(crate) fn propose(request: Request, agent: &str, policy: &Policy, proof: AgentProof) -> Proposal {
+    propose_as(ProposalId::from_parts(at(0), 7), request, agent, policy, proof)
+}
+
+/// The same under another id.
+pub(crate) fn propose_as(
+    id: ProposalId,
+    request: Request,
+    agent: &str,
+    policy: &Policy,
+    proof: AgentProof,
+) -> Proposal {
     let agent = policy.agent(&agent.parse().unwrap()).unwrap();
     let fitting = fit(request, agent, policy, at(0)).unwrap();
     let seen = |item: ItemId| Observed {
@@ -130,7 +141,7 @@ pub(crate) fn propose(request: Request, agent: &str, policy: &Policy, proof: Age
         .collect();
     fitting
         .arrive(Arrival {
-            id: ProposalId::from_parts(at(0), 7),
+            id,
             proof,
             summary: "Pay ACME 12,500.00 EUR".into(),
             observed,

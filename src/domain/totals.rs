@@ -43,6 +43,7 @@ pub struct Count {
 
 /// What a counter holds at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SoFar {
     /// What ran, or may have run, within the window.
     pub ran: i64,
@@ -202,12 +203,6 @@ impl Totals {
     /// Every limit under every key.
     pub fn iter(&self) -> impl Iterator<Item = &Count> {
         self.0.iter()
-    }
-    /// What the same counter held when these were counted; of several windows the one that is nearest to the asked one.
-    pub fn of_counter(&self, asked: &Count) -> SoFar {
-        let far = |count: &&Count| count.per.millis().abs_diff(asked.per.millis());
-        let same = self.0.iter().filter(|count| count.counter == asked.counter);
-        same.min_by_key(far).map(Count::so_far).unwrap_or_default()
     }
     /// What a proposal with these totals adds to a counter.
     pub fn adds_to(&self, counter: &str) -> i64 {

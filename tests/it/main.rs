@@ -16,6 +16,7 @@ mod authors;
 mod bad_proposals;
 mod cli;
 mod contract;
+mod delegation;
 mod demo;
 mod door;
 mod execute;

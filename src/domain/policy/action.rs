@@ -81,7 +81,8 @@ impl Raci {
     pub fn accountable(&self) -> &Party {
         &self.accountable
     }
-    /// Who is asked for a review, without blocking.
+    /// Who is asked for a review, without being needed. Their approval counts for nothing unless they own the
+    /// resource; like anybody's of `people.yaml`, their request for changes blocks until they take it back.
     pub fn consulted(&self) -> &[Party] {
         &self.consulted
     }

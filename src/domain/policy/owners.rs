@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
+    action::Party,
     error::{Errors, Rule, unknown},
     people::People,
 };
@@ -30,6 +31,15 @@ pub enum Owner {
     Person(PersonName),
     /// Anyone of a team.
     Team(TeamName),
+}
+
+impl From<&Party> for Owner {
+    fn from(party: &Party) -> Self {
+        match party {
+            Party::Person(name) => Self::Person(name.clone()),
+            Party::Team(name) => Self::Team(name.clone()),
+        }
+    }
 }
 
 impl std::fmt::Display for Owner {

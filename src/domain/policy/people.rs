@@ -41,6 +41,7 @@ pub struct Person {
     accounts: Vec<Account>,
     teams: Vec<TeamName>,
     working_hours: Option<WorkingHours>,
+    time_zone: Option<Zone>,
     stand_ins: Vec<PersonName>,
 }
 
@@ -64,6 +65,10 @@ impl Person {
     /// When the person works; without a calendar every hour counts.
     pub fn working_hours(&self) -> Option<&WorkingHours> {
         self.working_hours.as_ref()
+    }
+    /// Where the person lives, as the file has it.
+    pub fn time_zone(&self) -> Option<&Zone> {
+        self.time_zone.as_ref()
     }
     /// Who may be delegated to, and who is asked when an escalation is due.
     pub fn stand_ins(&self) -> &[PersonName] {
@@ -297,6 +302,7 @@ impl People {
             accounts: raw.accounts,
             teams: raw.teams,
             working_hours,
+            time_zone: raw.time_zone,
             stand_ins: raw.stand_ins,
         };
         self.by_name.insert(name, person);

@@ -69,7 +69,12 @@ const TABLE: &[NationalId] = &[
     NationalId {
         country: "fr",
         what: "a French social security number",
-        forms: &[alone(&[15]), alone(&[13, 2]), alone(&[1, 2, 2, 2, 3, 3, 2]), alone(&[1, 2, 2, 5, 3, 2])],
+        forms: &[
+            alone(&[15]),
+            alone(&[13, 2]),
+            alone(&[1, 2, 2, 2, 3, 3, 2]),
+            alone(&[1, 2, 2, 5, 3, 2]),
+        ],
         holds: d::nir,
         words: &[],
     },
@@ -87,7 +92,15 @@ const TABLE: &[NationalId] = &[
         what: "a Belgian national number",
         forms: &[named(&[11]), alone(&[2, 2, 2, 3, 2])],
         holds: d::rijksregister,
-        words: &["rijksregister", "registrenational", "registre national", "nationalnumber", "national number", "insz", "niss"],
+        words: &[
+            "rijksregister",
+            "registrenational",
+            "registre national",
+            "nationalnumber",
+            "national number",
+            "insz",
+            "niss",
+        ],
     },
     // NHS Data Dictionary, NHS NUMBER: modulus 11.
     NationalId {
@@ -225,7 +238,8 @@ pub(super) fn find(text: &str, field: Option<&str>, countries: &[String]) -> Vec
     let mut hits = Vec::new();
     let mut next = 0;
     while let Some(rest) = words.get(next..).filter(|rest| !rest.is_empty()) {
-        let wanted = |id: &&NationalId| countries.is_empty() || countries.iter().any(|name| name == id.country);
+        let wanted =
+            |id: &&NationalId| countries.is_empty() || countries.iter().any(|name| name == id.country);
         let found = TABLE
             .iter()
             .filter(wanted)
@@ -310,7 +324,13 @@ impl NationalId {
             })
         };
         let in_field = |word: &str| {
-            field.is_some_and(|name| if word.len() > 3 { name.contains(word) } else { name.starts_with(word) || name.ends_with(word) })
+            field.is_some_and(|name| {
+                if word.len() > 3 {
+                    name.contains(word)
+                } else {
+                    name.starts_with(word) || name.ends_with(word)
+                }
+            })
         };
         self.words.iter().any(|word| in_field(word) || has(word))
     }

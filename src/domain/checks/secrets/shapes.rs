@@ -136,7 +136,10 @@ pub(super) fn known_token(bytes: &[u8], at: usize) -> Option<&'static str> {
     if rest.starts_with(SLACK_HOOK) {
         return Some("a Slack webhook address");
     }
-    SHAPES.iter().find(|shape| shape.fits(rest)).map(|shape| shape.what)
+    SHAPES
+        .iter()
+        .find(|shape| shape.fits(rest))
+        .map(|shape| shape.what)
 }
 
 impl Shape {
@@ -213,7 +216,12 @@ pub(super) fn is_random(value: &[u8]) -> bool {
     // A path, a version or a name in several words has no digits, or many separators between short words.
     let digits = value.iter().any(u8::is_ascii_digit);
     let length = value.len();
-    !placeholder && length >= 12 && kinds.count() >= 2 && digits && entropy(value) >= 3.0 && run(value, 0, 64) >= 8
+    !placeholder
+        && length >= 12
+        && kinds.count() >= 2
+        && digits
+        && entropy(value) >= 3.0
+        && run(value, 0, 64) >= 8
 }
 
 /// Shannon entropy in bits a character.

@@ -26,7 +26,10 @@ fn i29_tokens_of_known_issuers_are_found() {
     for (prefix, rest) in [
         ("AKIA", "IOSFODNN7EXAMPLE"),
         ("ghp_", &R40[..36]),
-        ("github_pat_", "11ABCDEFG0aB3dE5gH7jK9_mN1pQ3sT5vW7yZ2bC4fG6hJ8kL0nP2rS4tU6vX8zA1bC3dE5fG7hJ9kL1m"),
+        (
+            "github_pat_",
+            "11ABCDEFG0aB3dE5gH7jK9_mN1pQ3sT5vW7yZ2bC4fG6hJ8kL0nP2rS4tU6vX8zA1bC3dE5fG7hJ9kL1m",
+        ),
         ("glpat-", "aB3dE5gH7jK9mN1pQ3sT"),
         ("xoxb-", "123456789012-1234567890123-aB3dE5gH7jK9mN1pQ3sT5vW7"),
         ("sk_live_", "aB3dE5gH7jK9mN1pQ3sT5vW7"),
@@ -34,20 +37,36 @@ fn i29_tokens_of_known_issuers_are_found() {
         ("GOCSPX-", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ2b"),
         ("npm_", &R40[..36]),
         ("hvs.", "aB3dE5gH7jK9mN1pQ3sT5vW7"),
-        ("SG.", "aB3dE5gH7jK9mN1pQ3sT5v.W7yZ2bC4fG6hJ8kL0nP2rS4tU6vX8zA1bC3dE5fG7h"),
-        ("https://hooks.slack.com/services/T", "00000000/B00000000/aB3dE5gH7jK9mN1pQ3sT5vW7"),
+        (
+            "SG.",
+            "aB3dE5gH7jK9mN1pQ3sT5v.W7yZ2bC4fG6hJ8kL0nP2rS4tU6vX8zA1bC3dE5fG7h",
+        ),
+        (
+            "https://hooks.slack.com/services/T",
+            "00000000/B00000000/aB3dE5gH7jK9mN1pQ3sT5vW7",
+        ),
         ("-----BEGIN RSA PRIVATE", " KEY-----\nMIIE"),
         ("-----BEGIN PGP PRIVATE", " KEY BLOCK-----"),
         ("-----BEGIN OPENSSH PRIVATE", " KEY-----"),
-        ("eyJhbGciOiJIUzI1NiJ9", ".eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"),
+        (
+            "eyJhbGciOiJIUzI1NiJ9",
+            ".eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+        ),
         ("postgres://app:", "s3cr3t-pass@db.example/main"),
         ("password = ", "h4x0r-Tr0ub4dor3"),
         ("Authorization: Bearer ", "aB3dE5gH7jK9mN1pQ3sT"),
         ("{\"api_key\": \"", "aB3dE5gH7jK9mN1p\"}"),
-        ("AWS_SECRET_ACCESS_KEY=", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        (
+            "AWS_SECRET_ACCESS_KEY=",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        ),
     ] {
         let text = token(prefix, rest);
-        for text in [text.clone(), format!("please use {text} for it"), format!("x={text}")] {
+        for text in [
+            text.clone(),
+            format!("please use {text} for it"),
+            format!("x={text}"),
+        ] {
             assert!(secret(&text, None).is_some(), "{text}");
         }
     }
@@ -108,12 +127,30 @@ fn i29_invisible_and_wide_characters_hide_no_token() {
 fn i29_a_request_with_a_secret_anywhere_is_refused_without_showing_it() {
     let secret = token("glpat-", "aB3dE5gH7jK9mN1pQ3sT");
     let places: [(&str, Box<dyn Fn(&mut Value)>); 6] = [
-        ("/justification", Box::new(|v| v["justification"] = json!(format!("with {secret}")))),
-        ("/parameters/supplier_id", Box::new(|v| v["parameters"]["supplier_id"] = json!(secret))),
-        ("/claimed/a/0", Box::new(|v| v["claimed"] = json!({"a": [secret]}))),
-        ("/claimed/•••", Box::new(|v| v["claimed"] = json!({secret.as_str(): 1}))),
-        ("/exceptions/0/reason", Box::new(|v| v["exceptions"] = json!([{"check": "text", "reason": secret}]))),
-        ("/provenance/gen_ai.conversation.id", Box::new(|v| v["provenance"] = json!({"gen_ai.conversation.id": secret}))),
+        (
+            "/justification",
+            Box::new(|v| v["justification"] = json!(format!("with {secret}"))),
+        ),
+        (
+            "/parameters/supplier_id",
+            Box::new(|v| v["parameters"]["supplier_id"] = json!(secret)),
+        ),
+        (
+            "/claimed/a/0",
+            Box::new(|v| v["claimed"] = json!({"a": [secret]})),
+        ),
+        (
+            "/claimed/•••",
+            Box::new(|v| v["claimed"] = json!({secret.as_str(): 1})),
+        ),
+        (
+            "/exceptions/0/reason",
+            Box::new(|v| v["exceptions"] = json!([{"check": "text", "reason": secret}])),
+        ),
+        (
+            "/provenance/gen_ai.conversation.id",
+            Box::new(|v| v["provenance"] = json!({"gen_ai.conversation.id": secret})),
+        ),
     ];
     for (at, change) in places {
         let found = refuse(&request(change), &["/iban".into()]);
@@ -140,7 +177,20 @@ fn what_is_sealed_may_be_a_secret() {
 /// Steps are counted by the input, not by a clock: these end at once or the test run shows it.
 #[test]
 fn hostile_texts_end() {
-    for unit in ["ghp_", "eyJ", "eyJ.", "token=", "://", "-----BEGIN ", "glpat-", "a:", "====", "A", "AIza", "1"] {
+    for unit in [
+        "ghp_",
+        "eyJ",
+        "eyJ.",
+        "token=",
+        "://",
+        "-----BEGIN ",
+        "glpat-",
+        "a:",
+        "====",
+        "A",
+        "AIza",
+        "1",
+    ] {
         let text = unit.repeat((256 << 10) / unit.len());
         let _ = secret(&text, Some("password"));
     }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{show, super::skeleton::{looks, typed}};
+use super::{
+    super::skeleton::{looks, typed},
+    show,
+};
 use crate::domain::{
     checks::{
         Findings, Level,
@@ -77,7 +80,10 @@ impl Known {
             return None;
         }
         let text = typed_spaces(text);
-        looks(&text).iter().find_map(|look| self.looks.get(look)).map(String::as_str)
+        looks(&text)
+            .iter()
+            .find_map(|look| self.looks.get(look))
+            .map(String::as_str)
     }
 
     /// The known name that some words of a text look like and are not, and those words.
@@ -125,7 +131,13 @@ impl Known {
         if self.domains.is_empty() || !text.contains(['.', '。', '．', '｡']) {
             return None;
         }
-        let apart = |c: char| c.is_whitespace() || matches!(c, '/' | '@' | '<' | '>' | '(' | ')' | '"' | '\'' | ',' | ';' | ':' | '?' | '#');
+        let apart = |c: char| {
+            c.is_whitespace()
+                || matches!(
+                    c,
+                    '/' | '@' | '<' | '>' | '(' | ')' | '"' | '\'' | ',' | ';' | ':' | '?' | '#'
+                )
+        };
         text.split(apart)
             .map(|part| part.trim_matches(|c: char| !c.is_alphanumeric()))
             .filter(|part| part.len() <= DOMAIN && part.contains(['.', '。', '．', '｡']))
@@ -164,7 +176,9 @@ fn readable(domain: &str) -> String {
 pub(super) fn observed(matter: &Matter<'_>) -> Known {
     fn collect<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
         match value {
-            Value::String(text) if text.len() <= LONG && text.chars().any(char::is_alphabetic) && names.len() < 500 => {
+            Value::String(text)
+                if text.len() <= LONG && text.chars().any(char::is_alphabetic) && names.len() < 500 =>
+            {
                 names.push(text);
             }
             Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
@@ -188,7 +202,10 @@ pub(super) fn look(text: Text<'_>, known: &Known, observed: &Known, found: &mut 
     let remedy = "send the one that is known, or have the new one added to the known names first";
     let mut add = |what: &str, written: &str, name: &str| {
         let written: String = show(written).chars().take(LONG).collect();
-        let message = format!("the {what} `{written}` looks like the known `{}` and is another", show(name));
+        let message = format!(
+            "the {what} `{written}` looks like the known `{}` and is another",
+            show(name)
+        );
         found.add(Level::Deny, text.at, message, remedy);
     };
     if let Some((name, written)) = known.domain(text.text) {
@@ -211,7 +228,10 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<String> {
-        let known = Known::new(["Acme Ltd", "PayPal", "Modern Art"], ["acme.example", "bücher.example"]);
+        let known = Known::new(
+            ["Acme Ltd", "PayPal", "Modern Art"],
+            ["acme.example", "bücher.example"],
+        );
         let observed = Known::new(["Globex Corporation", "0", "ok"], []);
         let mut found = Findings::default();
         let text = Text {
@@ -221,7 +241,11 @@ mod tests {
             origin: Origin::Agent,
         };
         look(text, &known, &observed, &mut found);
-        found.into_problems().into_iter().map(|problem| problem.found).collect()
+        found
+            .into_problems()
+            .into_iter()
+            .map(|problem| problem.found)
+            .collect()
     }
 
     #[rstest]

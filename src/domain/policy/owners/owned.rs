@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Owner, OwnerSet, Requirements};
 use crate::domain::{
-    ids::ItemId,
+    ids::{ActionName, ItemId},
     policy::{Policy, ResourceError},
-    proposal::Binding,
+    proposal::Item,
 };
 
 /// Who owns the resources of a proposal.
@@ -26,9 +26,9 @@ pub struct OwnedItem {
 
 impl Policy {
     /// Who owns what a proposal acts on; nothing when the catalog does not know its action, and then it is unowned.
-    pub fn owned(&self, binding: &Binding) -> Option<Owned> {
-        let action = self.action(&binding.operation)?;
-        let items = binding.items.iter().map(|item| {
+    pub fn owned(&self, operation: &ActionName, items: &[Item]) -> Option<Owned> {
+        let action = self.action(operation)?;
+        let items = items.iter().map(|item| {
             let path = action.resource().path(&item.parameters);
             let requirements = path
                 .as_ref()
