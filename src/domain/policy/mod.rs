@@ -3,15 +3,18 @@
 mod action;
 mod agents;
 mod body;
+pub mod cases;
 mod catalog;
 mod checks;
 mod compile;
 mod describe;
+pub mod editor;
 mod error;
 mod escalate;
 pub mod expression;
 mod http;
 mod limits;
+pub mod lint;
 mod owners;
 mod param;
 mod pattern;
@@ -95,6 +98,10 @@ impl Policy {
     /// The tier of an action; what no rule matches is high (INVARIANT i10).
     pub fn classify(&self, impact: Impact, data: &BTreeSet<DataClass>, rollback: RollbackKind) -> Classified {
         self.tiers.classify(impact, data, rollback)
+    }
+    /// The rules of `tiers.yaml`, counted from 1, that can give an action its tier.
+    pub fn reachable_rules(&self) -> BTreeSet<usize> {
+        self.tiers.reachable()
     }
     /// What the gate of a tier demands.
     pub fn gate(&self, tier: Tier) -> &GateRule {

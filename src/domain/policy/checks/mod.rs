@@ -6,6 +6,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,6 +25,8 @@ use crate::domain::{
     totals::Totals,
 };
 use own::Own;
+pub(super) use own::RawOwn;
+pub(super) use settings::{RawBrand, RawConsent, RawPii, RawText};
 
 /// Where the files of checks stand, relative to `policies/`.
 const FOLDER: &str = "checks/";
@@ -238,9 +241,10 @@ pub(super) fn check_of(path: &str) -> Option<&str> {
 }
 
 /// Who may let a proposal pass.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawExceptions {
+pub(super) struct RawExceptions {
+    /// People and teams of people.yaml.
     approvers: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
 //! The organisation's own check in one condition: `checks/NAME.yaml` of any name that is not a built-in check's.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{RawExceptions, settings::RawLevel};
@@ -19,15 +20,23 @@ use crate::domain::{
 /// The longest line that people are shown, in characters.
 const LINE: usize = 300;
 
-#[derive(Deserialize)]
+/// A check of the organisation's own in one condition.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawOwn {
+pub(in crate::domain::policy) struct RawOwn {
+    /// What it looks for, in a line.
     summary: String,
+    /// The level of findings.
     level: RawLevel,
+    /// The condition (CEL) under which the check applies; always unless stated.
     when: Option<String>,
+    /// The condition (CEL) that must hold.
     expression: String,
+    /// What is wrong when it does not hold.
     message: String,
+    /// What would satisfy it.
     remedy: String,
+    /// Who may let a proposal pass all the same.
     exceptions: Option<RawExceptions>,
 }
 
