@@ -23,7 +23,8 @@ use serde_json::{Map, Value, json};
 
 const ROUNDS: usize = 20;
 
-const TEXT: &str = "known: [Acme Ltd, Globex Corporation, Umbrella]\nknown_domains: [acme.example, globex.example]\n";
+const TEXT: &str =
+    "known: [Acme Ltd, Globex Corporation, Umbrella]\nknown_domains: [acme.example, globex.example]\n";
 const BRAND: &str = "\
 forbidden:
   - { words: guaranteed returns }
@@ -50,23 +51,65 @@ warn contains msg if {
 ";
 /// What makes a scan start over and over.
 const HOSTILE: &[&str] = &[
-    "4", "4242 ", "1 ", "12-", "@", "a.a.a.", "a@b.c", "DE89 ", "DE89", "+1 ", "ghp_", "eyJ", "token=", "://", "http://a ",
-    "//", "www.", "Acme ", "guaranteed ", "А ", "ａ", "\u{0301}", "xn--a.", "-----BEGIN ", "123-45-6789 ", "%40", "(",
+    "4",
+    "4242 ",
+    "1 ",
+    "12-",
+    "@",
+    "a.a.a.",
+    "a@b.c",
+    "DE89 ",
+    "DE89",
+    "+1 ",
+    "ghp_",
+    "eyJ",
+    "token=",
+    "://",
+    "http://a ",
+    "//",
+    "www.",
+    "Acme ",
+    "guaranteed ",
+    "А ",
+    "ａ",
+    "\u{0301}",
+    "xn--a.",
+    "-----BEGIN ",
+    "123-45-6789 ",
+    "%40",
+    "(",
 ];
 
 fn policy() -> Policy {
-    let read = |name: &str| std::fs::read_to_string(format!("{}/policies/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let mut files: Vec<SourceFile> = ["catalog.yaml", "tiers.yaml", "CODEOWNERS", "people.yaml", "agents.yaml"]
-        .into_iter()
-        .map(|name| SourceFile::new(name, read(name)))
-        .collect();
-    for (name, text) in [("text.yaml", TEXT), ("brand.yaml", BRAND), ("own.yaml", OWN), ("module.rego", MODULE)] {
+    let read = |name: &str| {
+        std::fs::read_to_string(format!("{}/policies/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    let mut files: Vec<SourceFile> = [
+        "catalog.yaml",
+        "tiers.yaml",
+        "CODEOWNERS",
+        "people.yaml",
+        "agents.yaml",
+    ]
+    .into_iter()
+    .map(|name| SourceFile::new(name, read(name)))
+    .collect();
+    for (name, text) in [
+        ("text.yaml", TEXT),
+        ("brand.yaml", BRAND),
+        ("own.yaml", OWN),
+        ("module.rego", MODULE),
+    ] {
         files.push(SourceFile::new(format!("checks/{name}"), text));
     }
     let catalog = files.first_mut().unwrap();
     let at = catalog.text.find("  campaigns.send:").unwrap();
     let (before, after) = catalog.text.split_at(at);
-    let after = after.replacen("checks: [text]", "checks: [text, pii, secrets, brand, own, module]", 1);
+    let after = after.replacen(
+        "checks: [text]",
+        "checks: [text, pii, secrets, brand, own, module]",
+        1,
+    );
     catalog.text = format!("{before}{after}");
     compile(&files).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
@@ -76,7 +119,10 @@ fn letter(bytes: usize) -> String {
     let paragraph = "Dear customer, your order 4711-2026 of 3 chairs ships on 2026-11-24 from Hall 7. See \
         https://acme.example/orders/4711 or write to service@acme.example; Müller & Söhne deliver between 8:00 and 12:30. \
         The total is 1,249.00 EUR, payable within 30 days. ";
-    format!("{}Acme Ltd, unsubscribe", paragraph.repeat(bytes / paragraph.len()))
+    format!(
+        "{}Acme Ltd, unsubscribe",
+        paragraph.repeat(bytes / paragraph.len())
+    )
 }
 
 fn took(policy: &Policy, body: &str) -> Duration {

@@ -93,7 +93,9 @@ pub enum ArrivalError {
     #[error("not enough salts were drawn")]
     Salts,
     /// What the bot read holds a secret, which Git must not learn. INVARIANT i29.
-    #[error("what was observed for item `{item}` holds {what} at `{at}`; narrow what `observe` reads in the catalog")]
+    #[error(
+        "what was observed for item `{item}` holds {what} at `{at}`; narrow what `observe` reads in the catalog"
+    )]
     Secret {
         /// The item.
         item: ItemId,

@@ -81,8 +81,11 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
     let level = if settings.warn { Level::Warn } else { Level::Deny };
     let mut found = Findings::default();
     for item in asked.matter.items {
-        let mut missing: Vec<(&String, String)> =
-            settings.required.iter().map(|words| (words, wording(words))).collect();
+        let mut missing: Vec<(&String, String)> = settings
+            .required
+            .iter()
+            .map(|words| (words, wording(words)))
+            .collect();
         let root = format!("/items/{}/parameters", item.id);
         let visit = |text: Text<'_>| {
             let Origin::Parameter(at) = text.origin else {
@@ -97,11 +100,16 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
             missing.retain(|(_, look)| !has_words(&said, look));
             for forbidden in &settings.forbidden {
                 if has_words(&said, &forbidden.look) {
-                    let remedy = forbidden
-                        .instead
-                        .as_ref()
-                        .map_or_else(|| "leave it out".to_owned(), |instead| format!("say `{instead}` instead"));
-                    found.add(level, text.at, format!("the wording `{}`", forbidden.words), remedy);
+                    let remedy = forbidden.instead.as_ref().map_or_else(
+                        || "leave it out".to_owned(),
+                        |instead| format!("say `{instead}` instead"),
+                    );
+                    found.add(
+                        level,
+                        text.at,
+                        format!("the wording `{}`", forbidden.words),
+                        remedy,
+                    );
                 }
             }
             if let Some(allowed) = &settings.links {
@@ -124,9 +132,16 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
 }
 
 fn out(item: &Item, unsubscribe: &Unsubscribe, level: Level, found: &mut Findings) {
-    let text = item.parameters.pointer(&unsubscribe.param).and_then(Value::as_str);
+    let text = item
+        .parameters
+        .pointer(&unsubscribe.param)
+        .and_then(Value::as_str);
     let said = wording(text.unwrap_or_default());
-    if !unsubscribe.words.iter().any(|words| has_words(&said, &wording(words))) {
+    if !unsubscribe
+        .words
+        .iter()
+        .any(|words| has_words(&said, &wording(words)))
+    {
         let words = unsubscribe.words.join("`, `");
         found.add(
             level,
@@ -145,7 +160,11 @@ fn sender(item: &Item, senders: &Senders, level: Level, found: &mut Findings) {
             found.add(
                 level,
                 &format!("/items/{}/parameters{param}", item.id),
-                if named.is_some() { "a sender that is not allowed" } else { "no sender is named" },
+                if named.is_some() {
+                    "a sender that is not allowed"
+                } else {
+                    "no sender is named"
+                },
                 format!("send it as `{}`", senders.allow.join("` or `")),
             );
         }
@@ -160,7 +179,7 @@ fn has_words(text: &str, words: &str) -> bool {
         && text.match_indices(words).any(|(at, _)| {
             let before = text.get(..at).and_then(|text| text.chars().next_back());
             let after = text.get(at + words.len()..).and_then(|text| text.chars().next());
-            !(joins(first) && joins(before)) && !(joins(last) && joins(after))
+            !(joins(first) && joins(before) || joins(last) && joins(after))
         })
 }
 

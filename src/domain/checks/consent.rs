@@ -70,7 +70,11 @@ fn look(item: &Item, seen: Option<&Observed>, settings: &Settings, now: Timestam
         found.add(Level::Errored, at, why, remedy);
     };
     let Some(facts) = seen.map(|seen| &seen.facts) else {
-        cannot(found, &place, "nothing was observed, so nobody's consent is known");
+        cannot(
+            found,
+            &place,
+            "nothing was observed, so nobody's consent is known",
+        );
         return;
     };
     let purpose = match &settings.needed {
@@ -106,7 +110,10 @@ fn look(item: &Item, seen: Option<&Observed>, settings: &Settings, now: Timestam
         }
     };
     let at = format!("{place}{}", settings.audience);
-    let Some(members) = list.and_then(Value::as_array).filter(|members| !members.is_empty()) else {
+    let Some(members) = list
+        .and_then(Value::as_array)
+        .filter(|members| !members.is_empty())
+    else {
         cannot(found, &at, "there is no list of who is addressed");
         return;
     };

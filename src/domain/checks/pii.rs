@@ -19,9 +19,7 @@ use super::{
 };
 
 /// A kind of personal data.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PiiKind {
     /// An international bank account number (ISO 13616).
@@ -155,7 +153,12 @@ fn look(text: Text<'_>, asked: &Asked<'_>, found: &mut Findings) {
                 "leave it out, send it in a parameter that the catalog marks `sensitive`, or add `pii` to the action's `data`"
             }
         };
-        found.add(level(kind), text.at, format!("{} `{}`{more}", hit.what, hit.masked), remedy);
+        found.add(
+            level(kind),
+            text.at,
+            format!("{} `{}`{more}", hit.what, hit.masked),
+            remedy,
+        );
     }
 }
 
@@ -200,7 +203,9 @@ fn hits(text: &str, field: Option<&str>, settings: &Settings, kinds: &[PiiKind])
             },
         };
         for hit in found {
-            let overlaps = taken.get(hit.range.clone()).is_some_and(|taken| taken.contains(&true));
+            let overlaps = taken
+                .get(hit.range.clone())
+                .is_some_and(|taken| taken.contains(&true));
             if overlaps {
                 continue;
             }
@@ -216,7 +221,12 @@ fn hits(text: &str, field: Option<&str>, settings: &Settings, kinds: &[PiiKind])
 
 /// The last characters of a text, all others hidden.
 fn tail(text: &str, most: usize) -> String {
-    let shown: Vec<char> = text.chars().filter(char::is_ascii_alphanumeric).rev().take(most).collect();
+    let shown: Vec<char> = text
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .rev()
+        .take(most)
+        .collect();
     shown.into_iter().rev().collect()
 }
 

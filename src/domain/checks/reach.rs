@@ -3,7 +3,12 @@
 use serde_json::Value;
 
 use super::text::show;
-use crate::domain::{canonical::escape_pointer, matter::Matter, proposal::{Body, Item}, sealed::placeholder_of};
+use crate::domain::{
+    canonical::escape_pointer,
+    matter::Matter,
+    proposal::{Body, Item},
+    sealed::placeholder_of,
+};
 
 /// Who brought a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -65,7 +65,9 @@ struct Finding {
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules: Vec<&String> = self.rules.iter().map(|rule| &rule.path).collect();
-        f.debug_struct("Module").field("rules", &rules).finish_non_exhaustive()
+        f.debug_struct("Module")
+            .field("rules", &rules)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +83,11 @@ pub struct RegoError {
 impl Module {
     /// The worst that the module may find.
     pub fn level(&self) -> Level {
-        self.rules.iter().map(|rule| rule.level).max().unwrap_or(Level::Warn)
+        self.rules
+            .iter()
+            .map(|rule| rule.level)
+            .max()
+            .unwrap_or(Level::Warn)
     }
 
     /// Compiles a module; the language of OPA 1.0, and where it is not that, the one before.
@@ -117,19 +123,27 @@ impl Module {
         let mut rules = Vec::new();
         for name in heads(text) {
             if engine.has_declared_rule_rooted_at(FILE, &name).unwrap_or(false) {
-                let level = if name.starts_with("warn") { Level::Warn } else { Level::Deny };
+                let level = if name.starts_with("warn") {
+                    Level::Warn
+                } else {
+                    Level::Deny
+                };
                 rules.push((format!("{package}.{name}"), level));
             }
         }
         if rules.is_empty() {
-            let message = "the module has no rule named `deny`, `violation` or `warn`, so it would find nothing";
+            let message =
+                "the module has no rule named `deny`, `violation` or `warn`, so it would find nothing";
             return Err(RegoError {
                 mark: Some(mark_at(text, 0, 0)),
                 message: message.into(),
             });
         }
         if rules.len() > MAX_RULES {
-            let message = format!("the module has {} rules that give findings; {MAX_RULES} is the limit", rules.len());
+            let message = format!(
+                "the module has {} rules that give findings; {MAX_RULES} is the limit",
+                rules.len()
+            );
             return Err(RegoError { mark: None, message });
         }
         let mut findings = Vec::new();
@@ -141,7 +155,9 @@ impl Module {
         }
         let paths: Vec<&str> = findings.iter().map(|rule| rule.path.as_str()).collect();
         let program = match findings.first() {
-            Some(first) => Compiler::compile_from_policy(&first.strict, &paths).map_err(|error| told(&error))?,
+            Some(first) => {
+                Compiler::compile_from_policy(&first.strict, &paths).map_err(|error| told(&error))?
+            }
             None => Arc::default(),
         };
         Ok(Self {
@@ -153,12 +169,15 @@ impl Module {
     /// What the module finds.
     pub fn run(&self, matter: &Matter<'_>) -> Vec<Problem> {
         let mut found = Findings::default();
-        let input = input(matter)
-            .and_then(|text| Rego::from_json_str(&text).map_err(|error| error.to_string()));
+        let input =
+            input(matter).and_then(|text| Rego::from_json_str(&text).map_err(|error| error.to_string()));
         let input = match input {
             Ok(input) => input,
             Err(error) => {
-                errored(&mut found, &format!("the proposal can't be given to the check: {error}"));
+                errored(
+                    &mut found,
+                    &format!("the proposal can't be given to the check: {error}"),
+                );
                 return found.into_problems();
             }
         };
@@ -295,7 +314,13 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
         match byte {
             b'#' => at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
             b'"' => at += quoted(rest),
-            b'`' => at += 1 + rest.iter().skip(1).position(|byte| *byte == b'`').map_or(rest.len(), |end| end + 1),
+            b'`' => {
+                at += 1 + rest
+                    .iter()
+                    .skip(1)
+                    .position(|byte| *byte == b'`')
+                    .map_or(rest.len(), |end| end + 1)
+            }
             byte if byte.is_ascii_alphabetic() => {
                 let length = rest.iter().take_while(|byte| in_name(byte)).count();
                 let name = text.get(at..at + length).unwrap_or_default();
@@ -348,9 +373,13 @@ fn explain(text: &str, told: &str) -> RegoError {
         let within = column.saturating_sub(1) as usize;
         Mark::new(Place { line, column }, (before + within).min(text.len()), 0)
     });
+    let mut message = message.trim_end_matches('.').replace('\'', "`");
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
     RegoError {
         mark,
-        message: one_line(message.trim_end_matches('.')),
+        message: one_line(&message),
     }
 }
 

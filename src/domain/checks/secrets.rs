@@ -231,7 +231,10 @@ fn head(bytes: &[u8], most: usize) -> &[u8] {
 /// How many bytes from a place on belong to a token.
 fn run(bytes: &[u8], from: usize, most: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.iter().take(most).take_while(|byte| is_token_char(**byte)).count()
+    rest.iter()
+        .take(most)
+        .take_while(|byte| is_token_char(**byte))
+        .count()
 }
 
 #[cfg(test)]

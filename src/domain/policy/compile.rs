@@ -86,7 +86,11 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     });
     // Actions that could not be read are missing, so nothing can be said of what does not fit them.
     let complete = actions.len() == catalog.entries().len();
-    let misfits = if complete { checks.misfits(&actions) } else { Vec::new() };
+    let misfits = if complete {
+        checks.misfits(&actions)
+    } else {
+        Vec::new()
+    };
     let mut owned = None;
     if let Some(file) = owners {
         take(OWNERS, &mut |errors| {
@@ -133,7 +137,9 @@ fn names(files: &[SourceFile]) -> Vec<PolicyError> {
         if !REQUIRED.contains(&path) && path != "README.md" && !is_test && check_of(path).is_none() {
             let help = nearest(path, REQUIRED.iter().copied())
                 .map(|near| format!("did you mean `{near}`?"))
-                .unwrap_or_else(|| "cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`".into());
+                .unwrap_or_else(|| {
+                    "cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`".into()
+                });
             let message = "no rule reads this file, so it would change nothing";
             found.push(PolicyError::new(Rule::UnknownFile, path, None, message).with_help(Some(help)));
         }

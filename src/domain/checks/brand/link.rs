@@ -20,7 +20,12 @@ pub(super) fn look(text: &str, at: &str, allowed: &[String], level: Level, found
             return;
         }
         let trick = |found: &mut Findings, what: &str| {
-            found.add(Level::Deny, at, what, "write links out plainly, as `https://` and a domain");
+            found.add(
+                Level::Deny,
+                at,
+                what,
+                "write links out plainly, as `https://` and a domain",
+            );
         };
         if link.len() > LONG {
             trick(found, "a link of more than 2,048 bytes");
@@ -40,7 +45,10 @@ pub(super) fn look(text: &str, at: &str, allowed: &[String], level: Level, found
         if !matches!(url.scheme(), "http" | "https") {
             trick(found, "a link that is not to a website");
         } else if !url.username().is_empty() || url.password().is_some() {
-            trick(found, "a link with a name in front of its domain, which hides where it leads");
+            trick(
+                found,
+                "a link with a name in front of its domain, which hides where it leads",
+            );
         } else {
             match url.host() {
                 Some(Host::Domain(host)) => {
@@ -52,7 +60,12 @@ pub(super) fn look(text: &str, at: &str, allowed: &[String], level: Level, found
                     if !allowed.iter().any(leads) {
                         let shown: String = host.chars().take(80).collect();
                         let message = format!("a link to `{shown}`");
-                        found.add(level, at, message, format!("link only to `{}`", allowed.join("`, `")));
+                        found.add(
+                            level,
+                            at,
+                            message,
+                            format!("link only to `{}`", allowed.join("`, `")),
+                        );
                     }
                 }
                 Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => trick(found, "a link to a bare address"),
@@ -68,9 +81,17 @@ fn links(text: &str) -> impl Iterator<Item = String> {
     let mut from = 0;
     std::iter::from_fn(move || {
         while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+            if !matches!(
+                rest.first(),
+                Some(b'/' | b'\\' | b'w' | b'W' | b'j' | b'J' | b'd' | b'D')
+            ) {
+                from += 1;
+                continue;
+            }
             let start = if rest.starts_with(b"//") || rest.starts_with(b"\\\\") {
                 begin(bytes, from)
-            } else if is_word(bytes, from) && (starts(rest, b"www.") || starts(rest, b"javascript:") || starts(rest, b"data:text"))
+            } else if is_word(bytes, from)
+                && (starts(rest, b"www.") || starts(rest, b"javascript:") || starts(rest, b"data:text"))
             {
                 Some(from)
             } else {
@@ -84,7 +105,10 @@ fn links(text: &str) -> impl Iterator<Item = String> {
             from = end.max(from + 2);
             if let Some(link) = text.get(start..end) {
                 // Browsers drop tabs and line ends inside a link.
-                let link: String = link.chars().filter(|c| !matches!(c, '\n' | '\r' | '\t')).collect();
+                let link: String = link
+                    .chars()
+                    .filter(|c| !matches!(c, '\n' | '\r' | '\t'))
+                    .collect();
                 return Some(link.trim_end_matches(['.', ',', ';', ':', '!', '?']).to_owned());
             }
         }
@@ -93,7 +117,8 @@ fn links(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn starts(rest: &[u8], prefix: &[u8]) -> bool {
-    rest.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    rest.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn is_word(bytes: &[u8], at: usize) -> bool {
@@ -129,7 +154,12 @@ fn end(bytes: &[u8], start: usize) -> usize {
     let open = |byte: &u8| {
         byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b')' | b']' | b'}' | b'`')
     };
-    let plain = || rest.iter().take(LONG + 2).position(open).unwrap_or(rest.len().min(LONG + 2));
+    let plain = || {
+        rest.iter()
+            .take(LONG + 2)
+            .position(open)
+            .unwrap_or(rest.len().min(LONG + 2))
+    };
     let mut end = start + quoted.unwrap_or_else(plain);
     while end < bytes.len() && bytes.get(end).is_some_and(|byte| (0x80..0xc0).contains(byte)) {
         end += 1;

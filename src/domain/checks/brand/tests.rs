@@ -7,7 +7,10 @@ use crate::domain::checks::testing::{asked_of, with_items};
 fn settings() -> Settings {
     Settings {
         texts: vec!["/subject".into(), "/body".into()],
-        forbidden: vec![Forbidden::new("guaranteed returns".into(), Some("historical returns".into()))],
+        forbidden: vec![Forbidden::new(
+            "guaranteed returns".into(),
+            Some("historical returns".into()),
+        )],
         required: vec!["Acme Ltd".into()],
         links: Some(vec!["acme.example".into(), "xn--bcher-kva.example".into()]),
         unsubscribe: Some(Unsubscribe {
@@ -24,8 +27,10 @@ fn settings() -> Settings {
 
 fn found(params: Value) -> Vec<String> {
     with_items(vec![params], |matter| {
-        let mut all = crate::domain::checks::Settings::default();
-        all.brand = Some(settings());
+        let all = crate::domain::checks::Settings {
+            brand: Some(settings()),
+            ..Default::default()
+        };
         check(&asked_of(matter, &all))
             .into_iter()
             .map(|problem| format!("{} {}", problem.at, problem.found))
@@ -40,7 +45,9 @@ fn body(text: &str) -> Vec<String> {
 #[test]
 fn a_letter_as_it_should_be_passes() {
     assert_eq!(
-        body("See https://www.acme.example/spring, http://acme.example. and <a href=\"//shop.acme.example/x\">here</a> or https://bücher.example!"),
+        body(
+            "See https://www.acme.example/spring, http://acme.example. and <a href=\"//shop.acme.example/x\">here</a> or https://bücher.example!"
+        ),
         [""; 0]
     );
 }
@@ -78,12 +85,18 @@ fn forbidden_wording_is_found_by_its_look(#[case] text: &str, #[case] is_found: 
 #[case("https://")]
 #[case("data:text/html;base64,AAAA")]
 fn links_elsewhere_are_found(#[case] link: &str) {
-    assert_eq!(body(&format!("see {link} now")).len(), 1, "{link}: {:?}", body(&format!("see {link} now")));
+    assert_eq!(
+        body(&format!("see {link} now")).len(),
+        1,
+        "{link}: {:?}",
+        body(&format!("see {link} now"))
+    );
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    let found = found(json!({"from": "Αcme", "subject": "hello", "body": "hello", "other": "guaranteed returns"}));
+    let found =
+        found(json!({"from": "Αcme", "subject": "hello", "body": "hello", "other": "guaranteed returns"}));
     assert_eq!(
         found,
         [

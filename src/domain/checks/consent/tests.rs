@@ -17,11 +17,14 @@ fn settings() -> Settings {
 
 /// Now is 2026-11-22T10:00:00Z.
 fn found(settings: Settings, facts: Option<Value>) -> Vec<String> {
-    let claimed = json!({"affected": {"sample": [{"consents": [{"purpose": "newsletter"}]}]}, "consents": true});
+    let claimed =
+        json!({"affected": {"sample": [{"consents": [{"purpose": "newsletter"}]}]}, "consents": true});
     let seen = facts.map(observed).into_iter().collect();
     with(vec![json!({"purpose": "offers"})], seen, claimed, |matter| {
-        let mut all = crate::domain::checks::Settings::default();
-        all.consent = Some(settings);
+        let all = crate::domain::checks::Settings {
+            consent: Some(settings),
+            ..Default::default()
+        };
         check(&asked_of(matter, &all))
             .into_iter()
             .map(|problem| format!("{:?} {} {}", problem.level, problem.at, problem.found))
@@ -73,20 +76,35 @@ fn who_did_not_is_counted_and_never_named() {
 fn i10_i13_what_is_not_observed_can_not_be_checked_whatever_is_claimed() {
     let shut = |settings: Settings, facts: Option<Value>| {
         let found = found(settings, facts.clone());
-        assert!(found.iter().any(|line| line.starts_with("Errored")), "{facts:?}: {found:?}");
+        assert!(
+            found.iter().any(|line| line.starts_with("Errored")),
+            "{facts:?}: {found:?}"
+        );
     };
     shut(settings(), None);
     shut(settings(), Some(json!({"connector": "http", "before": null})));
-    shut(settings(), Some(json!({"connector": "http", "before": null, "affected": {"count": 3}})));
+    shut(
+        settings(),
+        Some(json!({"connector": "http", "before": null, "affected": {"count": 3}})),
+    );
     let agreed = json!([{"consents": [{"purpose": "newsletter"}]}]);
     // A sample of more, and a sample of nobody knows how many.
-    shut(settings(), Some(json!({"connector": "http", "before": null, "affected": {"count": 3, "sample": agreed}})));
-    shut(settings(), Some(json!({"connector": "http", "before": null, "affected": {"sample": agreed}})));
+    shut(
+        settings(),
+        Some(json!({"connector": "http", "before": null, "affected": {"count": 3, "sample": agreed}})),
+    );
+    shut(
+        settings(),
+        Some(json!({"connector": "http", "before": null, "affected": {"sample": agreed}})),
+    );
     let elsewhere = |audience: &str| Settings {
         audience: audience.into(),
         ..settings()
     };
-    shut(elsewhere("/before/members"), Some(json!({"connector": "http", "before": {"members": "all"}})));
+    shut(
+        elsewhere("/before/members"),
+        Some(json!({"connector": "http", "before": {"members": "all"}})),
+    );
     shut(elsewhere("/claimed/affected/sample"), audience(agreed.clone()));
     let named = Settings {
         needed: Needed::Param("/missing".into()),
@@ -113,5 +131,11 @@ fn a_part_may_be_enough_where_the_rules_say_so() {
 
 #[test]
 fn nobody_needs_no_consent() {
-    assert_eq!(found(settings(), Some(json!({"connector": "http", "before": null, "affected": {"count": 0}}))), [""; 0]);
+    assert_eq!(
+        found(
+            settings(),
+            Some(json!({"connector": "http", "before": null, "affected": {"count": 0}}))
+        ),
+        [""; 0]
+    );
 }

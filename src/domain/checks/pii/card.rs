@@ -34,7 +34,10 @@ fn groups(bytes: &[u8]) -> Vec<(usize, usize)> {
     let mut groups = Vec::new();
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let word = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let word = rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count();
         let digits = rest.iter().take(word).all(u8::is_ascii_digit);
         if word > 0 && digits {
             groups.push((at, at + word));
@@ -72,7 +75,12 @@ fn longest(bytes: &[u8], groups: &[(usize, usize)]) -> Option<(usize, usize, Str
 
 /// Whether a network issues numbers that begin so, of this length (ISO/IEC 7812-2; the networks' published ranges).
 fn is_issued(digits: &str) -> bool {
-    let prefix = |most: usize| digits.get(..most).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    let prefix = |most: usize| {
+        digits
+            .get(..most)
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
     let (two, three, four, six) = (prefix(2), prefix(3), prefix(4), prefix(6));
     match digits.len() {
         // Visa.

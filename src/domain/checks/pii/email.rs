@@ -22,9 +22,15 @@ pub(super) fn find(text: &str) -> Vec<Hit> {
         let before = bytes.get(at.saturating_sub(LOCAL)..at).unwrap_or_default();
         let local = before.iter().rev().take_while(|byte| is_local(**byte)).count();
         let after = bytes.get(at + width..).unwrap_or_default();
-        let domain = after.iter().take(DOMAIN).take_while(|byte| is_domain(**byte)).count();
+        let domain = after
+            .iter()
+            .take(DOMAIN)
+            .take_while(|byte| is_domain(**byte))
+            .count();
         let range = at - local..at + width + domain;
-        let host = text.get(at + width..range.end).map(|host| host.trim_end_matches(['.', '-']));
+        let host = text
+            .get(at + width..range.end)
+            .map(|host| host.trim_end_matches(['.', '-']));
         let (Some(host), Some(local)) = (host, text.get(range.start..at)) else {
             continue;
         };
@@ -41,7 +47,12 @@ pub(super) fn find(text: &str) -> Vec<Hit> {
 
 /// RFC 5322 3.2.3 `atext` and `.`.
 const fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'.' | b'_' | b'+' | b'-' | b'\'' | b'&' | b'~' | b'#' | b'$')
+    byte.is_ascii_alphanumeric()
+        || byte >= 0x80
+        || matches!(
+            byte,
+            b'.' | b'_' | b'+' | b'-' | b'\'' | b'&' | b'~' | b'#' | b'$'
+        )
 }
 
 const fn is_domain(byte: u8) -> bool {
@@ -60,8 +71,15 @@ fn is_host(host: &str) -> bool {
 
 /// The first character of a local part of three or more, and a short top-level domain.
 fn masked(local: &str, host: &str) -> String {
-    let first = local.chars().next().filter(|c| c.is_ascii_alphanumeric() && local.len() >= 3);
+    let first = local
+        .chars()
+        .next()
+        .filter(|c| c.is_ascii_alphanumeric() && local.len() >= 3);
     let top = host.rsplit('.').next().unwrap_or_default();
-    let top = if top.len() <= 4 && top.is_ascii() { top } else { "***" };
+    let top = if top.len() <= 4 && top.is_ascii() {
+        top
+    } else {
+        "***"
+    };
     format!("{}***@***.{top}", first.map(String::from).unwrap_or_default())
 }

@@ -71,7 +71,9 @@ fn number(text: &str, start: usize) -> Option<(usize, String)> {
             if ends && plain.len() >= SHORTEST && holds() && plain.parse::<iban::Iban>().is_ok() {
                 best = Some((at, plain.clone()));
             }
-        } else if matches!(byte, b' ' | b'-' | b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric) {
+        } else if matches!(byte, b' ' | b'-' | b'.')
+            && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric)
+        {
             at += 1;
         } else {
             break;

@@ -10,7 +10,18 @@ const NAMED: usize = 6;
 
 /// Words of field names and in front of numbers that say so.
 const WORDS: &[&str] = &[
-    "phone", "telefon", "telephone", "téléphone", "teléfono", "mobile", "mobil", "handy", "cell", "fax", "tel", "whatsapp",
+    "phone",
+    "telefon",
+    "telephone",
+    "téléphone",
+    "teléfono",
+    "mobile",
+    "mobil",
+    "handy",
+    "cell",
+    "fax",
+    "tel",
+    "whatsapp",
 ];
 
 /// Numbers with their country's code (`+49 30 ...`, `0049 30 ...`), and national ones where a word says that they are.
@@ -24,7 +35,9 @@ pub(super) fn find(text: &str, field: Option<&str>) -> Vec<Hit> {
     while let Some(byte) = bytes.get(at) {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         let begins = matches!(byte, b'+' | b'(' | b'0'..=b'9')
-            && before.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'.' | b'_' | b'-'));
+            && before.is_none_or(|byte| {
+                !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'.' | b'_' | b'-')
+            });
         if !begins {
             at += 1;
             continue;
@@ -79,7 +92,9 @@ fn is_phone(first: u8, digits: &str, named: impl Fn() -> bool) -> bool {
 
 /// Whether a word right before says that a telephone number follows.
 fn says_phone(text: &str, at: usize) -> bool {
-    let from = (at.saturating_sub(24)..=at).find(|from| text.is_char_boundary(*from)).unwrap_or(at);
+    let from = (at.saturating_sub(24)..=at)
+        .find(|from| text.is_char_boundary(*from))
+        .unwrap_or(at);
     let before = text.get(from..at).unwrap_or_default().to_lowercase();
     before
         .split(|c: char| !c.is_alphabetic())
@@ -88,7 +103,12 @@ fn says_phone(text: &str, at: usize) -> bool {
 
 /// The country codes that are assigned (ITU-T E.164, list of assigned country codes).
 fn has_country(number: &str) -> bool {
-    let code = |most: usize| number.get(..most).and_then(|text| text.parse::<u16>().ok()).unwrap_or(0);
+    let code = |most: usize| {
+        number
+            .get(..most)
+            .and_then(|text| text.parse::<u16>().ok())
+            .unwrap_or(0)
+    };
     matches!(code(1), 1 | 7)
         || matches!(
             code(2),

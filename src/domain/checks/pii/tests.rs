@@ -56,7 +56,10 @@ fn near_misses_are_no_telephone_numbers(#[case] text: &str) {
 
 #[test]
 fn a_field_that_says_phone_holds_one() {
-    assert_eq!(of(PiiKind::Phone, "030 901820", Some("mobile_phone")), ["*** **20"]);
+    assert_eq!(
+        of(PiiKind::Phone, "030 901820", Some("mobile_phone")),
+        ["*** **20"]
+    );
     assert_eq!(of(PiiKind::Phone, "12", Some("phone")), [""; 0]);
 }
 
@@ -132,14 +135,26 @@ fn national_ids_are_found_by_their_check_digits(#[case] valid: &str, #[case] nea
     let found = of(PiiKind::NationalId, valid, None);
     assert_eq!(found.len(), 1, "{valid}: {found:?}");
     // The near miss has the same words beside it.
-    let words: String = valid.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().into();
-    let near = if near.starts_with(|c: char| c.is_ascii_digit()) && words.len() > 2 { format!("{words}{near}") } else { near.into() };
+    let words: String = valid
+        .split(|c: char| c.is_ascii_digit())
+        .next()
+        .unwrap_or_default()
+        .into();
+    let near = if near.starts_with(|c: char| c.is_ascii_digit()) && words.len() > 2 {
+        format!("{words}{near}")
+    } else {
+        near.into()
+    };
     assert_eq!(of(PiiKind::NationalId, &near, None), [""; 0], "{near}");
 }
 
 #[test]
 fn plain_digits_need_a_word_beside_them() {
-    for (text, field) in [("111222333", "bsn"), ("123456789", "customer_ssn"), ("9434765919", "nhs_number")] {
+    for (text, field) in [
+        ("111222333", "bsn"),
+        ("123456789", "customer_ssn"),
+        ("9434765919", "nhs_number"),
+    ] {
         assert_eq!(of(PiiKind::NationalId, text, None), [""; 0], "{text}");
         assert_eq!(of(PiiKind::NationalId, text, Some(field)).len(), 1, "{text}");
     }
@@ -152,13 +167,34 @@ fn plain_digits_need_a_word_beside_them() {
 
 #[test]
 fn a_number_of_one_kind_is_not_reported_as_another() {
-    let found = hits("IBAN DE89 3704 0044 0532 0130 00", None, &Settings::default(), &KINDS);
+    let found = hits(
+        "IBAN DE89 3704 0044 0532 0130 00",
+        None,
+        &Settings::default(),
+        &KINDS,
+    );
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[test]
 fn hostile_texts_end() {
-    for unit in ["4", "@", "a.a.a.", "a@b.c", "DE89 ", "DE89", "+1 ", "+", "4242 ", "1 ", "12-", "0", "%40", "(((", "123-45-6789 "] {
+    for unit in [
+        "4",
+        "@",
+        "a.a.a.",
+        "a@b.c",
+        "DE89 ",
+        "DE89",
+        "+1 ",
+        "+",
+        "4242 ",
+        "1 ",
+        "12-",
+        "0",
+        "%40",
+        "(((",
+        "123-45-6789 ",
+    ] {
         let text = unit.repeat((256 << 10) / unit.len());
         let _ = hits(&text, Some("phone"), &Settings::default(), &KINDS);
     }

@@ -9,7 +9,12 @@ fn found(module: &str, params: Value) -> Vec<String> {
         module
             .run(matter)
             .into_iter()
-            .map(|problem| format!("{:?} {} {}; {}", problem.level, problem.at, problem.found, problem.remedy))
+            .map(|problem| {
+                format!(
+                    "{:?} {} {}; {}",
+                    problem.level, problem.at, problem.found, problem.remedy
+                )
+            })
             .collect()
     })
 }
@@ -42,7 +47,10 @@ denied := true
 
 #[test]
 fn the_conventions_of_conftest_hold() {
-    assert_eq!(found(MODULE, json!({"amount": 1})), ["Warn  it is the weekend; change what the check finds, or drop it"]);
+    assert_eq!(
+        found(MODULE, json!({"amount": 1})),
+        ["Warn  it is the weekend; change what the check finds, or drop it"]
+    );
     assert_eq!(
         found(MODULE, json!({"amount": 101})),
         [
@@ -50,7 +58,10 @@ fn the_conventions_of_conftest_hold() {
             "Warn  it is the weekend; change what the check finds, or drop it",
         ]
     );
-    assert_eq!(found(MODULE, json!({"amount": 7}))[0], "Deny /items/1 no; ask less");
+    assert_eq!(
+        found(MODULE, json!({"amount": 7}))[0],
+        "Deny /items/1 no; ask less"
+    );
 }
 
 #[test]
@@ -65,13 +76,19 @@ warn[{"msg": "hm"}] { input.agent == "campaign-agent" }
 "#;
     assert_eq!(
         found(module, json!({"amount": 101})),
-        ["Deny  too much; change what the check finds, or drop it", "Warn  hm; change what the check finds, or drop it"]
+        [
+            "Deny  too much; change what the check finds, or drop it",
+            "Warn  hm; change what the check finds, or drop it"
+        ]
     );
 }
 
 #[test]
 fn rules_of_other_shapes_count_too() {
-    assert_eq!(found("package a.b\ndeny if input.agent != \"x\"", json!({})).len(), 1);
+    assert_eq!(
+        found("package a.b\ndeny if input.agent != \"x\"", json!({})).len(),
+        1
+    );
     assert_eq!(found("package a\ndeny := [\"a\", \"b\"]", json!({})).len(), 2);
     assert_eq!(found("package a\ndeny := false", json!({})).len(), 0);
 }
@@ -85,7 +102,11 @@ fn i10_what_fails_is_an_error_and_never_a_pass() {
         ["Errored  the check exceeds its instruction budget; have the check corrected in the policy"]
     );
     let strict = "package a\nimport rego.v1\ndeny contains msg if { to_number(input.justification) > 3; msg := \"x\" }";
-    assert!(found(strict, json!({}))[0].starts_with("Errored  the check failed"), "{:?}", found(strict, json!({})));
+    assert!(
+        found(strict, json!({}))[0].starts_with("Errored  the check failed"),
+        "{:?}",
+        found(strict, json!({}))
+    );
     assert!(found("package a\ndeny := {1, 2}", json!({}))[0].starts_with("Errored"));
     assert!(found("package a\ndeny := 3", json!({}))[0].starts_with("Errored"));
 }
@@ -94,22 +115,27 @@ fn i10_what_fails_is_an_error_and_never_a_pass() {
 fn messages_are_safe_to_show_and_bounded() {
     let module = "package a\nimport rego.v1\ndeny contains input.items[0].parameters.text";
     let text = format!("a\u{202e}b\nc{}", "x".repeat(1000));
-    let found = found(module, json!({ "text": text }));
-    assert!(found[0].starts_with("Deny  a\\u{202e}b cxxx") && found[0].len() < 500, "{found:?}");
+    let told = found(module, json!({ "text": text }));
+    assert!(
+        told[0].starts_with("Deny  a\\u{202e}b cxxx") && told[0].len() < 500,
+        "{told:?}"
+    );
     let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
     let module = "package a\nimport rego.v1\ndeny contains m if some m in input.items[0].parameters.many";
-    assert_eq!(super::tests::found(module, json!({ "many": many })).len(), 20);
+    assert_eq!(found(module, json!({ "many": many })).len(), 20);
 }
 
 #[test]
 fn what_a_module_sees_is_the_matter() {
-    let module = Module::compile(
-        "package a\nimport rego.v1\ndeny contains m if some m, _ in input\n",
-    )
-    .unwrap();
+    let module =
+        Module::compile("package a\nimport rego.v1\ndeny contains m if some m, _ in input\n").unwrap();
     let keys = with(vec![json!({})], Vec::new(), json!({"x": 1}), |matter| {
         let problems = module.run(matter);
-        problems.into_iter().map(|problem| problem.found).collect::<Vec<_>>().join(" ")
+        problems
+            .into_iter()
+            .map(|problem| problem.found)
+            .collect::<Vec<_>>()
+            .join(" ")
     });
     assert_eq!(
         keys,
@@ -119,17 +145,34 @@ fn what_a_module_sees_is_the_matter() {
 
 #[test]
 fn mistakes_are_named_with_their_place() {
-    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := "), @"");
-    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := foo(1) }"), @"");
-    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := nowhere }"), @"");
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := "), @"3:28 not a Rego module: expecting `}` while parsing set");
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := foo(1) }"), @"3:24 not a Rego module: unknown function: `foo`");
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := nowhere }"), @"3:24 not a Rego module: undefined variable: `nowhere`");
     insta::assert_snapshot!(wrong("package a\nallow := true"), @"1:1 the module has no rule named `deny`, `violation` or `warn`, so it would find nothing");
     insta::assert_snapshot!(wrong("package a\n# time.now_ns()\nx := \"http.send(\"\ndeny if time.now_ns() > 1"), @"4:9 `time.now_ns` can't be used in a check; `input.at` is when it was asked");
-    for call in ["http.send({})", "rand.intn(\"a\", 3)", "opa.runtime()", "net.lookup_ip_addr(\"a\")", "numbers.range(1, 1000000)", "uuid.rfc4122(\"a\")", "print(1)"] {
-        let told = wrong(&format!("package a\nimport rego.v1\ndeny contains x if x := {call}"));
+    for call in [
+        "http.send({})",
+        "rand.intn(\"a\", 3)",
+        "opa.runtime()",
+        "net.lookup_ip_addr(\"a\")",
+        "numbers.range(1, 1000000)",
+        "uuid.rfc4122(\"a\")",
+        "print(1)",
+    ] {
+        let told = wrong(&format!(
+            "package a\nimport rego.v1\ndeny contains x if x := {call}"
+        ));
         assert!(told.contains("can't be used in a check"), "{told}");
     }
     assert!(wrong(&format!("package a\n# {}", "x".repeat(MAX_SOURCE))).contains("is the limit"));
-    for text in ["", "\u{0}", "package", "package a\ndeny[", &"(".repeat(60_000), "package a\ndeny if ((((((((((((((((((((((((((((((((((((((((((((((((((1))"] {
+    for text in [
+        "",
+        "\u{0}",
+        "package",
+        "package a\ndeny[",
+        &"(".repeat(60_000),
+        "package a\ndeny if ((((((((((((((((((((((((((((((((((((((((((((((((((1))",
+    ] {
         let _ = Module::compile(text);
     }
 }

@@ -75,7 +75,7 @@ impl Check {
 /// A check of the organisation's own.
 #[derive(Debug, Clone)]
 enum Custom {
-    Cel(Own),
+    Cel(Box<Own>),
     Rego(Module),
 }
 
@@ -153,7 +153,9 @@ impl Checks {
                     let mark = catalog
                         .get(action.name().as_str())
                         .and_then(|node| node.mark_at(&format!("/checks/{index}")));
-                    let message = format!("the check `{name}` can't run without its settings; add `checks/{name}.yaml`");
+                    let message = format!(
+                        "the check `{name}` can't run without its settings; add `checks/{name}.yaml`"
+                    );
                     errors.add(Rule::MissingFile, mark, message);
                 }
             }
@@ -164,13 +166,24 @@ impl Checks {
     pub(super) fn misfits(&self, actions: &BTreeMap<ActionName, Action>) -> Vec<PolicyError> {
         let mut found = Vec::new();
         for mention in &self.mentions {
-            if !actions.values().any(|action| action.params.find(&mention.param).is_some()) {
+            if !actions
+                .values()
+                .any(|action| action.params.find(&mention.param).is_some())
+            {
                 let mut errors = Errors::of(&mention.file);
-                let mut known: Vec<String> = actions.values().flat_map(|action| action.params.paths()).collect();
+                let mut known: Vec<String> = actions
+                    .values()
+                    .flat_map(|action| action.params.paths())
+                    .collect();
                 known.sort();
                 known.dedup();
                 let known = known.iter().map(String::as_str);
-                errors.unknown(mention.mark, "parameter of any action", &mention.param.dotted(), known);
+                errors.unknown(
+                    mention.mark,
+                    "parameter of any action",
+                    &mention.param.dotted(),
+                    known,
+                );
                 found.extend(errors.into_list());
             }
         }
@@ -210,7 +223,9 @@ impl Checks {
 /// The name of the check that a file is about, if it is in the folder of checks.
 pub(super) fn check_of(path: &str) -> Option<&str> {
     let file = path.strip_prefix(FOLDER)?;
-    let name = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".rego"))?;
+    let name = file
+        .strip_suffix(".yaml")
+        .or_else(|| file.strip_suffix(".rego"))?;
     (!name.contains('/')).then_some(name)
 }
 
@@ -327,7 +342,7 @@ fn read_file(file: &SourceFile, name: CheckName, people: &People, all: &mut Chec
                 .map(|raw| approvers(raw, &root, "/exceptions", people, errors))
                 .unwrap_or_default(),
         };
-        all.add(check, Some(Custom::Cel(read.own)));
+        all.add(check, Some(Custom::Cel(Box::new(read.own))));
     } else {
         all.unread(name, CheckKind::Cel);
     }

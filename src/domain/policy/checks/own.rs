@@ -4,15 +4,15 @@ use serde::Deserialize;
 
 use super::{RawExceptions, settings::RawLevel};
 use crate::domain::{
-    checks::{CheckResult, Level, Problem},
+    checks::{CheckResult, Findings, Level},
     ids::CheckName,
     matter::Matter,
     policy::{
         Action,
         error::{Errors, Rule},
-        expression::{Expression, ExpressionError, Names, Root, Scope},
+        expression::{Expression, ExpressionError, MAX_STEPS, Names, Root, Scope},
     },
-    source::{Mark, Node},
+    source::{Fault, Mark, Node},
 };
 
 /// The longest line that people are shown, in characters.
@@ -52,7 +52,11 @@ impl Own {
     /// Reads a file; with errors there is no check.
     pub(super) fn read(root: &Node, errors: &mut Errors) -> Option<Read> {
         let raw: RawOwn = super::settings::decode(root, errors)?;
-        for (field, text) in [("summary", &raw.summary), ("message", &raw.message), ("remedy", &raw.remedy)] {
+        for (field, text) in [
+            ("summary", &raw.summary),
+            ("message", &raw.message),
+            ("remedy", &raw.remedy),
+        ] {
             if text.trim().is_empty() || text.chars().count() > LINE || text.chars().any(char::is_control) {
                 let message = format!("`{field}` must be one line of 1 to {LINE} characters");
                 errors.add(Rule::Syntax, root.mark_at(&format!("/{field}")), message);
@@ -94,17 +98,24 @@ impl Own {
     /// is an error of the rules rather than of a proposal.
     pub(super) fn fits(&self, action: &Action, errors: &mut Errors) {
         let names = Names::any().with_params(&action.params, &action.sensitive);
-        let names = if action.observe.is_some() { names } else { names.without_observed() };
+        let names = if action.observe.is_some() {
+            names
+        } else {
+            names.without_observed()
+        };
         let [when_mark, mark] = self.marks;
         let both = [(self.when.as_ref(), when_mark), (Some(&self.expression), mark)];
-        for (expression, mark) in both.into_iter().filter_map(|(expression, mark)| Some((expression?, mark))) {
+        for (expression, mark) in both
+            .into_iter()
+            .filter_map(|(expression, mark)| Some((expression?, mark)))
+        {
             if let Err(fault) = Expression::compile(expression.text(), &names, mark) {
                 let (mark, message, help) = fault.into_parts();
-                let message = format!("{message}, for the action `{}`, which names this check", action.name());
-                errors.fault(
-                    Rule::Expression,
-                    crate::domain::source::Fault::new(mark, message).with_help(help),
+                let message = format!(
+                    "{message}, for the action `{}`, which names this check",
+                    action.name()
                 );
+                errors.fault(Rule::Expression, Fault::new(mark, message).with_help(help));
             }
         }
     }
@@ -113,16 +124,19 @@ impl Own {
     /// together is written with `items`.
     pub(super) fn run(&self, name: &CheckName, matter: &Matter<'_>) -> CheckResult {
         let scope = Scope::of(matter);
-        let varies = |expression: &Expression| expression.reads(Root::Params) || expression.reads(Root::Change);
+        let varies =
+            |expression: &Expression| expression.reads(Root::Params) || expression.reads(Root::Change);
         let each = varies(&self.expression) || self.when.as_ref().is_some_and(varies);
         let count = if each { matter.items.len() } else { 1 };
-        let mut found = crate::domain::checks::Findings::default();
+        let mut found = Findings::default();
+        // One bound for all items: many small ones must not cost more than a large one.
+        let mut steps = MAX_STEPS;
         for index in 0..count {
             let at = match matter.items.get(index) {
                 Some(item) if each => format!("/items/{}/parameters", item.id),
                 Some(_) | None => String::new(),
             };
-            match self.ask(&scope.item(index)) {
+            match self.ask(&scope.item(index), &mut steps) {
                 Ok(true) => {}
                 Ok(false) => found.add(self.level, &at, self.message.as_str(), self.remedy.as_str()),
                 Err(error) => found.add(
@@ -133,17 +147,16 @@ impl Own {
                 ),
             }
         }
-        let problems: Vec<Problem> = found.into_problems();
-        CheckResult::of(name, problems)
+        CheckResult::of(name, found.into_problems())
     }
 
     /// Whether the check does not apply, or its condition holds. INVARIANT i10: an error is neither.
-    fn ask(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
+    fn ask(&self, scope: &Scope<'_>, steps: &mut u32) -> Result<bool, ExpressionError> {
         if let Some(when) = &self.when
-            && !when.eval(scope)?
+            && !when.eval_within(scope, steps)?
         {
             return Ok(true);
         }
-        self.expression.eval(scope)
+        self.expression.eval_within(scope, steps)
     }
 }

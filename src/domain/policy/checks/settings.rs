@@ -133,7 +133,9 @@ pub(super) fn read(name: &str, reading: &mut Reading<'_>, errors: &mut Errors) -
         "brand" => brand(reading, errors),
         "consent" => consent(reading, errors),
         _ => {
-            let message = format!("there is nothing to set for `{name}`; remove the file, or give your own check another name");
+            let message = format!(
+                "there is nothing to set for `{name}`; remove the file, or give your own check another name"
+            );
             errors.add(Rule::UnknownFile, reading.root.mark(), message);
             None
         }
@@ -198,7 +200,11 @@ fn brand(reading: &mut Reading<'_>, errors: &mut Errors) -> Option<RawExceptions
     let raw: RawBrand = decode(reading.root, errors)?;
     let root = reading.root;
     reading.params(&raw.texts, "/texts");
-    let words: Vec<String> = raw.forbidden.iter().map(|forbidden| forbidden.words.clone()).collect();
+    let words: Vec<String> = raw
+        .forbidden
+        .iter()
+        .map(|forbidden| forbidden.words.clone())
+        .collect();
     texts(&words, "/forbidden", root, errors);
     texts(&raw.required, "/required", root, errors);
     if let Some(unsubscribe) = &raw.unsubscribe {
@@ -258,7 +264,9 @@ fn consent(reading: &mut Reading<'_>, errors: &mut Errors) -> Option<RawExceptio
         let mark = reading.root.mark_at("/audience");
         let near = nearest(audience, PARTS.iter().copied());
         let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        let message = format!("`{audience}` is no place in what the bot observes; write `/before/...`, `/after/...` or `/affected/sample`{help}");
+        let message = format!(
+            "`{audience}` is no place in what the bot observes; write `/before/...`, `/after/...` or `/affected/sample`{help}"
+        );
         errors.add(Rule::Syntax, mark, message);
     }
     let needed = if raw.needed.starts_with("params.") {
@@ -298,14 +306,22 @@ fn texts(list: &[String], at: &str, root: &Node, errors: &mut Errors) {
     for (text, index) in list.iter().zip(0..) {
         if text.trim().is_empty() || text.len() > MAX_TEXT {
             let mark = root.mark_at(&format!("{at}/{index}"));
-            errors.add(Rule::Syntax, mark, format!("write a text of 1 to {MAX_TEXT} bytes"));
+            errors.add(
+                Rule::Syntax,
+                mark,
+                format!("write a text of 1 to {MAX_TEXT} bytes"),
+            );
         }
     }
 }
 
 fn not_empty<T>(list: &[T], at: &str, root: &Node, errors: &mut Errors) {
     if list.is_empty() {
-        errors.add(Rule::Syntax, root.mark_at(at), "the list is empty, so nothing could satisfy the check; name at least one");
+        errors.add(
+            Rule::Syntax,
+            root.mark_at(at),
+            "the list is empty, so nothing could satisfy the check; name at least one",
+        );
     }
 }
 
@@ -315,11 +331,15 @@ fn domains(list: &[String], at: &str, root: &Node, errors: &mut Errors) -> Vec<S
     let mut found = Vec::new();
     for (text, index) in list.iter().zip(0..) {
         match url::Host::parse(text) {
-            Ok(url::Host::Domain(domain)) if domain.contains('.') && !domain.ends_with('.') => found.push(domain),
+            Ok(url::Host::Domain(domain)) if domain.contains('.') && !domain.ends_with('.') => {
+                found.push(domain)
+            }
             Ok(_) | Err(_) => {
                 let mark = root.mark_at(&format!("{at}/{index}"));
                 let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-                let message = format!("`{shown}` is not a domain; write it as in `acme.example`, without `*`, scheme or path");
+                let message = format!(
+                    "`{shown}` is not a domain; write it as in `acme.example`, without `*`, scheme or path"
+                );
                 errors.add(Rule::Syntax, mark, message);
             }
         }

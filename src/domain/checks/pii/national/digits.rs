@@ -18,7 +18,11 @@ fn number(plain: &[u8]) -> Option<u64> {
 }
 
 fn weighted(digits: &[u32], weights: &[u32]) -> u32 {
-    digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum()
+    digits
+        .iter()
+        .zip(weights)
+        .map(|(digit, weight)| digit * weight)
+        .sum()
 }
 
 /// Whether a day and a month can be.
@@ -44,17 +48,14 @@ pub(super) fn steuer_id(plain: &[u8]) -> bool {
         let sum = if sum == 0 { 10 } else { sum };
         sum * 2 % 11
     });
-    digits.first() != Some(&0)
-        && doubled == 1
-        && most <= 3
-        && digits.last() == Some(&((11 - check) % 10))
+    digits.first() != Some(&0) && doubled == 1 && most <= 3 && digits.last() == Some(&((11 - check) % 10))
 }
 
 pub(super) fn bsn(plain: &[u8]) -> bool {
     digits::<9>(plain).is_some_and(|digits| {
         let sum = weighted(&digits, &[9, 8, 7, 6, 5, 4, 3, 2, 10]);
         // A weight of 10 is one of -1 modulo 11.
-        sum > 0 && sum % 11 == 0
+        sum > 0 && sum.is_multiple_of(11)
     })
 }
 
@@ -78,8 +79,8 @@ pub(super) fn dni(plain: &[u8]) -> bool {
 pub(super) fn codice_fiscale(plain: &[u8]) -> bool {
     /// Values of characters in odd places, `0` to `9` and `A` to `Z`.
     const ODD: [u32; 36] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16,
-        10, 22, 25, 24, 23,
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12,
+        14, 16, 10, 22, 25, 24, 23,
     ];
     let Some((check, body)) = plain.split_last().filter(|(_, body)| body.len() == 15) else {
         return false;
@@ -99,7 +100,11 @@ pub(super) fn codice_fiscale(plain: &[u8]) -> bool {
                 _ => u32::from(byte.saturating_sub(b'A')),
             };
             let index = if byte.is_ascii_digit() { even } else { even + 10 };
-            if at % 2 == 0 { ODD.get(index as usize).copied().unwrap_or(0) } else { even }
+            if at % 2 == 0 {
+                ODD.get(index as usize).copied().unwrap_or(0)
+            } else {
+                even
+            }
         })
         .sum();
     shape && month && u32::from(check.saturating_sub(b'A')) == sum % 26 && check.is_ascii_uppercase()
@@ -116,8 +121,13 @@ pub(super) fn nir(plain: &[u8]) -> bool {
             department.copy_from_slice(instead);
         }
     }
-    let sex = body.first().is_some_and(|byte| matches!(byte, b'1' | b'2' | b'3' | b'4' | b'7' | b'8'));
-    let month = body.get(3..5).and_then(number).is_some_and(|month| matches!(month, 1..=12 | 20..=42 | 50..=99));
+    let sex = body
+        .first()
+        .is_some_and(|byte| matches!(byte, b'1' | b'2' | b'3' | b'4' | b'7' | b'8'));
+    let month = body
+        .get(3..5)
+        .and_then(number)
+        .is_some_and(|month| matches!(month, 1..=12 | 20..=42 | 50..=99));
     plain.len() == 15 && sex && month && number(&body).is_some_and(|number| 97 - number % 97 == key)
 }
 
@@ -128,7 +138,7 @@ pub(super) fn pesel(plain: &[u8]) -> bool {
     let part = |range: std::ops::Range<usize>| plain.get(range).and_then(number).unwrap_or(0);
     let sum = weighted(&digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
     // The century is added to the month in steps of twenty.
-    is_date(part(4..6), part(2..4) % 20) && sum % 10 == 0
+    is_date(part(4..6), part(2..4) % 20) && sum.is_multiple_of(10)
 }
 
 pub(super) fn rijksregister(plain: &[u8]) -> bool {
@@ -148,7 +158,7 @@ pub(super) fn rijksregister(plain: &[u8]) -> bool {
 pub(super) fn nhs(plain: &[u8]) -> bool {
     digits::<10>(plain).is_some_and(|digits| {
         let sum = weighted(&digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
-        sum > 0 && sum % 11 == 0
+        sum > 0 && sum.is_multiple_of(11)
     })
 }
 
@@ -172,7 +182,8 @@ pub(super) fn ssn(plain: &[u8]) -> bool {
 
 pub(super) fn ahv(plain: &[u8]) -> bool {
     digits::<13>(plain).is_some_and(|digits| {
-        plain.starts_with(b"756") && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+        plain.starts_with(b"756")
+            && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
     })
 }
 
@@ -211,7 +222,9 @@ pub(super) fn hetu(plain: &[u8]) -> bool {
     // The sign between date and number is a `-`, which is no letter, or a letter for another century.
     let (date, rest) = match plain.len() {
         10 => (plain.get(..6), plain.get(6..)),
-        11 if plain.get(6).is_some_and(|sign| b"ABCDEFUVWXY".contains(sign)) => (plain.get(..6), plain.get(7..)),
+        11 if plain.get(6).is_some_and(|sign| b"ABCDEFUVWXY".contains(sign)) => {
+            (plain.get(..6), plain.get(7..))
+        }
         _ => return false,
     };
     let (Some(date), Some(rest)) = (date, rest) else {
@@ -231,8 +244,8 @@ pub(super) fn fodselsnummer(plain: &[u8]) -> bool {
     let (day, month) = (part(0..2) % 40, part(2..4) % 80);
     digits::<11>(plain).is_some_and(|digits| {
         is_date(day, month)
-            && weighted(&digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 == 0
-            && weighted(&digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0
+            && weighted(&digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11)
+            && weighted(&digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
     })
 }
 
@@ -266,7 +279,9 @@ pub(super) fn cpf(plain: &[u8]) -> bool {
 }
 
 pub(super) fn sin(plain: &[u8]) -> bool {
-    digits::<9>(plain).is_some() && !plain.starts_with(b"8") && std::str::from_utf8(plain).is_ok_and(luhn::valid)
+    digits::<9>(plain).is_some()
+        && !plain.starts_with(b"8")
+        && std::str::from_utf8(plain).is_ok_and(luhn::valid)
 }
 
 pub(super) fn aadhaar(plain: &[u8]) -> bool {
