@@ -16,6 +16,7 @@ use crate::{
     ledger::{Checkpoint, SignedCheckpoint, Signer, Step, for_one_reading, verify, walk},
 };
 
+mod facts;
 mod log;
 mod report;
 mod trace;
@@ -68,6 +69,14 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Print the facts of every proposal, one JSON object a line, for `countersign policy replay` and `policy explain`
+    Facts {
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
     },
     /// Prove a ledger, then note how long it is, signed by the gate (a C2SP checkpoint)
     Checkpoint {
@@ -153,6 +162,7 @@ impl Command {
                 genesis,
                 json,
             } => found(trace::write(&mut out, &ledger, genesis, id, json)?),
+            Self::Facts { ledger, genesis } => found(facts::write(&mut out, &ledger, genesis)?),
             Self::Checkpoint {
                 ledger,
                 root,

@@ -1,9 +1,13 @@
 //! `countersign policy`: what the rules say, without a server.
 
+mod asked;
 mod explain;
 mod human;
+mod lines;
 mod load;
 mod owners;
+mod replay;
+mod simulate;
 
 use std::{
     io::{self, Write as _},
@@ -14,6 +18,7 @@ use std::{
 use clap::Subcommand;
 
 pub use explain::{Answered, Form, explain};
+pub use replay::{Different, Replayed, Tally, replay_lines};
 
 /// What went wrong on the way to an answer.
 const FAILED: u8 = 1;
@@ -29,18 +34,39 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Decide on cases: `{"case": .., "observation": ..}` a line on standard input, a decision a line on standard output
+    /// Say what the rules make of a proposal: its tier, checks, and who must approve
     ///
-    /// The same function decides on pull requests, before execution and in audits. Lines keep their order; a line that
-    /// can't be read is answered with its error, and the exit code is 1 then.
+    /// With a file, a tree of what holds, what is missing and what would satisfy it; the exit code is 3 while the gate is
+    /// shut. Without one, a question a line on standard input and an answer a line on standard output, in order: facts, or
+    /// `{"case": .., "observation": ..}` as the ledger has them, decided by the function that also decides on pull requests,
+    /// before execution and in audits. A line that can't be read is answered with its error, and the exit code is 1 then.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain {
+        /// The proposal, in YAML or JSON, as `countersign propose` sends it
+        #[arg(value_name = "PROPOSAL")]
+        file: Option<PathBuf>,
+        /// What somebody would say; may be given several times
+        #[arg(long = "review", value_name = "NAME=approve|changes", requires = "file")]
+        reviews: Vec<asked::Review>,
         /// The folder that holds catalog.yaml, tiers.yaml, CODEOWNERS, people.yaml and agents.yaml
         #[arg(long, value_name = "DIR", default_value = "policies")]
         policies: PathBuf,
-        /// A tree for people: what holds, what is missing, and what would satisfy it
-        #[arg(long)]
+        /// Lines: a tree for people instead of JSON
+        #[arg(long, conflicts_with = "json")]
         human: bool,
+        /// With a file: one JSON object instead of a tree
+        #[arg(long)]
+        json: bool,
     },
+    /// Say what would be different if: other values, other reviews, other rules
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(simulate::Args),
+    /// Decide on every past proposal again under other rules, and say what would change; the exit code is 3 then
+    ///
+    /// Facts are what no rules can change: what was proposed and observed, and which reviews were recorded in time. Both
+    /// sets of rules judge them; actions with the same rules in both are left out.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(replay::Args),
     /// Say who owns paths, and by which line of CODEOWNERS; the exit code is 3 when nobody owns one
     Owners {
         /// The CODEOWNERS file
@@ -55,10 +81,40 @@ enum Command {
     },
 }
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  countersign policy explain payment.yaml
+  countersign policy explain payment.yaml --review alice=approve --review bob=approve
+  countersign policy explain < questions.jsonl > answers.jsonl";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  countersign policy simulate payment.yaml --set parameters.amount.minor=5000
+  countersign policy simulate payment.yaml --review alice=approve --candidate ../new/policies";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  countersign policy replay --candidate ../new/policies --ledger . --genesis sha256:...
+  countersign audit facts . > facts.jsonl && countersign policy replay --candidate ../new/policies --facts facts.jsonl";
+
 /// Runs `countersign policy`. Exit codes: 0 fine, 1 failure, 2 usage, 3 findings.
 pub fn run(args: Args) -> ExitCode {
     let done = match args.command {
-        Command::Explain { policies, human } => explain::run(&policies, human),
+        Command::Explain {
+            file: Some(file),
+            reviews,
+            policies,
+            human: _,
+            json,
+        } => explain::file(&file, &reviews, &policies, json),
+        Command::Explain {
+            file: None,
+            policies,
+            human,
+            ..
+        } => explain::run(&policies, human),
+        Command::Replay(args) => replay::run(&args),
+        Command::Simulate(args) => simulate::run(&args, crate::cli::door::now()),
         Command::Owners { file, json, paths } => owners::run(&file, json, &paths),
     };
     match done {

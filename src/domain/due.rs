@@ -1,10 +1,16 @@
 //! What time alone brings about: reminders, escalation, expiry. Silence never approves. INVARIANT i10, i12.
+//!
+//! Reminders and escalation count the working hours of those who must approve: they are due when the first of them had
+//! that much time to answer, so that nobody is waited for whose colleague was at work. Expiry is a safety limit and
+//! runs on the wall's clock.
+
+use std::collections::BTreeSet;
 
 use super::{
     case::{Case, Life},
     entry::{Digests, Draft, Event, Expired, Reminded, Role},
     ids::{Span, Timestamp},
-    policy::Policy,
+    policy::{Owner, OwnerSet, Person, Policy},
 };
 
 impl Draft {
@@ -42,7 +48,7 @@ pub fn due(case: &Case, policy: &Policy, now: Timestamp) -> Vec<Draft> {
             let Some(opened) = case.opened_at else {
                 return Vec::new();
             };
-            let since = |span: Span| now >= opened.plus(span);
+            let since = |span: Span| now >= opened.plus(span) && worked(case, policy, opened, now, span);
             let mut drafts = Vec::new();
             if let Some(span) = gate.remind_after().filter(|span| !case.reminded && since(*span)) {
                 drafts.push(draft(Event::Reminded(Reminded { open_for: span })));
@@ -58,3 +64,42 @@ pub fn due(case: &Case, policy: &Policy, now: Timestamp) -> Vec<Draft> {
         _ => Vec::new(),
     }
 }
+
+/// Whether the first of those who must approve has worked for a span since the opening; somebody without a calendar
+/// always works, and so it is where nobody is known.
+fn worked(case: &Case, policy: &Policy, opened: Timestamp, now: Timestamp, span: Span) -> bool {
+    let enough = |person: &&Person| {
+        person
+            .working_hours()
+            .is_none_or(|hours| hours.business_time(opened, now) >= span.millis())
+    };
+    let people = approvers(case, policy);
+    people.is_empty() || people.iter().any(enough)
+}
+
+/// Everyone who must approve, or could for their team; the sponsor never may.
+fn approvers<'p>(case: &Case, policy: &'p Policy) -> Vec<&'p Person> {
+    let binding = &case.proposal.binding;
+    let owned = policy.owned(&binding.operation, &binding.items);
+    let sets = owned
+        .iter()
+        .flat_map(|owned| owned.items())
+        .flat_map(|item| item.requirements.sets());
+    let owners: BTreeSet<&Owner> = sets
+        .filter(|set| !set.is_optional())
+        .flat_map(OwnerSet::owners)
+        .collect();
+    let owns = |person: &Person| {
+        owners.iter().any(|owner| match owner {
+            Owner::Person(name) => name == person.name(),
+            Owner::Team(team) => person.teams().contains(team),
+        })
+    };
+    policy
+        .people()
+        .filter(|person| *person.name() != binding.sponsor && owns(person))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

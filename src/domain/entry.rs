@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 mod body;
 
 pub use body::{
-    Assurance, Cancelled, ClaimedBy, Denied, Expired, Finished, Found, Genesis, Incident, Merged, Observed,
-    Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded, Unknown, Via,
-    VoidReason, Voided, When,
+    Assurance, Cancelled, ClaimedBy, Delegated, Denied, Expired, Finished, Found, Genesis, Incident, Merged,
+    Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded,
+    Unknown, Via, VoidReason, Voided, When,
 };
 
 use super::{
@@ -213,6 +213,8 @@ events! {
     Reviewed(Reviewed),
     /// The verdict changed, or was taken at merge or start.
     Observed(Observed),
+    /// A person named a stand-in, or took that back.
+    Delegated(Delegated),
     /// The responsible reviewers were reminded.
     Reminded(Reminded),
     /// The gate stayed shut for too long.

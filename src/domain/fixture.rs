@@ -19,6 +19,7 @@ use super::{
     request::Request,
     sealed::DataKey,
     source::SourceFile,
+    totals::Totals,
     warrant::Merge,
 };
 
@@ -110,6 +111,17 @@ pub(crate) fn payment() -> Value {
 
 /// A proposal as the gate makes it from a request, every item observed.
 pub(crate) fn propose(request: Request, agent: &str, policy: &Policy, proof: AgentProof) -> Proposal {
+    propose_as(ProposalId::from_parts(at(0), 7), request, agent, policy, proof)
+}
+
+/// The same under another id.
+pub(crate) fn propose_as(
+    id: ProposalId,
+    request: Request,
+    agent: &str,
+    policy: &Policy,
+    proof: AgentProof,
+) -> Proposal {
     let agent = policy.agent(&agent.parse().unwrap()).unwrap();
     let fitting = fit(request, agent, policy, at(0)).unwrap();
     let seen = |item: ItemId| Observed {
@@ -129,7 +141,7 @@ pub(crate) fn propose(request: Request, agent: &str, policy: &Policy, proof: Age
         .collect();
     fitting
         .arrive(Arrival {
-            id: ProposalId::from_parts(at(0), 7),
+            id,
             proof,
             summary: "Pay ACME 12,500.00 EUR".into(),
             observed,
@@ -188,7 +200,8 @@ impl Story {
             by: Attestation::Hmac,
         };
         let proposal = Arc::new(propose(request, agent, &policy, proof));
-        let assessment = assess(&proposal.matter(), &policy);
+        let totals = Totals::of(&proposal.matter(), &policy);
+        let assessment = assess(&proposal.matter(), &totals, &policy);
         let mut case = Case::received(proposal, assessment, policy.digest(), Seq(1));
         let (title, body) = (Digest::of(b"title"), Digest::of(b"report"));
         let opened = Opened {

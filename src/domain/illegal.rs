@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     case::Life,
+    delegation::NotDelegated,
     entry::{Kind, Role},
     ids::{AgentName, BranchName, ProposalId, PullNumber},
 };
@@ -47,6 +48,12 @@ pub enum Illegal {
         /// The agent.
         agent: AgentName,
     },
+    /// A limit was not counted as the ledger stands. INVARIANT i17.
+    #[error("limit `{0}` was counted before others were recorded; count again")]
+    Totals(String),
+    /// A limit has no room for what is about to run. INVARIANT i20.
+    #[error("limit `{0}` is over; nothing more of it runs until its window moved on")]
+    Limit(String),
     /// The pull request belongs to another proposal.
     #[error("pull request {pull} belongs to proposal {by}")]
     Pull {
@@ -67,6 +74,9 @@ pub enum Illegal {
     /// The instance is not the one that started.
     #[error("the execution was started by another instance")]
     Instance,
+    /// Not a delegation that could hold.
+    #[error(transparent)]
+    Delegation(#[from] NotDelegated),
     /// The role may not write this kind.
     #[error("{role} may not write `{kind}`")]
     Role {

@@ -37,6 +37,13 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
             };
             format!("observed: {what}, gate {}{when}", observed.gate)
         }
+        Event::Delegated(said) => match &said.stand_in {
+            Some(stand_in) => {
+                let (owner, until) = (&said.owner, said.until.for_people());
+                format!("delegated: {owner} to {stand_in}, until {until}")
+            }
+            None => format!("delegated: {} to nobody any more", said.owner),
+        },
         Event::Reminded(_) => format!("reminded: {what}"),
         Event::Escalated(_) => format!("escalated: {what}"),
         Event::Voided(voided) => {

@@ -109,6 +109,9 @@ pub struct Because {
     pub rule: Rule,
     /// How it stands.
     pub standing: Standing,
+    /// The section of CODEOWNERS that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
     /// How many there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub have: Option<u32>,
@@ -129,6 +132,7 @@ impl Because {
         Self {
             rule,
             standing,
+            section: None,
             have: None,
             need: None,
             who: Vec::new(),
@@ -138,6 +142,12 @@ impl Because {
     /// Holds, or blocks.
     pub const fn holds_or_blocks(rule: Rule, holds: bool) -> Self {
         Self::new(rule, if holds { Standing::Holds } else { Standing::Blocks })
+    }
+    /// With the section that asks.
+    #[must_use]
+    pub fn section(mut self, section: Option<&str>) -> Self {
+        self.section = section.map(Into::into);
+        self
     }
     /// With who or what it is about.
     #[must_use]

@@ -8,6 +8,8 @@ use countersign::{
 };
 use serde_json::Value;
 
+use super::cli::{Ran, run};
+
 fn told(input: &str, form: Form) -> (String, Answered) {
     let mut out = Vec::new();
     let answered = explain(&realistic::policy(), input.as_bytes(), &mut out, form).unwrap();
@@ -77,7 +79,7 @@ fn decisions_keep_the_order_of_their_lines() {
         answers[4]["error"]["message"]
             .as_str()
             .unwrap()
-            .contains("missing field `case`")
+            .contains("missing field `operation`")
     );
 }
 
@@ -143,4 +145,151 @@ fn a_tree_for_people_says_what_is_missing_and_who_could() {
     │    could: alice (finance)
     └─ holds   nobody asks for changes
     ");
+}
+
+#[test]
+fn facts_are_judged_without_a_case_around_them() {
+    let mut one: Value = serde_json::from_str(&realistic::facts(1)).unwrap();
+    one["reviews"].as_array_mut().unwrap().pop();
+    let mut unknown = one.clone();
+    unknown["operation"] = "payments.crate".into();
+    let mut early = one.clone();
+    early["now"] = "2026-11-22T09:00:00Z".into();
+    let input = format!("{}\n{one}\n{unknown}\n{early}\n", realistic::facts(1));
+    let (answers, answered) = lines(&input);
+    assert_eq!(answered.decided, 3);
+    assert_eq!(answers[0]["gate"], "open");
+    assert_eq!(answers[0]["tier"], "high");
+    assert_eq!(answers[0]["approvers"], serde_json::json!(["alice", "bob"]));
+    assert_eq!(answers[1]["gate"], "waiting");
+    assert_eq!(answers[2]["gate"], "blocked");
+    assert_eq!(answers[2]["tier"], "high");
+    let error = answers[3]["error"]["message"].as_str().unwrap();
+    assert!(error.contains("`now` is before `at`"), "{error}");
+}
+
+/// A payment as it is sent with `countersign propose`, in a folder of its own.
+fn payment_file() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("payment.yaml");
+    let text = "\
+operation: payments.create
+sponsor: carol
+nonce: 0123456789abcdef
+justification: the invoice is due
+parameters:
+  supplier_id: ACME
+  amount: { minor: 1250000, currency: EUR }
+  reference: invoice 4711
+observed:
+  - before: { balance: 100000000 }
+";
+    std::fs::write(&file, text).unwrap();
+    let path = file.display().to_string();
+    (folder, path)
+}
+
+fn policy(args: &[&str]) -> Ran {
+    let args: Vec<&str> = ["policy"].iter().chain(args).copied().collect();
+    run(&args)
+}
+
+#[test]
+fn a_proposal_in_a_file_is_explained_as_a_tree() {
+    let (_folder, file) = payment_file();
+    let told = policy(&[
+        "explain",
+        &file,
+        "--review",
+        "alice=approve",
+        "--review",
+        "carol=approve",
+    ]);
+    assert_eq!((told.code, told.err.as_str()), (3, ""));
+    let told: Vec<&str> = told
+        .out
+        .lines()
+        .filter(|line| !line.contains("can still be approved"))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    waiting, high tier
+    ├─ holds   the catalog knows the action, and its agent may propose it
+    ├─ holds   every check passed
+    ├─ holds   the bot saw what is affected
+    ├─ holds   every resource has owners
+    ├─ noted   an approval by a party to the proposal: carol
+    ├─ missing approvals by owners, 1 of 2: alice
+    │    could: bob (treasury)
+    └─ holds   nobody asks for changes
+    ");
+    let open = policy(&[
+        "explain",
+        &file,
+        "--json",
+        "--review",
+        "alice=approve",
+        "--review",
+        "bob=approve",
+    ]);
+    assert_eq!((open.code, open.err.as_str()), (0, ""));
+    let answer: Value = serde_json::from_str(&open.out).unwrap();
+    assert_eq!(answer["approvers"], serde_json::json!(["alice", "bob"]));
+}
+
+#[test]
+fn what_a_proposal_s_file_gets_wrong_is_said_with_the_next_step() {
+    let (_folder, file) = payment_file();
+    let bad = policy(&["explain", &file, "--review", "alice"]);
+    assert_eq!(bad.code, 2);
+    assert!(
+        bad.err.contains("write NAME=approve or NAME=changes"),
+        "{}",
+        bad.err
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("payments.create", "payments.crate")).unwrap();
+    let bad = policy(&["explain", &file]);
+    assert_eq!(bad.code, 1);
+    assert!(
+        bad.err.contains("no agent may propose `payments.crate`"),
+        "{}",
+        bad.err
+    );
+    std::fs::write(&file, text.replace("minor: 1250000", "minor: 12500.00")).unwrap();
+    let bad = policy(&["explain", &file]);
+    assert!(
+        bad.code == 1 || bad.out.contains("blocks"),
+        "{}{}",
+        bad.out,
+        bad.err
+    );
+}
+
+#[test]
+fn simulating_says_what_would_be_different() {
+    let (_folder, file) = payment_file();
+    let told = policy(&[
+        "simulate",
+        &file,
+        "--set",
+        "parameters.supplier_id=OTHER",
+        "--review",
+        "alice=approve",
+        "--review",
+        "bob=approve",
+    ]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    insta::assert_snapshot!(told.out, @r"
+    tier: high, as before
+    gate: waiting -> open
+    - missing approvals by owners, 0 of 2
+    + holds   approvals by owners, 2 of 2: alice, bob
+    ");
+    let json = policy(&["simulate", &file, "--set", "parameters.amount=many", "--json"]);
+    let simulated: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(simulated["before"]["gate"], "waiting");
+    assert_eq!(simulated["after"]["gate"], "blocked");
+    let bad = policy(&["simulate", &file, "--set", "parameters.supplier_id.name=x"]);
+    assert_eq!(bad.code, 1);
+    assert!(bad.err.contains("`name` would stand in a value"), "{}", bad.err);
 }

@@ -18,6 +18,7 @@ use countersign::{
         request::Request,
         sealed::DataKey,
         source::SourceFile,
+        totals::Totals,
     },
     render::{ReportFacts, masked, report, summary_of_items},
 };
@@ -248,7 +249,11 @@ pub(crate) fn report_of(policy: &Policy, proposal: &Proposal) -> String {
 }
 
 pub(crate) fn assessment(policy: &Policy, proposal: &Proposal) -> Assessment {
-    assess(&proposal.matter(), policy)
+    assess(
+        &proposal.matter(),
+        &Totals::of(&proposal.matter(), policy),
+        policy,
+    )
 }
 
 pub(crate) fn sha(byte: u8) -> Sha {
@@ -257,7 +262,11 @@ pub(crate) fn sha(byte: u8) -> Sha {
 
 /// An open case whose pull request shows what it should.
 pub(crate) fn open_case(policy: &Policy, proposal: Proposal) -> Case {
-    let assessment = assess(&proposal.matter(), policy);
+    let assessment = assess(
+        &proposal.matter(),
+        &Totals::of(&proposal.matter(), policy),
+        policy,
+    );
     let body = report_of(policy, &proposal);
     let branch = proposal.branch().parse().unwrap();
     let mut case = Case::received(Arc::new(proposal), assessment, policy.digest(), Seq(1));

@@ -1,30 +1,32 @@
 //! `countersign policy explain`: the pure core on JSON lines.
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     path::Path,
     process::ExitCode,
-    thread,
 };
 
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use super::{FAILED, Failure, human, load};
+use super::{
+    FAILED, FINDINGS, Failure,
+    asked::{Asked, Review},
+    human,
+    lines::on_every_core,
+    load,
+};
 use crate::domain::{
     case::Case,
     facts::{Facts, Judged, judge},
-    gate::{Decision, decide},
+    gate::{Decision, Verdict, decide},
     observation::Observation,
     policy::Policy,
 };
 
-/// Bytes read and written at a time.
-const BUFFER: usize = 8 << 20;
-
 /// One line of input with a recorded case; any other line holds facts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct Recorded {
     case: Case,
     observation: Observation,
 }
@@ -96,90 +98,54 @@ pub(super) fn run(policies: &Path, human: bool) -> Result<ExitCode, Failure> {
     })
 }
 
+/// Explains one proposal. Exit codes: 0 the gate would open, 3 it would not.
+pub(super) fn file(
+    file: &Path,
+    reviews: &[Review],
+    policies: &Path,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let policy = load::policy(policies)?;
+    let facts = Asked::read(file, &policy, crate::cli::door::now())?.facts(reviews)?;
+    let judged = judge(&facts, &policy);
+    let open = judged.gate == Verdict::Open;
+    let form = if json { Form::Json } else { Form::Human };
+    let mut text = Vec::new();
+    Answer::Judged(judged).write(&mut text, form)?;
+    io::stdout().lock().write_all(&text)?;
+    Ok(if open {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FINDINGS)
+    })
+}
+
 /// Decides on every line of the input, in order. Answers as soon as the input pauses, so that a script can ask and read
 /// in turn; lines that wait together are decided on every core. Errors: reading or writing failed.
 pub fn explain(policy: &Policy, from: impl Read, mut to: impl Write, form: Form) -> io::Result<Answered> {
-    let mut from = BufReader::with_capacity(BUFFER, from);
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut answered = Answered::default();
-    let mut number = 0;
-    let (mut text, mut lines) = (Vec::new(), Vec::new());
-    loop {
-        text.clear();
-        lines.clear();
-        // The first line is waited for; then whatever is complete in the buffer goes along.
-        while lines.is_empty() || from.buffer().contains(&b'\n') {
-            let start = text.len();
-            if from.read_until(b'\n', &mut text)? == 0 {
-                break;
-            }
-            number += 1;
-            lines.push((number, start..text.len()));
-        }
-        if lines.is_empty() {
-            to.flush()?;
-            return Ok(answered);
-        }
-        let share = lines.len().div_ceil(cores);
-        let text = text.as_slice();
-        let answer = |lines: &[(u64, std::ops::Range<usize>)]| {
-            let mut answers = Answers {
-                form,
-                ..Answers::default()
-            };
-            for (number, range) in lines {
-                answers.add(policy, *number, text.get(range.clone()).unwrap_or_default())?;
-            }
-            Ok::<_, io::Error>(answers)
-        };
-        let all = thread::scope(|scope| {
-            let (mine, others) = lines.split_at(share.min(lines.len()));
-            let others: Vec<_> = others
-                .chunks(share)
-                .map(|chunk| scope.spawn(move || answer(chunk)))
-                .collect();
-            let mut all = vec![answer(mine)];
-            let panicked = |_| Err(io::Error::other("a decision could not be made"));
-            all.extend(
-                others
-                    .into_iter()
-                    .map(|other| other.join().unwrap_or_else(panicked)),
-            );
-            all
-        });
-        for answers in all {
-            let answers = answers?;
+    on_every_core(
+        from,
+        |answers: &mut Answers, number, line| answers.add(policy, number, line, form),
+        |answers| {
             to.write_all(&answers.text)?;
             answered.decided += answers.answered.decided;
             answered.unreadable += answers.answered.unreadable;
-        }
-        to.flush()?;
-    }
+            to.flush()
+        },
+    )?;
+    Ok(answered)
 }
 
 /// The answers to a run of lines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Answers {
-    form: Form,
     text: Vec<u8>,
     answered: Answered,
 }
 
-impl Default for Answers {
-    fn default() -> Self {
-        Self {
-            form: Form::Json,
-            text: Vec::new(),
-            answered: Answered::default(),
-        }
-    }
-}
-
 impl Answers {
-    fn add(&mut self, policy: &Policy, number: u64, line: &[u8]) -> io::Result<()> {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(());
-        }
+    fn add(&mut self, policy: &Policy, number: u64, line: &[u8], form: Form) -> io::Result<()> {
         let answer = match serde_json::from_slice::<Facts>(line) {
             Ok(facts) => Ok(Answer::Judged(judge(&facts, policy))),
             Err(error) => match serde_json::from_slice::<Keys>(line) {
@@ -188,7 +154,7 @@ impl Answers {
                     | Keys {
                         observation: Some(_), ..
                     },
-                ) => serde_json::from_slice(line).map(|Asked { case, observation }| {
+                ) => serde_json::from_slice(line).map(|Recorded { case, observation }| {
                     Answer::Decided(decide(&case, &observation, policy), Box::new(case))
                 }),
                 Ok(Keys { .. }) | Err(_) => Err(error),
@@ -197,12 +163,12 @@ impl Answers {
         match answer {
             Ok(answer) => {
                 self.answered.decided += 1;
-                answer.write(&mut self.text, self.form)
+                answer.write(&mut self.text, form)
             }
             Err(error) => {
                 self.answered.unreadable += 1;
                 let message = error.to_string();
-                match self.form {
+                match form {
                     Form::Json => {
                         let error = Place {
                             line: number,

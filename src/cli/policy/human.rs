@@ -39,6 +39,11 @@ pub(super) fn judged(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     tree(out, &judged.because)
 }
 
+/// Writes one rule on a line of its own.
+pub(super) fn rule(out: &mut impl Write, sign: char, because: &Because) -> io::Result<()> {
+    writeln!(out, "{sign} {} {}", standing(because.standing), line(because))
+}
+
 fn tree(out: &mut impl Write, rules: &[Because]) -> io::Result<()> {
     for (because, place) in rules.iter().zip(1..) {
         let (branch, trunk) = if place == rules.len() {

@@ -45,7 +45,7 @@ fn files(folder: &Path) -> Result<Vec<SourceFile>, Failure> {
     Ok(found)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let help = match error.kind() {
         io::ErrorKind::NotFound => "name what is there, or make a starter set with `countersign init`",
         io::ErrorKind::PermissionDenied => "let this user read it",

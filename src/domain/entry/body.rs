@@ -8,8 +8,8 @@ use super::RoleKey;
 use crate::domain::{
     assess::Assessment,
     ids::{
-        AccountId, BranchName, DeliveryId, Digest, InstanceId, ItemId, Login, ProposalId, PullNumber,
-        RepoName, ReviewId, Sha, Span, Timestamp,
+        AccountId, ActionName, BranchName, DeliveryId, Digest, InstanceId, ItemId, Login, PersonName,
+        ProposalId, PullNumber, RepoName, ReviewId, Sha, Span, Timestamp,
     },
     observation::{Observation, ReviewState},
     proposal::Proposal,
@@ -175,6 +175,31 @@ pub enum When {
 pub struct Reminded {
     /// How long it had been open.
     pub open_for: Span,
+}
+
+/// The body of `delegated`: an absent owner's word, by one of their own accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegated {
+    /// Who is absent; the person who acted.
+    pub owner: PersonName,
+    /// Who stands in; none when what was said before is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<PersonName>,
+    /// Valid from.
+    pub from: Timestamp,
+    /// Not valid at or after this.
+    pub until: Timestamp,
+    /// For these actions only; for all when none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionName>,
+    /// Why, in the owner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The account that said so.
+    pub account: AccountId,
+    /// `X-GitHub-Delivery` of the comment.
+    pub delivery: DeliveryId,
 }
 
 /// The body of `voided`.

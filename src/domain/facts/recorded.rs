@@ -1,8 +1,14 @@
 //! The facts of a recorded proposal: what no policy can change.
 
+use std::collections::BTreeMap;
+
 use super::{Facts, RecordedRolls, Said, Says, Who};
 use crate::domain::{
+    audit::Recorded,
+    book::Book,
     case::Case,
+    entry::Event,
+    ids::ProposalId,
     observation::Observation,
     proposal::Item,
     review::{self, Opinion, Review},
@@ -35,6 +41,13 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         reviews: Vec::new(),
         hands: Vec::new(),
         now: proposal.created_at,
+        delegations: case.delegations.clone(),
+        counted: case
+            .assessment
+            .totals
+            .iter()
+            .map(|count| (count.counter().to_owned(), count.so_far()))
+            .collect(),
         rolls: None,
     };
     if let Some(seen) = seen {
@@ -70,4 +83,42 @@ fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
         permissions: seen.permissions.clone(),
         memberships: seen.memberships.clone(),
     });
+}
+
+/// Gathers the facts of every proposal while a ledger is read. It holds one observation for each proposal that has not
+/// ended, so its size does not grow with the ledger.
+#[derive(Debug, Default)]
+pub struct Gather {
+    open: BTreeMap<ProposalId, Option<Observation>>,
+}
+
+impl Gather {
+    /// Takes an entry, and the book that it was applied to; gives the facts of a proposal that ended with it. What is
+    /// recorded after a proposal's first end changes nothing.
+    pub fn next(&mut self, book: &Book, recorded: &Recorded) -> Option<Facts> {
+        let entry = recorded.entry();
+        let id = entry.proposal?;
+        match &entry.event {
+            Event::Received(_) => {
+                self.open.insert(id, None);
+            }
+            Event::Observed(observed) => {
+                if let Some(seen) = self.open.get_mut(&id) {
+                    *seen = Some(observed.observation.as_ref().clone());
+                }
+            }
+            _ => {}
+        }
+        if book.case(id).is_some() {
+            return None;
+        }
+        let seen = self.open.remove(&id)?;
+        book.recent(id).map(|case| facts_of(case, seen.as_ref()))
+    }
+
+    /// The facts of the proposals that have not ended.
+    pub fn rest(&self, book: &Book) -> Vec<Facts> {
+        let seen = |id| self.open.get(id).and_then(Option::as_ref);
+        book.cases().map(|(id, case)| facts_of(case, seen(id))).collect()
+    }
 }

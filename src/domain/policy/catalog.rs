@@ -8,7 +8,10 @@ use super::{
     action::{Action, Party, Raci, Rollback},
     describe,
     error::{Errors, Rule, unknown},
+    escalate,
+    expression::Names,
     http::{Execute, HttpObserve},
+    limits,
     param::ParamPath,
     people::People,
     resource::ResourcePattern,
@@ -16,6 +19,7 @@ use super::{
     tiers::{DataClass, Impact},
 };
 use crate::domain::{
+    checks::limits::NAME as LIMITS,
     ids::{ActionName, AgentName, CheckName},
     source::{Fault, Node},
 };
@@ -41,6 +45,10 @@ struct RawAction {
     #[serde(rename = "params")]
     _params: IgnoredAny,
     describe: String,
+    #[serde(rename = "escalate")]
+    _escalate: Option<IgnoredAny>,
+    #[serde(rename = "limits")]
+    _limits: Option<IgnoredAny>,
     #[serde(default)]
     checks: Vec<CheckName>,
     #[serde(default)]
@@ -119,7 +127,20 @@ fn read_action(
     let execute = keep(node.get("execute").map(Execute::read), Rule::Connector, errors);
     let observe = node.get("observe").map(HttpObserve::read);
     let observe = keep(observe, Rule::Connector, errors);
+    let (mut conditions, mut counted) = (Vec::new(), Vec::new());
     if let Some(params) = &params {
+        if let Some(list) = node.get("limits") {
+            counted = limits::read(list, params, &raw.sensitive, errors);
+        }
+        if let Some(list) = node.get("escalate") {
+            let totals: Vec<String> = counted.iter().map(|limit| limit.name().to_owned()).collect();
+            let names = Names::any()
+                .with_params(params, &raw.sensitive)
+                .with_totals(&totals);
+            let observed = node.get("observe").is_some();
+            let names = if observed { names } else { names.without_observed() };
+            conditions = escalate::read(list, &names, errors);
+        }
         let uses = Uses {
             node,
             params,
@@ -149,6 +170,8 @@ fn read_action(
         raci: raci?,
         params: params?,
         describe: raw.describe,
+        escalate: conditions,
+        limits: counted,
         checks: raw.checks,
         sensitive: raw.sensitive,
         observe,
@@ -194,9 +217,14 @@ fn check_words(
         errors.unknown(mark, "action", undo.as_str(), names.iter().copied());
     }
     for (check, index) in raw.checks.iter().zip(0..) {
-        if !around.checks.contains(&check.as_str()) {
-            let mark = node.mark_at(&format!("/checks/{index}"));
-            errors.unknown(mark, "check", check.as_str(), around.checks.iter().copied());
+        let known = || around.checks.iter().copied().chain([LIMITS]);
+        let mark = node.mark_at(&format!("/checks/{index}"));
+        if !known().any(|known| known == check.as_str()) {
+            errors.unknown(mark, "check", check.as_str(), known());
+        }
+        if check.as_str() == LIMITS && node.get("limits").is_none() {
+            let message = "the check `limits` has nothing to show: the action declares no `limits`";
+            errors.add(Rule::Limits, mark, message);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     ids::Digest,
-    source::{Node, SourceFile, nearest, read_tree},
+    source::{Key, Node, SourceFile, nearest, read_tree},
 };
 
 const CATALOG: &str = "catalog.yaml";
@@ -53,19 +53,22 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         take(TIERS, &mut |errors| rules = tiers::read(&tiers, errors));
     }
     // What others refer to comes first; without it, what refers to it can't be judged.
-    let mut list = |name: &str, tree: Option<Node>, field: &str| {
+    let mut list = |name: &str, tree: Option<Node>, field: &str, others: &[&str]| {
         let tree = tree?;
-        take(name, &mut |errors| errors.shape(&tree, &[field], &[]));
+        take(name, &mut |errors| errors.shape(&tree, &[field], others));
         tree.get(field).cloned()
     };
-    let people = list(PEOPLE, people, "people");
-    let agents = list(AGENTS, agents, "agents");
-    let catalog = list(CATALOG, catalog, "actions");
+    let calendars = people.as_ref().and_then(|tree| tree.get("calendars")).cloned();
+    let people = list(PEOPLE, people, "people", &["calendars"]);
+    let agents = list(AGENTS, agents, "agents", &[]);
+    let catalog = list(CATALOG, catalog, "actions", &[]);
     let (Some(people), Some(agents), Some(catalog)) = (people, agents, catalog) else {
         return Err(sorted(found));
     };
     let mut everyone = people::People::default();
-    take(PEOPLE, &mut |errors| everyone = people::read(&people, errors));
+    take(PEOPLE, &mut |errors| {
+        everyone = people::read(&people, calendars.as_ref(), errors)
+    });
     let mut programs = agents::Agents::default();
     let actions_named = catalog::names(&catalog);
     take(AGENTS, &mut |errors| {
@@ -102,6 +105,7 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     match (rules, owned) {
         (Some(tiers), Some(owners)) if found.is_empty() => Ok(Policy {
             digest: policy_digest(files),
+            sameness: Sameness::of(files, &catalog),
             actions,
             tiers,
             owners,
@@ -110,6 +114,43 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
             agents: programs,
         }),
         _ => Err(sorted(found)),
+    }
+}
+
+/// What two policies are compared by, action by action.
+#[derive(Debug, Clone)]
+pub(super) struct Sameness {
+    /// Of every file that bears on all actions.
+    around: Digest,
+    actions: BTreeMap<String, Option<Digest>>,
+}
+
+impl Sameness {
+    fn of(files: &[SourceFile], catalog: &Node) -> Self {
+        let bears = |file: &&SourceFile| {
+            file.path != CATALOG && file.path != "README.md" && !file.path.starts_with("tests/")
+        };
+        let around: Vec<SourceFile> = files.iter().filter(bears).cloned().collect();
+        let entries = catalog.entries().iter();
+        let digest = |(key, node): &(Key, Node)| {
+            let digest = crate::domain::canonical::digest_of(&node.to_value());
+            (key.text().to_owned(), digest.ok())
+        };
+        Self {
+            around: policy_digest(&around),
+            actions: entries.map(digest).collect(),
+        }
+    }
+
+    /// Whether an action has the same rules in both; what has no digest is never the same.
+    pub(super) fn same(&self, other: &Self, action: &str) -> bool {
+        let mine = self.actions.get(action);
+        self.around == other.around
+            && match (mine, other.actions.get(action)) {
+                (Some(Some(mine)), Some(Some(theirs))) => mine == theirs,
+                (None, None) => true,
+                (None | Some(_), None | Some(_)) => false,
+            }
     }
 }
 

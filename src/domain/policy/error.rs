@@ -30,6 +30,10 @@ pub enum Rule {
     Sensitive,
     /// A connector that can't be used.
     Connector,
+    /// A condition that can't be used.
+    Expression,
+    /// A limit that can't be counted.
+    Limits,
     /// Classification rules that leave a hole.
     Tiers,
     /// A gate that is weaker than its tier demands.
@@ -38,8 +42,6 @@ pub enum Rule {
     Owners,
     /// A public key that can't be used.
     Key,
-    /// A condition that can't be used.
-    Expression,
     /// A Rego module that can't be used.
     Rego,
 }
@@ -58,11 +60,12 @@ impl Rule {
             Self::Describe => "describe",
             Self::Sensitive => "sensitive",
             Self::Connector => "connector",
+            Self::Expression => "expression",
+            Self::Limits => "limits",
             Self::Tiers => "tiers",
             Self::Gates => "gates",
             Self::Owners => "owners",
             Self::Key => "key",
-            Self::Expression => "expression",
             Self::Rego => "rego",
         }
     }

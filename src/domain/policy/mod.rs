@@ -8,8 +8,10 @@ mod checks;
 mod compile;
 mod describe;
 mod error;
+mod escalate;
 pub mod expression;
 mod http;
+mod limits;
 mod owners;
 mod param;
 mod pattern;
@@ -37,8 +39,10 @@ pub use body::{BodyError, BodyTemplate, Filling};
 pub use checks::{Check, CheckKind};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
+pub use escalate::Escalation;
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
-pub use owners::{Owner, OwnerSet, Owners, RawOwners, Requirements};
+pub use limits::{CountedBy, Limit, MAX_WINDOW, Measure, Over};
+pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
 pub use resource::ResourcePattern;
@@ -57,6 +61,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Policy {
     digest: Digest,
+    sameness: compile::Sameness,
     actions: BTreeMap<ActionName, Action>,
     tiers: tiers::Tiers,
     owners: Owners,
@@ -69,6 +74,10 @@ impl Policy {
     /// The digest of all files given to [`compile`] (INVARIANT i02).
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+    /// Whether an action has the same rules in another policy, whatever stands in files that bear on no decision.
+    pub fn same_rules(&self, other: &Self, action: &str) -> bool {
+        self.sameness.same(&other.sameness, action)
     }
     /// An action of the catalog.
     pub fn action(&self, name: &ActionName) -> Option<&Action> {

@@ -1,19 +1,27 @@
 //! `CODEOWNERS`: who may approve what happens to a resource.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{
+    action::Party,
     error::{Errors, Rule, unknown},
-    pattern::Pattern,
     people::People,
 };
 use crate::domain::{
-    ids::{Login, PersonName, TeamName},
-    source::{Fault, Mark, Place, SourceError, is_visible},
+    ids::{PersonName, TeamName},
+    source::{Fault, Mark, SourceError},
 };
 
-/// The size from which GitHub does not load the file: 3 MB.
-const MAX_BYTES: usize = 3_000_000;
+mod file;
+mod index;
+mod owned;
+
+pub use file::{RawOwners, Said};
+use file::{Who, Word};
+use index::Index;
+pub use owned::{Owned, OwnedItem};
 
 /// Someone who may approve.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,6 +33,15 @@ pub enum Owner {
     Team(TeamName),
 }
 
+impl From<&Party> for Owner {
+    fn from(party: &Party) -> Self {
+        match party {
+            Party::Person(name) => Self::Person(name.clone()),
+            Party::Team(name) => Self::Team(name.clone()),
+        }
+    }
+}
+
 impl std::fmt::Display for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -34,11 +51,17 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// Owners of whom any may approve, and the line that names them.
+/// Owners of whom some must approve, and the line that names them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OwnerSet {
     line: u32,
-    owners: Vec<Owner>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    need: Option<u8>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    optional: bool,
+    owners: Arc<[Owner]>,
 }
 
 impl OwnerSet {
@@ -46,45 +69,62 @@ impl OwnerSet {
     pub fn line(&self) -> u32 {
         self.line
     }
+    /// The section of the line; none before any heading.
+    pub fn section(&self) -> Option<&str> {
+        self.section.as_deref()
+    }
+    /// How many of the owners must approve, where the section says so, from 1 on; else as many as the gate demands.
+    pub fn need(&self) -> Option<u8> {
+        self.need
+    }
+    /// Whether the owners are asked and never needed.
+    pub fn is_optional(&self) -> bool {
+        self.optional
+    }
     /// The owners; at least one.
     pub fn owners(&self) -> &[Owner] {
         &self.owners
     }
 }
 
-/// What ownership asks for on one path: each set must be satisfied on its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What ownership asks for on one path: each set that is not optional must be satisfied on its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Requirements(Vec<OwnerSet>);
 
 impl Requirements {
-    /// The sets; empty when nobody owns the path, and then nothing may run.
+    /// The sets, one a section, in the order of the sections.
     pub fn sets(&self) -> &[OwnerSet] {
         &self.0
     }
-    /// Whether nobody owns the path.
+    /// Whether nobody has to approve, and then nothing may run: optional owners open nothing.
     pub fn is_unowned(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(OwnerSet::is_optional)
     }
 }
 
 /// CODEOWNERS with every owner known.
 #[derive(Debug, Clone)]
 pub struct Owners {
-    lines: Vec<(Pattern, OwnerSet)>,
+    index: Index,
+    /// By line; an exclusion and a line that clears have no owners.
+    sets: Vec<OwnerSet>,
     organization: Option<String>,
 }
 
 impl Owners {
-    /// Who must approve for a path, as in `/payments/suppliers/42`. The last line that matches counts.
+    /// Who must approve for a path, as in `/payments/suppliers/42`. In each section the last line that matches counts,
+    /// and an exclusion wins over every line.
     pub fn requirements(&self, path: &str) -> Requirements {
-        let parts = split(path);
-        let found = self
-            .lines
-            .iter()
-            .rev()
-            .find(|(pattern, _)| pattern.matches(&parts));
-        let set = found.map(|(_, set)| set).filter(|set| !set.owners.is_empty());
-        Requirements(set.cloned().into_iter().collect())
+        let rulings = self.index.rulings(&split(path)).into_values();
+        let lines = rulings.filter_map(|ruling| match ruling.excluded {
+            Some(_) => None,
+            None => self.sets.get(ruling.line?),
+        });
+        Requirements(lines.filter(|set| !set.owners.is_empty()).cloned().collect())
+    }
+    /// The owners of every line that has some, in the order of the file.
+    pub fn sets(&self) -> impl Iterator<Item = &OwnerSet> {
+        self.sets.iter().filter(|set| !set.owners.is_empty())
     }
     /// The organisation of every team, when a team is named.
     pub fn organization(&self) -> Option<&str> {
@@ -92,89 +132,12 @@ impl Owners {
     }
     /// Reads CODEOWNERS alone, without knowing who the owners are. Errors: every line that does not parse.
     pub fn parse_alone(text: &str) -> Result<RawOwners, Vec<SourceError>> {
-        let (owners, errors) = RawOwners::read(FILE, text);
+        let (owners, errors) = RawOwners::read(text);
         if errors.is_empty() {
             Ok(owners)
         } else {
             Err(errors)
         }
-    }
-}
-
-const FILE: &str = "CODEOWNERS";
-
-/// CODEOWNERS as text: patterns and the owners as they are written.
-#[derive(Debug, Clone, Default)]
-pub struct RawOwners {
-    lines: Vec<Line>,
-}
-
-#[derive(Debug, Clone)]
-struct Line {
-    number: u32,
-    pattern: Pattern,
-    owners: Vec<(String, Mark)>,
-}
-
-impl RawOwners {
-    /// The line that decides about a path and its owners as written; empty when that line clears ownership.
-    pub fn matching(&self, path: &str) -> Option<(u32, Vec<String>)> {
-        let parts = split(path);
-        let line = self
-            .lines
-            .iter()
-            .rev()
-            .find(|line| line.pattern.matches(&parts))?;
-        let owners = line.owners.iter().map(|(name, _)| name.clone()).collect();
-        Some((line.number, owners))
-    }
-
-    fn read(file: &str, text: &str) -> (Self, Vec<SourceError>) {
-        let mut owners = Self::default();
-        if text.len() >= MAX_BYTES {
-            let message = format!("the file has {} bytes; GitHub ignores it from 3 MB", text.len());
-            return (owners, vec![SourceError::new(file, None, message)]);
-        }
-        let mut errors = Vec::new();
-        let mut start = 0;
-        if text.starts_with('\u{feff}') {
-            let mark = Mark::new(Place { line: 1, column: 1 }, 0, '\u{feff}'.len_utf8());
-            let message = "the file begins with a byte order mark; save it as UTF-8 without";
-            return (owners, vec![SourceError::new(file, Some(mark), message)]);
-        }
-        for (raw, number) in text.split_inclusive('\n').zip(1..) {
-            let words = words(raw, number, start);
-            start += raw.len();
-            let mut words = words.into_iter();
-            let Some((pattern, mark)) = words.next() else {
-                continue;
-            };
-            if pattern.chars().any(|c| c != ' ' && !is_visible(c)) {
-                let message = "the pattern has a character that nobody sees; remove it";
-                errors.push(SourceError::new(file, Some(mark), message));
-                continue;
-            }
-            let pattern = match Pattern::parse(pattern) {
-                Ok(pattern) => pattern,
-                Err(message) => {
-                    errors.push(SourceError::new(file, Some(mark), message));
-                    continue;
-                }
-            };
-            let mut named = Vec::new();
-            for (owner, mark) in words {
-                match check_owner(owner) {
-                    Ok(()) => named.push((owner.to_owned(), mark)),
-                    Err(message) => errors.push(SourceError::new(file, Some(mark), message)),
-                }
-            }
-            owners.lines.push(Line {
-                number,
-                pattern,
-                owners: named,
-            });
-        }
-        (owners, errors)
     }
 }
 
@@ -184,89 +147,80 @@ fn split(path: &str) -> Vec<&str> {
     path.split('/').collect()
 }
 
-/// The words of a line up to a comment, each with its place. A space after `\` belongs to the word.
-fn words(line: &str, number: u32, start: usize) -> Vec<(&str, Mark)> {
-    let mut words = Vec::new();
-    let mut begin: Option<(usize, u32)> = None;
-    let mut escaped = false;
-    let end = (line.len(), '\n');
-    for ((at, c), column) in line.char_indices().chain([end]).zip(1..) {
-        if begin.is_none() && c == '#' {
-            break;
-        }
-        match (c.is_whitespace() && !(escaped && c == ' '), begin) {
-            (true, Some((from, first))) => {
-                let place = Place {
-                    line: number,
-                    column: first,
-                };
-                if let Some(word) = line.get(from..at) {
-                    words.push((word, Mark::new(place, start + from, at - from)));
-                }
-                begin = None;
-            }
-            (false, None) => begin = Some((at, column)),
-            (true, None) | (false, Some(_)) => {}
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    words
-}
-
-fn check_owner(text: &str) -> Result<(), String> {
-    let shown = text.escape_debug();
-    let Some(name) = text.strip_prefix('@') else {
-        return Err(if text.contains('@') {
-            format!("`{shown}` is an e-mail address; name the person's login, as in `@alice`")
-        } else {
-            format!("`{shown}` is not an owner; write `@login` or `@organization/team`")
-        });
-    };
-    let whole = match name.split_once('/') {
-        Some((organization, team)) => {
-            organization.parse::<Login>().is_ok() && team.parse::<TeamName>().is_ok()
-        }
-        None => name.parse::<Login>().is_ok(),
-    };
-    if whole {
-        Ok(())
-    } else {
-        Err(format!(
-            "`{shown}` is not an owner; write `@login` or `@organization/team`"
-        ))
-    }
-}
-
 /// Reads CODEOWNERS and finds every owner among the people.
 pub(super) fn read(text: &str, people: &People, errors: &mut Errors) -> Owners {
-    let (raw, unreadable) = RawOwners::read(FILE, text);
+    let (raw, unreadable) = RawOwners::read(text);
     for error in &unreadable {
         errors.source(Rule::Owners, error);
     }
-    let mut owners = Owners {
-        lines: Vec::new(),
+    let index = Index::of(
+        raw.lines
+            .iter()
+            .zip(0..)
+            .map(|(line, at)| (&line.pattern, line.rule(at))),
+    );
+    let mut finder = Finder {
+        people,
+        errors,
         organization: None,
     };
-    for line in raw.lines {
-        let mut set = Vec::new();
-        for (text, mark) in &line.owners {
-            match owners.resolve(text, *mark, people) {
-                Ok(owner) => set.extend(owner),
-                Err((rule, fault)) => errors.fault(rule, fault),
-            }
-        }
-        let set = OwnerSet {
-            line: line.number,
-            owners: set,
+    let names: Vec<Option<Arc<str>>> = raw
+        .sections
+        .iter()
+        .map(|section| section.name.as_deref().map(Arc::from))
+        .collect();
+    let defaults: Vec<Arc<[Owner]>> = raw.headings.iter().map(|words| finder.all(words)).collect();
+    let mut sets = Vec::with_capacity(raw.lines.len());
+    for line in &raw.lines {
+        let owners = match &line.owners {
+            Who::Named(words) => finder.all(words),
+            Who::Default(heading) => defaults.get(*heading).cloned().unwrap_or_default(),
+            Who::Excluded => Arc::default(),
         };
-        owners.lines.push((line.pattern, set));
+        let section = raw.sections.get(line.section);
+        sets.push(OwnerSet {
+            line: line.number,
+            section: names.get(line.section).cloned().flatten(),
+            need: section.and_then(|section| section.need),
+            optional: section.is_some_and(|section| section.optional),
+            owners,
+        });
     }
-    owners
+    Owners {
+        index,
+        sets,
+        organization: finder.organization,
+    }
 }
 
-impl Owners {
+/// Errors of one file after which owners are not looked for any more; every one of them costs a search for near names.
+const MANY: usize = 200;
+
+/// Finds owners by how they are written.
+struct Finder<'a> {
+    people: &'a People,
+    errors: &'a mut Errors,
+    organization: Option<String>,
+}
+
+impl Finder<'_> {
+    fn all(&mut self, words: &[Word]) -> Arc<[Owner]> {
+        let mut owners = Vec::new();
+        for (word, mark) in words {
+            if self.errors.len() >= MANY {
+                break;
+            }
+            match self.one(word, *mark) {
+                Ok(owner) => owners.extend(owner),
+                Err((rule, fault)) => self.errors.fault(rule, fault),
+            }
+        }
+        owners.into()
+    }
+
     /// The owner a word names; nothing when the person has an error of their own.
-    fn resolve(&mut self, text: &str, mark: Mark, people: &People) -> Result<Option<Owner>, (Rule, Fault)> {
+    fn one(&mut self, text: &str, mark: Mark) -> Result<Option<Owner>, (Rule, Fault)> {
+        let people = self.people;
         let name = text.strip_prefix('@').unwrap_or(text);
         let mark = Some(mark);
         let Some((organization, team)) = name.split_once('/') else {

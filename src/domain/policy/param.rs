@@ -37,6 +37,11 @@ impl ParamPath {
             .iter()
             .fold(String::new(), |pointer, part| pointer + "/" + part)
     }
+    /// The parameter of another name in the same object.
+    pub(super) fn beside(&self, name: &str) -> Option<Self> {
+        let (_, outer) = self.0.split_last()?;
+        Some(Self(outer.iter().cloned().chain([name.to_owned()]).collect()))
+    }
     /// The value among the parameters.
     pub fn find<'a>(&self, params: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(params, |value, part| value.get(part))

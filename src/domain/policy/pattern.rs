@@ -1,36 +1,48 @@
 //! One path pattern of CODEOWNERS.
 
+mod glob;
+
+pub(super) use glob::{Glob, Token};
+
+/// The longest pattern that is read, in bytes; Git itself takes no longer path.
+const MAX_BYTES: usize = 4096;
+
 /// A pattern as GitHub reads it: `*` and `?` stay within a segment, `**` crosses segments, a leading `/` or a `/` in
 /// the middle roots it, a trailing `/` means everything below, and a name also means everything below it. A last
 /// segment that is only `*` is one level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     segments: Vec<Segment>,
-    /// Whether what lies below a match matches too.
-    below: bool,
+    end: End,
 }
 
+/// What a pattern asks of one or more segments of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    /// `**` before the end: none or more segments.
+pub(super) enum Segment {
+    /// `**`: none or more segments; never two in a row.
     Any,
-    /// `**` at the end: one or more segments.
-    Rest,
-    Name(Vec<Token>),
+    /// This very segment.
+    Literal(String),
+    /// A segment of this form.
+    Glob(Glob),
 }
 
+/// What may follow once all segments are matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Char(char),
-    One,
-    Many,
+pub(super) enum End {
+    /// Nothing.
+    Here,
+    /// Nothing, or everything below.
+    Tree,
+    /// Everything below, and at least one segment.
+    Below,
 }
 
 impl Pattern {
     /// Reads a pattern; the error says what GitHub does not support in it.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.starts_with('!') {
-            return Err("`!` is not supported; list what is owned instead");
+        if text.len() > MAX_BYTES {
+            return Err("a pattern has at most 4096 bytes; match a folder above");
         }
         if text.starts_with("\\#") {
             return Err(
@@ -55,24 +67,37 @@ impl Pattern {
         if directory {
             parts.pop();
         }
+        let unrooted = !rooted && parts.len() == 1;
+        let end = match parts.last() {
+            _ if directory => End::Below,
+            Some(&"**") => End::Below,
+            Some(&"*") => End::Here,
+            Some(_) | None => End::Tree,
+        };
+        if end == End::Below && !directory {
+            parts.pop();
+        }
         let mut segments = Vec::new();
-        if !rooted && parts.len() == 1 && parts != ["**"] {
+        if unrooted && !parts.is_empty() {
             segments.push(Segment::Any);
         }
         let count = parts.len();
         for (part, number) in parts.iter().zip(1..) {
-            segments.push(match *part {
-                "**" if number == count && !directory => Segment::Rest,
-                "**" => Segment::Any,
+            match *part {
                 "." | ".." => return Err("`.` and `..` match nothing; write the path from the root"),
-                name => Segment::Name(tokens(name)?),
-            });
+                "**" => {
+                    if segments.last() != Some(&Segment::Any) {
+                        segments.push(Segment::Any);
+                    }
+                    // `**/` is any folder, and a folder has a name.
+                    if directory && number == count {
+                        segments.push(Segment::Glob(Glob::any()));
+                    }
+                }
+                name => segments.push(segment(name)?),
+            }
         }
-        let below = !directory && parts.last().is_some_and(|last| !matches!(*last, "*" | "**"));
-        if directory {
-            segments.push(Segment::Rest);
-        }
-        Ok(Self { segments, below })
+        Ok(Self { segments, end })
     }
 
     /// Whether a path, split at `/`, matches. Takes at most pattern x path steps.
@@ -84,90 +109,71 @@ impl Pattern {
         for segment in &self.segments {
             open = step(segment, &open, path);
         }
-        if self.below {
-            open.contains(&true)
-        } else {
-            open.last().copied().unwrap_or(false)
+        match self.end {
+            End::Here => open.last().copied().unwrap_or(false),
+            End::Tree => open.contains(&true),
+            End::Below => open.iter().take(path.len()).any(|open| *open),
         }
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+    pub(super) fn end(&self) -> End {
+        self.end
     }
 }
 
 /// Which prefixes of the path are matched once a segment is taken, from those matched before it.
 fn step(segment: &Segment, open: &[bool], path: &[&str]) -> Vec<bool> {
     let mut next = vec![false; open.len()];
-    let mut reached = false;
-    for (at, (slot, before)) in next.iter_mut().zip(open).enumerate() {
-        let taken = at.checked_sub(1).and_then(|i| path.get(i));
-        let shorter = at
-            .checked_sub(1)
-            .and_then(|i| open.get(i))
-            .copied()
-            .unwrap_or(false);
-        *slot = match segment {
-            Segment::Any => {
-                reached |= *before;
-                reached
-            }
-            Segment::Rest => {
-                let rest = reached;
-                reached |= *before;
-                rest
-            }
-            Segment::Name(tokens) => shorter && taken.is_some_and(|name| fits(tokens, name)),
-        };
+    if *segment == Segment::Any {
+        let mut reached = false;
+        for (slot, before) in next.iter_mut().zip(open) {
+            reached |= *before;
+            *slot = reached;
+        }
+        return next;
+    }
+    for ((slot, before), name) in next.iter_mut().skip(1).zip(open).zip(path) {
+        *slot = *before
+            && match segment {
+                Segment::Any => false,
+                Segment::Literal(text) => text == name,
+                Segment::Glob(glob) => glob.fits(name),
+            };
     }
     next
 }
 
-fn tokens(name: &str) -> Result<Vec<Token>, &'static str> {
+fn segment(name: &str) -> Result<Segment, &'static str> {
     let mut tokens = Vec::new();
+    let mut text = String::new();
     let mut chars = name.chars();
     while let Some(c) = chars.next() {
-        tokens.push(match c {
-            '\\' => match chars.next() {
-                Some(' ') => Token::Char(' '),
-                _ => return Err("`\\` may only stand before a space"),
-            },
+        let token = match c {
+            '\\' if chars.next() == Some(' ') => {
+                text.push(' ');
+                continue;
+            }
+            '\\' => return Err("`\\` may only stand before a space"),
             '*' => Token::Many,
             '?' => Token::One,
-            c => Token::Char(c),
-        });
-    }
-    Ok(tokens)
-}
-
-/// Whether a name fits; goes back to the last `*` only, so at most tokens x characters steps.
-fn fits(tokens: &[Token], name: &str) -> bool {
-    let name: Vec<char> = name.chars().collect();
-    let (mut at, mut from) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = name.get(from) {
-        match tokens.get(at) {
-            Some(Token::Many) => {
-                star = Some((at, from));
-                at += 1;
+            c => {
+                text.push(c);
                 continue;
             }
-            Some(Token::One) => {
-                at += 1;
-                from += 1;
-                continue;
-            }
-            Some(Token::Char(wanted)) if wanted == c => {
-                at += 1;
-                from += 1;
-                continue;
-            }
-            Some(Token::Char(_)) | None => {}
+        };
+        if !text.is_empty() {
+            tokens.push(Token::Text(std::mem::take(&mut text)));
         }
-        match star {
-            Some((token, taken)) => {
-                star = Some((token, taken + 1));
-                at = token + 1;
-                from = taken + 1;
-            }
-            None => return false,
-        }
+        tokens.push(token);
     }
-    tokens.iter().skip(at).all(|token| *token == Token::Many)
+    if tokens.is_empty() {
+        return Ok(Segment::Literal(text));
+    }
+    if !text.is_empty() {
+        tokens.push(Token::Text(text));
+    }
+    Ok(Segment::Glob(Glob::of(tokens)))
 }

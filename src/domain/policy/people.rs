@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Errors, Rule};
+use super::error::{Errors, Rule, unknown};
 use crate::domain::{
+    calendar::{Calendar, WorkingHours, Zone},
     ids::{AccountId, Login, PersonName, TeamName},
     source::Node,
 };
@@ -30,12 +31,15 @@ impl Account {
 }
 
 /// A person who may approve, sponsor or release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     name: PersonName,
     full_name: Option<String>,
     accounts: Vec<Account>,
     teams: Vec<TeamName>,
+    working_hours: Option<WorkingHours>,
+    time_zone: Option<Zone>,
+    stand_ins: Vec<PersonName>,
 }
 
 impl Person {
@@ -54,6 +58,18 @@ impl Person {
     /// The teams, as the policy has them; membership on GitHub is looked up again (INVARIANT i09).
     pub fn teams(&self) -> &[TeamName] {
         &self.teams
+    }
+    /// When the person works; without a calendar every hour counts.
+    pub fn working_hours(&self) -> Option<&WorkingHours> {
+        self.working_hours.as_ref()
+    }
+    /// Where the person lives, as the file has it.
+    pub fn time_zone(&self) -> Option<&Zone> {
+        self.time_zone.as_ref()
+    }
+    /// Who may be delegated to, and who is asked when an escalation is due.
+    pub fn stand_ins(&self) -> &[PersonName] {
+        &self.stand_ins
     }
     /// Whether an account is this person's.
     pub fn has_account(&self, id: AccountId) -> bool {
@@ -113,10 +129,15 @@ struct RawPerson {
     accounts: Vec<Account>,
     #[serde(default)]
     teams: Vec<TeamName>,
+    calendar: Option<String>,
+    time_zone: Option<Zone>,
+    #[serde(default)]
+    stand_ins: Vec<PersonName>,
 }
 
-/// Reads `people.yaml`; people with errors are left out.
-pub(super) fn read(list: &Node, errors: &mut Errors) -> People {
+/// Reads `people.yaml`: the people, and the calendars that they name; people with errors are left out.
+pub(super) fn read(list: &Node, calendars: Option<&Node>, errors: &mut Errors) -> People {
+    let calendars = read_calendars(calendars, errors);
     let mut people = People::default();
     errors.mapping(list, "a mapping from each person's name to the person");
     for (key, node) in list.entries() {
@@ -129,7 +150,7 @@ pub(super) fn read(list: &Node, errors: &mut Errors) -> People {
             }
         };
         match node.decode::<RawPerson>() {
-            Ok(raw) => people.add(name, raw, node, errors),
+            Ok(raw) => people.add(name, raw, node, &calendars, errors),
             Err(fault) => {
                 errors.fault(Rule::Syntax, fault);
                 people.mention(key.text(), node);
@@ -142,10 +163,71 @@ pub(super) fn read(list: &Node, errors: &mut Errors) -> People {
             errors.add(Rule::Duplicate, key.mark(), message);
         }
     }
+    for (key, node) in list.entries() {
+        people.check_stand_ins(key.text(), node, errors);
+    }
     people
 }
 
+/// A calendar with an error is kept without its hours, so that whoever names it has no error.
+type Calendars = BTreeMap<String, Option<Calendar>>;
+
+fn read_calendars(node: Option<&Node>, errors: &mut Errors) -> Calendars {
+    let mut calendars = Calendars::new();
+    let Some(node) = node else {
+        return calendars;
+    };
+    errors.mapping(node, "a mapping from each calendar's name to the calendar");
+    for (key, node) in node.entries() {
+        let calendar = node.decode::<Calendar>();
+        let calendar = calendar.map_err(|fault| errors.fault(Rule::Syntax, fault)).ok();
+        calendars.insert(key.text().to_owned(), calendar);
+    }
+    calendars
+}
+
+/// When somebody works, as the file has it.
+fn working_hours(
+    raw: &RawPerson,
+    node: &Node,
+    calendars: &Calendars,
+    errors: &mut Errors,
+) -> Option<WorkingHours> {
+    let name = raw.calendar.as_deref()?;
+    let Some(calendar) = calendars.get(name) else {
+        let known = calendars.keys().map(String::as_str);
+        let fault = unknown(node.mark_at("/calendar"), "calendar", name, known);
+        errors.fault(Rule::UnknownName, fault);
+        return None;
+    };
+    let Some(zone) = &raw.time_zone else {
+        let message = "hours are those of some place; add `time_zone`, as in `time_zone: Europe/Berlin`";
+        errors.add(Rule::Syntax, node.mark_at("/calendar"), message);
+        return None;
+    };
+    Some(WorkingHours::new(calendar.clone()?, zone.clone()))
+}
+
 impl People {
+    /// Everybody is known now, so that who stands in can be looked up.
+    fn check_stand_ins(&self, name: &str, node: &Node, errors: &mut Errors) {
+        let Some(person) = self.by_name.values().find(|person| person.name.as_str() == name) else {
+            return;
+        };
+        let mut seen = BTreeSet::new();
+        for (stand_in, index) in person.stand_ins.iter().zip(0..) {
+            let mark = node.mark_at(&format!("/stand_ins/{index}"));
+            if *stand_in == person.name {
+                let message = "nobody stands in for themselves; name another person";
+                errors.add(Rule::Syntax, mark, message);
+            } else if !self.mentions(stand_in.as_str()) {
+                errors.unknown(mark, "person", stand_in.as_str(), self.names());
+            } else if !seen.insert(stand_in) {
+                errors.add(Rule::Duplicate, mark, format!("`{stand_in}` appears twice"));
+            }
+        }
+    }
+
     /// Keeps what an entry that can't be read would have defined, so that one mistake is one error.
     fn mention(&mut self, name: &str, node: &Node) {
         let text = |node: &Node| String::deserialize(node).ok();
@@ -158,7 +240,15 @@ impl People {
             .extend(teams.iter().filter_map(|team| text(team)?.parse().ok()));
     }
 
-    fn add(&mut self, name: PersonName, raw: RawPerson, node: &Node, errors: &mut Errors) {
+    fn add(
+        &mut self,
+        name: PersonName,
+        raw: RawPerson,
+        node: &Node,
+        calendars: &Calendars,
+        errors: &mut Errors,
+    ) {
+        let working_hours = working_hours(&raw, node, calendars, errors);
         if raw.accounts.is_empty() {
             let message = format!("`{name}` has no account and could never approve; add one");
             errors.add(Rule::Syntax, node.mark_at("/accounts"), message);
@@ -200,6 +290,9 @@ impl People {
             full_name: raw.full_name,
             accounts: raw.accounts,
             teams: raw.teams,
+            working_hours,
+            time_zone: raw.time_zone,
+            stand_ins: raw.stand_ins,
         };
         self.by_name.insert(name, person);
     }

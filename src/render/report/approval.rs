@@ -15,16 +15,31 @@ use crate::{
 pub(super) struct Approval {
     /// `2 approvals from different teams`; nothing for the low tier.
     needs: Option<Markdown>,
-    groups: Vec<Markdown>,
+    groups: Vec<Group>,
     unowned: Vec<String>,
     never: Markdown,
     notes: Vec<Markdown>,
 }
 
+/// Owners of whom some must approve.
+#[derive(Serialize)]
+struct Group {
+    /// `1 approval`; nothing when they are asked without being needed.
+    needs: Option<Markdown>,
+    /// `finance (alice, bob), treasury (carol)`.
+    who: Markdown,
+    /// The section of CODEOWNERS.
+    section: Option<String>,
+}
+
 pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &BranchName) -> Approval {
     let gate = policy.gate(tier);
     let sponsor = &proposal.binding.sponsor;
-    let (sets, unowned) = owners(proposal, policy);
+    let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
+    let unowned = match &owned {
+        Some(owned) => owned.unowned(),
+        None => vec![proposal.binding.target.resource.clone()],
+    };
     let needs = match (tier, gate.from()) {
         (Tier::Low, Approvers::Owners) => None,
         (Tier::Medium | Tier::High, Approvers::Owners) => {
@@ -64,7 +79,13 @@ pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &
     ));
     Approval {
         groups: if needs.is_some() {
-            sets.iter().map(|set| group(set, sponsor, policy)).collect()
+            let sets = owned.iter().flat_map(|owned| owned.needs(gate.approvals()));
+            sets.map(|(set, need)| Group {
+                needs: (need > 0).then(|| self::needs(need, gate.distinct_teams())),
+                who: who(set, sponsor, policy),
+                section: set.section().map(str::to_owned),
+            })
+            .collect()
         } else {
             Vec::new()
         },
@@ -88,32 +109,8 @@ pub(super) fn needs(approvals: u8, distinct_teams: bool) -> Markdown {
     }
 }
 
-/// The distinct owner sets of all items, and the resources that nobody owns.
-fn owners(proposal: &Proposal, policy: &Policy) -> (Vec<OwnerSet>, Vec<String>) {
-    let (mut sets, mut unowned): (Vec<OwnerSet>, Vec<String>) = (Vec::new(), Vec::new());
-    for item in &proposal.binding.items {
-        let action = policy.action(&proposal.binding.operation);
-        let path = action.and_then(|action| action.resource().path(&item.parameters).ok());
-        let Some(path) = path else {
-            unowned.push(proposal.binding.target.resource.clone());
-            continue;
-        };
-        let requirements = policy.owners().requirements(&path);
-        if requirements.is_unowned() {
-            unowned.push(path);
-        }
-        for set in requirements.sets() {
-            if !sets.contains(set) {
-                sets.push(set.clone());
-            }
-        }
-    }
-    unowned.dedup();
-    (sets, unowned)
-}
-
 /// `finance (alice, bob), treasury (carol)`, without the sponsor.
-fn group(set: &OwnerSet, sponsor: &PersonName, policy: &Policy) -> Markdown {
+fn who(set: &OwnerSet, sponsor: &PersonName, policy: &Policy) -> Markdown {
     let mut all = Vec::new();
     for owner in set.owners() {
         match owner {

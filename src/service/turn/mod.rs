@@ -2,8 +2,10 @@
 
 mod again;
 mod assemble;
+mod command;
 mod execute;
 mod inbox;
+mod limits;
 mod look;
 mod low;
 mod open;
@@ -85,6 +87,7 @@ struct Inner {
     acting: Mutex<BTreeSet<ProposalId>>,
     shown: Mutex<BTreeSet<ProposalId>>,
     arrivals: again::Arrivals,
+    counting: limits::Counting,
 }
 
 impl std::fmt::Debug for Parts {
@@ -164,6 +167,7 @@ impl Bot {
             acting: Mutex::default(),
             shown: Mutex::default(),
             arrivals: again::Arrivals::default(),
+            counting: limits::Counting::default(),
         };
         Self {
             inner: Arc::new(inner),

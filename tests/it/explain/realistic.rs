@@ -18,6 +18,7 @@ use countersign::domain::{
     request::Request,
     sealed::DataKey,
     source::SourceFile,
+    totals::Totals,
 };
 use serde_json::json;
 
@@ -29,11 +30,16 @@ const FILES: [&str; 5] = [
     "agents.yaml",
 ];
 
-/// The starter policies.
-pub(crate) fn policy() -> Policy {
+/// The files of the starter policies.
+pub(crate) fn files() -> Vec<SourceFile> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let read = |name: &str| SourceFile::new(name, std::fs::read_to_string(folder.join(name)).unwrap());
-    compile(&FILES.map(read)).unwrap()
+    FILES.map(read).into()
+}
+
+/// The starter policies.
+pub(crate) fn policy() -> Policy {
+    compile(&files()).unwrap()
 }
 
 fn at(minutes: i64) -> Timestamp {
@@ -91,7 +97,11 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
     let proposal = Arc::new(fitting.arrive(arrival).unwrap());
     let mut case = Case::received(
         proposal.clone(),
-        assess(&proposal.matter(), policy),
+        assess(
+            &proposal.matter(),
+            &Totals::of(&proposal.matter(), policy),
+            policy,
+        ),
         policy.digest(),
         Seq(1),
     );
@@ -213,4 +223,25 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
 /// One line of input for `policy explain`.
 pub(crate) fn line(case: &Case, observation: &Observation) -> String {
     json!({ "case": case, "observation": observation }).to_string()
+}
+
+/// What an author would write of such a payment: the same parameters, what was observed, and two approvals.
+pub(crate) fn facts(number: u32) -> String {
+    json!({
+        "operation": "payments.create",
+        "agent": "payments-agent",
+        "at": "2026-11-22T10:00:00Z",
+        "parameters": {
+            "supplier_id": "ACME",
+            "amount": { "minor": 1_250_000 + number, "currency": "EUR" },
+            "reference": format!("invoice 2026-{number}"),
+        },
+        "observed": [{ "before": { "balance": 100_000_000 }, "affected": { "count": 1 } }],
+        "justification": "Invoice of ACME Ltd for October is due on Friday.",
+        "reviews": [
+            { "by": "alice", "says": "approve", "at": "2026-11-22T10:10:00Z" },
+            { "by": "bob", "says": "approve", "at": "2026-11-22T10:20:00Z" },
+        ],
+    })
+    .to_string()
 }

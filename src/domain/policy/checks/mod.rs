@@ -21,6 +21,7 @@ use crate::domain::{
     ids::{ActionName, CheckName},
     matter::Matter,
     source::{Mark, Node, SourceFile, read_tree},
+    totals::Totals,
 };
 use own::Own;
 
@@ -108,9 +109,15 @@ impl Policy {
         check.map_or(&[], |check| check.exception_approvers())
     }
     /// Runs one check; a name without a check is an error, never a pass (INVARIANT i10).
-    pub fn check(&self, name: &CheckName, matter: &Matter<'_>, action: &Action) -> CheckResult {
+    pub fn check(
+        &self,
+        name: &CheckName,
+        matter: &Matter<'_>,
+        totals: &Totals,
+        action: &Action,
+    ) -> CheckResult {
         match self.checks.custom.get(name) {
-            Some(Custom::Cel(own)) => own.run(name, matter),
+            Some(Custom::Cel(own)) => own.run(name, matter, totals),
             Some(Custom::Rego(module)) => CheckResult::of(name, module.run(matter)),
             None => {
                 let sealed: Vec<String> = action.sensitive().iter().map(ParamPath::pointer).collect();
@@ -120,6 +127,7 @@ impl Policy {
                 };
                 let asked = Asked {
                     matter,
+                    totals,
                     declared,
                     sealed: &sealed,
                     settings: &self.checks.settings,

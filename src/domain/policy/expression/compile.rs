@@ -171,6 +171,7 @@ fn first(errors: &ParseErrors, text: &str) -> (usize, String) {
     } else {
         // The parser lists every sign that could have stood there; the first part says what did.
         let message = error.msg.split(" expecting ").next().unwrap_or_default();
+        let message = message.trim_start_matches("Syntax error: ");
         let message: String = message.chars().take(200).flat_map(char::escape_debug).collect();
         message.replace("\\'", "`").replace('\'', "`")
     };

@@ -7,6 +7,7 @@ use crate::domain::{
     assess::assess,
     checks::{Level, testing::with_items},
     policy::{CheckKind, action::Party},
+    totals::Totals,
 };
 
 /// The starter set with files of checks, and with these checks on campaigns.
@@ -24,7 +25,7 @@ fn files(checks: &str, own: &[(&str, &str)]) -> Vec<SourceFile> {
 fn found(files: &[SourceFile], params: Vec<Value>) -> Vec<String> {
     let policy = policy(files);
     with_items(params, |matter| {
-        let results = assess(matter, &policy).checks;
+        let results = assess(matter, &Totals::default(), &policy).checks;
         let lines = results.iter().flat_map(|result| {
             result.problems.iter().map(move |problem| {
                 format!(
@@ -94,7 +95,7 @@ fn i10_a_condition_without_an_answer_is_an_error() {
         "{found:?}"
     );
     with_items(vec![campaign("x")], |matter| {
-        assert!(!assess(matter, &policy(&files)).checks_hold());
+        assert!(!assess(matter, &Totals::default(), &policy(&files)).checks_hold());
     });
 }
 

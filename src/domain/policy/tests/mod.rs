@@ -3,9 +3,12 @@
 mod checks;
 mod connectors;
 mod errors;
+mod limits;
 mod owners;
 mod params;
+mod people;
 mod rules;
+mod sections;
 mod starter;
 
 use super::{Action, Policy, PolicyError, compile};

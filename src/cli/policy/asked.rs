@@ -1,0 +1,173 @@
+//! A proposal's file as facts, and "what if" on top of them.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::{Failure, load};
+use crate::domain::{
+    facts::{Facts, Said, Says, Who},
+    ids::Timestamp,
+    policy::Policy,
+    source::{SourceFile, read_tree},
+};
+
+/// What a proposal carries on its way that no rule looks at.
+const SENT_ONLY: [&str; 8] = [
+    "nonce",
+    "idempotency_key",
+    "signature",
+    "expires_at",
+    "not_before",
+    "supersedes",
+    "provenance",
+    "callback",
+];
+
+/// `ann=approve`: what somebody would say.
+#[derive(Debug, Clone)]
+pub(super) struct Review(Said);
+
+impl std::str::FromStr for Review {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (by, says) = text.split_once('=').ok_or("write NAME=approve or NAME=changes")?;
+        let says = match says {
+            "approve" => Says::Approve,
+            "changes" => Says::RequestChanges,
+            other => return Err(format!("`{other}` is neither `approve` nor `changes`")),
+        };
+        let by = by.parse().map(Who::Person).map_err(|error| format!("{error}"))?;
+        Ok(Self(Said { by, says, at: None }))
+    }
+}
+
+/// `parameters.amount.minor=5000`: a value to put in.
+#[derive(Debug, Clone)]
+pub(super) struct Set {
+    path: Vec<String>,
+    value: Value,
+}
+
+impl std::str::FromStr for Set {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, value) = text
+            .split_once('=')
+            .ok_or("write PATH=VALUE, as in `parameters.amount.minor=5000`")?;
+        let path: Vec<String> = path.split('.').map(Into::into).collect();
+        if path.iter().any(String::is_empty) {
+            return Err("a path is names with dots between, as in `parameters.amount.minor`".into());
+        }
+        // What is not JSON is meant as text, so that nobody has to quote twice.
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
+        Ok(Self { path, value })
+    }
+}
+
+/// A proposal as its file has it: as it is sent with `countersign propose`, or as facts.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    file: SourceFile,
+    fields: Map<String, Value>,
+}
+
+impl Asked {
+    /// Reads a file; what it leaves out is filled in: the time, and the only agent that may propose the action.
+    pub(super) fn read(path: &Path, policy: &Policy, now: Timestamp) -> Result<Self, Failure> {
+        let file = SourceFile::new(path.display().to_string(), load::text(path)?);
+        let tree = read_tree(&file)
+            .map_err(|error| Failure::Files(vec![load::in_file(&error, path, &file.text)]))?;
+        let Value::Object(mut fields) = tree.to_value() else {
+            return Err(wrong(path, "a proposal is a mapping from field names to values"));
+        };
+        fields.retain(|name, _| !SENT_ONLY.contains(&name.as_str()));
+        fields
+            .entry("at")
+            .or_insert_with(|| Value::String(now.to_string()));
+        if !fields.contains_key("agent") {
+            let operation = fields
+                .get("operation")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let agent = only_agent(operation, policy).map_err(|message| wrong(path, &message))?;
+            fields.insert("agent".into(), Value::String(agent));
+        }
+        Ok(Self { file, fields })
+    }
+
+    /// With values put in.
+    pub(super) fn with(mut self, sets: &[Set]) -> Result<Self, Failure> {
+        for set in sets {
+            let mut at = Value::Object(std::mem::take(&mut self.fields));
+            let done = put(&mut at, &set.path, &set.value);
+            if let Value::Object(fields) = at {
+                self.fields = fields;
+            }
+            done.map_err(|message| wrong(Path::new(&self.file.path), &message))?;
+        }
+        Ok(self)
+    }
+
+    /// The facts, with what people would say.
+    pub(super) fn facts(&self, reviews: &[Review]) -> Result<Facts, Failure> {
+        let facts = serde_json::from_value::<Facts>(Value::Object(self.fields.clone()))
+            .map_err(|error| wrong(Path::new(&self.file.path), &error.to_string()))?;
+        let reviews = reviews.iter().map(|Review(said)| said.clone());
+        Ok(reviews.fold(facts, Facts::and))
+    }
+}
+
+/// The agent that may propose an action, when there is one only.
+fn only_agent(operation: &str, policy: &Policy) -> Result<String, String> {
+    let may = policy.agents().filter(|agent| {
+        operation
+            .parse()
+            .is_ok_and(|operation| agent.may_propose(&operation))
+    });
+    let names: Vec<String> = may.map(|agent| agent.name().to_string()).collect();
+    match names.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(format!(
+            "no agent may propose `{operation}`; correct `operation`, or name an `agent`"
+        )),
+        several => Err(format!(
+            "`{operation}` may be proposed by {}; name one as `agent`",
+            several.join(", ")
+        )),
+    }
+}
+
+fn put(at: &mut Value, path: &[String], value: &Value) -> Result<(), String> {
+    let Some((name, rest)) = path.split_first() else {
+        *at = value.clone();
+        return Ok(());
+    };
+    let next = match at {
+        Value::Array(list) => {
+            let length = list.len();
+            let place = name.parse::<usize>().ok().and_then(|index| list.get_mut(index));
+            place.ok_or_else(|| format!("`{name}` is not a place in a list of {length}, counted from 0"))?
+        }
+        Value::Object(fields) => fields.entry(name.clone()).or_insert(Value::Null),
+        Value::Null => {
+            *at = Value::Object(Map::new());
+            return put(at, path, value);
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(format!("`{name}` would stand in a value that holds no names"));
+        }
+    };
+    put(next, rest, value)
+}
+
+fn wrong(path: &Path, message: &str) -> Failure {
+    let help = "a proposal as `countersign propose` sends it will do; `countersign policy schema facts` prints the fields";
+    Failure::Files(vec![miette::miette!(
+        help = help,
+        "{}: {message}",
+        path.display()
+    )])
+}

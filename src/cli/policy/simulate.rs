@@ -1,0 +1,91 @@
+//! `countersign policy simulate`: what would be different if.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+use super::{
+    Failure,
+    asked::{Asked, Review, Set},
+    human, load,
+};
+use crate::domain::{
+    facts::{Judged, judge},
+    gate::Because,
+    ids::Timestamp,
+};
+
+/// What may be different.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The proposal, in YAML or JSON, as `countersign propose` sends it
+    #[arg(value_name = "PROPOSAL")]
+    file: PathBuf,
+    /// What somebody would say; may be given several times
+    #[arg(long = "review", value_name = "NAME=approve|changes")]
+    reviews: Vec<Review>,
+    /// A value to put in, as in `parameters.amount.minor=5000`; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<Set>,
+    /// Other rules to judge it by
+    #[arg(long, value_name = "DIR")]
+    candidate: Option<PathBuf>,
+    /// The rules as they are
+    #[arg(long, value_name = "DIR", default_value = "policies")]
+    policies: PathBuf,
+    /// One JSON object: `before` and `after`
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Simulated {
+    before: Judged,
+    after: Judged,
+}
+
+pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitCode, Failure> {
+    let policy = load::policy(&args.policies)?;
+    let asked = Asked::read(&args.file, &policy, now)?;
+    let before = judge(&asked.facts(&[])?, &policy);
+    let other = |folder: &Path| load::policy(folder);
+    let candidate = args.candidate.as_deref().map(other).transpose()?;
+    let facts = asked.with(&args.sets)?.facts(&args.reviews)?;
+    let after = judge(&facts, candidate.as_ref().unwrap_or(&policy));
+    let simulated = Simulated { before, after };
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &simulated).map_err(io::Error::from)?;
+        out.write_all(b"\n")?;
+    } else {
+        tell(&mut out, &simulated)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(out: &mut impl Write, Simulated { before, after }: &Simulated) -> io::Result<()> {
+    let change = |name: &str, before: &dyn std::fmt::Display, after: &dyn std::fmt::Display| {
+        let (before, after) = (before.to_string(), after.to_string());
+        match before == after {
+            true => format!("{name}: {after}, as before"),
+            false => format!("{name}: {before} -> {after}"),
+        }
+    };
+    writeln!(out, "{}", change("tier", &before.tier, &after.tier))?;
+    writeln!(out, "{}", change("gate", &before.gate, &after.gate))?;
+    let new = |mine: &[Because], other: &[Because]| -> Vec<Because> {
+        mine.iter().filter(|one| !other.contains(one)).cloned().collect()
+    };
+    let gone = new(&before.because, &after.because);
+    let came = new(&after.because, &before.because);
+    for (sign, rules) in [('-', gone), ('+', came)] {
+        for because in rules {
+            human::rule(out, sign, &because)?;
+        }
+    }
+    Ok(())
+}

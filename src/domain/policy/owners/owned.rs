@@ -1,0 +1,95 @@
+//! Who owns what a proposal acts on, item by item and together.
+
+use std::collections::BTreeSet;
+
+use super::{Owner, OwnerSet, Requirements};
+use crate::domain::{
+    ids::{ActionName, ItemId},
+    policy::{Policy, ResourceError},
+    proposal::Item,
+};
+
+/// Who owns the resources of a proposal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owned(Vec<OwnedItem>);
+
+/// Who owns the resource of one item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnedItem {
+    /// The item.
+    pub item: ItemId,
+    /// Its resource, as in `/payments/suppliers/42`, or why it can't be named.
+    pub path: Result<String, ResourceError>,
+    /// Who must approve; nobody for a resource that can't be named.
+    pub requirements: Requirements,
+}
+
+impl Policy {
+    /// Who owns what a proposal acts on; nothing when the catalog does not know its action, and then it is unowned.
+    pub fn owned(&self, operation: &ActionName, items: &[Item]) -> Option<Owned> {
+        let action = self.action(operation)?;
+        let items = items.iter().map(|item| {
+            let path = action.resource().path(&item.parameters);
+            let requirements = path
+                .as_ref()
+                .map(|path| self.owners().requirements(path))
+                .unwrap_or_default();
+            OwnedItem {
+                item: item.id.clone(),
+                path,
+                requirements,
+            }
+        });
+        Some(Owned(items.collect()))
+    }
+}
+
+impl Owned {
+    /// Every item, in the proposal's order.
+    pub fn items(&self) -> &[OwnedItem] {
+        &self.0
+    }
+    /// The requirements of all items, each once, with the approvals that it needs where the gate of the tier demands
+    /// `gate`; an optional one needs none. Items that the same line of the same section decides about share one.
+    ///
+    /// A section's count stands instead of the gate's, but never opens a gate for less: an item whose sections
+    /// together ask for fewer approvals than the gate has the gate's number asked of each of them.
+    pub fn needs(&self, gate: u8) -> Vec<(&OwnerSet, u8)> {
+        let mut needs: Vec<(&OwnerSet, u8)> = Vec::new();
+        for item in &self.0 {
+            let sets = item.requirements.sets();
+            let own = |set: &OwnerSet| {
+                if set.is_optional() {
+                    0
+                } else {
+                    set.need().unwrap_or(gate)
+                }
+            };
+            let total: u32 = sets.iter().map(|set| u32::from(own(set))).sum();
+            for set in sets {
+                let need = match own(set) {
+                    0 => 0,
+                    own if total < u32::from(gate) => own.max(gate),
+                    own => own,
+                };
+                match needs.iter_mut().find(|(known, _)| *known == set) {
+                    Some((_, known)) => *known = need.max(*known),
+                    None => needs.push((set, need)),
+                }
+            }
+        }
+        needs
+    }
+    /// Everyone who is asked, whether needed or not.
+    pub fn owners(&self) -> BTreeSet<&Owner> {
+        let sets = self.0.iter().flat_map(|item| item.requirements.sets());
+        sets.flat_map(OwnerSet::owners).collect()
+    }
+    /// The resources that nobody has to approve, which nobody can; an item's id where its resource can't be named.
+    pub fn unowned(&self) -> Vec<String> {
+        let unowned = self.0.iter().filter(|item| item.requirements.is_unowned());
+        unowned
+            .map(|item| item.path.clone().unwrap_or_else(|_| item.item.to_string()))
+            .collect()
+    }
+}
