@@ -12,6 +12,7 @@ use super::{
     Action, Policy,
     action::Party,
     error::{Errors, PolicyError, Rule},
+    limits::LIMITS,
     param::ParamPath,
     people::People,
     tiers::DataClass,
@@ -21,7 +22,6 @@ use crate::domain::{
     ids::{ActionName, CheckName},
     matter::Matter,
     source::{Mark, Node, SourceFile, read_tree},
-    totals::Totals,
 };
 use own::Own;
 
@@ -108,12 +108,13 @@ impl Policy {
         let check = self.checks.all.get(check);
         check.map_or(&[], |check| check.exception_approvers())
     }
-    /// Runs one check; a name without a check is an error, never a pass (INVARIANT i10).
+    /// Runs one check; a name without a check is an error, never a pass (INVARIANT i10). `totals` are the running totals
+    /// of the action's limits, by name. The check that shows limits is the assessment's own.
     pub fn check(
         &self,
         name: &CheckName,
         matter: &Matter<'_>,
-        totals: &Totals,
+        totals: &[(&str, i64)],
         action: &Action,
     ) -> CheckResult {
         match self.checks.custom.get(name) {
@@ -127,7 +128,6 @@ impl Policy {
                 };
                 let asked = Asked {
                     matter,
-                    totals,
                     declared,
                     sealed: &sealed,
                     settings: &self.checks.settings,
@@ -139,9 +139,10 @@ impl Policy {
 }
 
 impl Checks {
-    /// The names that the catalog may use.
+    /// The names that the catalog may use, apart from that of limits, which it knows itself.
     pub(super) fn names(&self) -> Vec<&str> {
-        self.all.keys().map(CheckName::as_str).collect()
+        let names = self.all.keys().map(CheckName::as_str);
+        names.filter(|name| *name != LIMITS).collect()
     }
 
     /// Whether a check could run at all.
@@ -273,13 +274,15 @@ impl Reading<'_> {
 pub(super) fn read(files: &[SourceFile], people: &People) -> (Checks, Vec<PolicyError>) {
     let mut found = Vec::new();
     let mut all = Checks::default();
-    for built_in in checks::built_in() {
-        if let Ok(name) = built_in.name.parse::<CheckName>() {
+    let of_limits = (LIMITS, "How each limit stands", Level::Deny);
+    let others = checks::built_in().map(|check| (check.name, check.summary, check.level));
+    for (name, summary, level) in others.chain([of_limits]) {
+        if let Ok(name) = name.parse::<CheckName>() {
             let check = Check {
                 name,
-                summary: built_in.summary.into(),
+                summary: summary.into(),
                 kind: CheckKind::BuiltIn,
-                level: built_in.level,
+                level,
                 exception_approvers: Vec::new(),
             };
             all.add(check, None);

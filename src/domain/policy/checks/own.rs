@@ -13,7 +13,6 @@ use crate::domain::{
         expression::{Expression, ExpressionError, MAX_STEPS, Names, Root, Scope},
     },
     source::{Fault, Mark, Node},
-    totals::Totals,
 };
 
 /// The longest line that people are shown, in characters.
@@ -123,9 +122,8 @@ impl Own {
 
     /// Asks the conditions of every item in turn: `params` and `change` are that item's. The condition for all items
     /// together is written with `items`.
-    pub(super) fn run(&self, name: &CheckName, matter: &Matter<'_>, totals: &Totals) -> CheckResult {
-        let reached = totals.reached();
-        let scope = Scope::of(matter).with_totals(&reached);
+    pub(super) fn run(&self, name: &CheckName, matter: &Matter<'_>, totals: &[(&str, i64)]) -> CheckResult {
+        let scope = Scope::of(matter).with_totals(totals);
         let varies =
             |expression: &Expression| expression.reads(Root::Params) || expression.reads(Root::Change);
         let each = varies(&self.expression) || self.when.as_ref().is_some_and(varies);
