@@ -4,7 +4,6 @@ pub mod brand;
 pub mod consent;
 mod findings;
 mod fold;
-pub mod limits;
 pub mod pii;
 mod reach;
 pub mod rego;
@@ -17,7 +16,7 @@ pub mod text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ids::CheckName, matter::Matter, totals::Totals};
+use super::{ids::CheckName, matter::Matter};
 pub(in crate::domain) use findings::Findings;
 
 /// What a built-in check looks at.
@@ -25,8 +24,6 @@ pub(in crate::domain) use findings::Findings;
 pub struct Asked<'a> {
     /// What is asked.
     pub matter: &'a Matter<'a>,
-    /// What its limits count.
-    pub totals: &'a Totals,
     /// What data the catalog says the action touches.
     pub declared: Declared,
     /// JSON pointers (RFC 6901) of the parameters that the catalog seals; no check looks at them.
@@ -85,12 +82,6 @@ const REGISTRY: &[BuiltIn] = &[
         summary: "People who are addressed and did not agree to it",
         level: Level::Deny,
         check: consent::check,
-    },
-    BuiltIn {
-        name: limits::NAME,
-        summary: "How each limit stands; limits hold whether or not an action names the check",
-        level: Level::Deny,
-        check: limits::check,
     },
     BuiltIn {
         name: "pii",

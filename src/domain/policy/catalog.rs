@@ -12,7 +12,7 @@ use super::{
     escalate,
     expression::Names,
     http::{Execute, Executing, HttpObserve, Observing},
-    limits,
+    limits::{self, LIMITS},
     param::ParamPath,
     people::People,
     resource::ResourcePattern,
@@ -20,7 +20,6 @@ use super::{
     tiers::{DataClass, Impact},
 };
 use crate::domain::{
-    checks::limits::NAME as LIMITS,
     ids::{ActionName, AgentName, CheckName},
     source::{Fault, Node},
 };

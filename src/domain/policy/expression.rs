@@ -137,6 +137,10 @@ impl Expression {
     pub fn eval(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
         eval::run(&self.root, scope, &mut { MAX_STEPS })
     }
+    /// [`Self::eval`] within a bound that several evaluations share; the steps taken are taken off it.
+    pub fn eval_within(&self, scope: &Scope<'_>, steps: &mut u32) -> Result<bool, ExpressionError> {
+        eval::run(&self.root, scope, steps)
+    }
     /// Whether it holds for any item of a batch, or for their total: `params` is each item's in turn, and then all
     /// items in one, every whole number summed. For one item this is [`Self::eval`]. The bound of one evaluation
     /// covers all of them.

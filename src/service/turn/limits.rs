@@ -11,9 +11,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::{Bot, NotNow};
 use crate::{
     domain::{
-        assess::Assessment,
+        assess::{Assessment, limits},
         case::{Case, Life},
-        checks::limits,
         ids::Timestamp,
         policy::Policy,
         proposal::Proposal,
