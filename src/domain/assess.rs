@@ -1,15 +1,17 @@
 //! How risky a proposal is, and what the automatic checks found on it.
 
+pub mod limits;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checks::{self, CheckResult, Level, limits},
+    checks::{self, CheckResult, Level},
     ids::CheckName,
     matter::Matter,
     policy::{
-        Action, Escalation, Policy, Tier,
+        Action, Escalation, LIMITS, Policy, Tier,
         expression::{Root, Scope},
     },
     totals::{Count, Totals},
@@ -194,14 +196,14 @@ fn escalate(
 
 /// The checks that the action names, and its limits, which hold whether it names them or not.
 fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action) -> Vec<CheckResult> {
-    let listed = |name: &&CheckName| name.as_str() == limits::NAME;
+    let listed = |name: &&CheckName| name.as_str() == LIMITS;
     let mut results: Vec<CheckResult> = action
         .checks()
         .iter()
         .filter(|name| !listed(name))
         .map(|name| checks::run(name, matter))
         .collect();
-    if let (false, Ok(check)) = (totals.is_empty(), limits::NAME.parse()) {
+    if let (false, Ok(check)) = (totals.is_empty(), LIMITS.parse()) {
         let problems = limits::check(totals, action.checks().iter().any(|name| listed(&name)));
         let levels = problems.iter().map(|problem| problem.level);
         results.push(CheckResult {

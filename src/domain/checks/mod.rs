@@ -1,6 +1,5 @@
 //! Automatic checks: one file a check, one flat registry.
 
-pub mod limits;
 pub mod text;
 
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ use super::{
     escalate,
     expression::Names,
     http::{Execute, HttpObserve},
-    limits,
+    limits::{self, LIMITS},
     param::ParamPath,
     people::People,
     resource::ResourcePattern,
@@ -19,7 +19,6 @@ use super::{
     tiers::{DataClass, Impact},
 };
 use crate::domain::{
-    checks::limits::NAME as LIMITS,
     ids::{ActionName, AgentName, CheckName},
     source::{Fault, Node},
 };

@@ -14,6 +14,8 @@ use crate::domain::{ids::Span, source::Node};
 
 /// The longest window.
 pub const MAX_WINDOW: Span = Span::seconds(31 * 86_400);
+/// The name of the check that shows limits, as catalogs list it.
+pub const LIMITS: &str = "limits";
 /// The most limits of one action.
 const MOST: usize = 16;
 

@@ -39,7 +39,7 @@ pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
-pub use limits::{CountedBy, Limit, MAX_WINDOW, Measure, Over};
+pub use limits::{CountedBy, LIMITS, Limit, MAX_WINDOW, Measure, Over};
 pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};

@@ -1,14 +1,12 @@
 //! Limits that are over, or that a proposal would take over. They hold whether or not an action lists the check;
 //! listing it shows every limit as it stands. INVARIANT i20.
 
-use super::{Level, Problem};
 use crate::domain::{
+    checks::{Level, Problem},
     policy::Over,
     totals::{Count, Totals, Uncounted},
 };
 
-/// The name that catalogs use.
-pub const NAME: &str = "limits";
 /// The most findings reported for one proposal.
 const MOST: usize = 20;
 
