@@ -12,6 +12,7 @@
 )]
 
 mod attacks;
+mod authors;
 mod bad_proposals;
 mod cli;
 mod contract;

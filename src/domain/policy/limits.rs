@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub const MAX_WINDOW: Span = Span::seconds(31 * 86_400);
 const MOST: usize = 16;
 
 /// What happens when a limit is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
     /// Nothing more runs until the window moved on.
@@ -29,7 +30,8 @@ pub enum Over {
 }
 
 /// What a limit is counted by: each has a window of its own for every value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String")]
 pub enum CountedBy {
     /// The agent.
     Agent,
@@ -121,16 +123,25 @@ impl Limit {
     }
 }
 
-#[derive(Deserialize)]
+/// How much may run in a while: a `rate`, or a `budget` with its `max`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawLimit {
+pub(super) struct RawLimit {
+    /// Its name; made of what it counts unless stated.
     name: Option<String>,
+    /// The most items in one window.
     rate: Option<u64>,
+    /// The parameter whose sum is counted, as in `params.amount.minor`.
     budget: Option<ParamPath>,
+    /// The most of that sum in one window.
     max: Option<u64>,
+    /// The window, which slides; 31d at most.
     per: Span,
+    /// What is counted apart: `agent`, `sponsor`, or a parameter such as the beneficiary.
     by: Vec<CountedBy>,
+    /// The currency that is counted, as in `EUR`.
     currency: Option<String>,
+    /// What happens beyond it; `deny` unless stated.
     #[serde(default)]
     over: Over,
 }

@@ -87,7 +87,7 @@ fn ran(rows: &[&Row], count: &Count, now: Timestamp) -> i64 {
 /// What an agent is told when a limit leaves no room: nothing is recorded, and nothing is reserved.
 pub(super) fn refusal(assessment: &Assessment) -> Option<Problem> {
     assessment.totals.iter().find(|count| count.refuses())?;
-    let problems = limits::check(&assessment.totals, false);
+    let problems = limits::over(&assessment.totals);
     let said = problems
         .iter()
         .map(|problem| format!("{}; {}", problem.found, problem.remedy));
