@@ -1,17 +1,14 @@
 //! How risky a proposal is, and what the automatic checks found on it.
 
-pub mod limits;
-
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checks::{self, CheckResult, Level},
-    ids::CheckName,
+    checks::{CheckResult, Level, limits},
     matter::Matter,
     policy::{
-        Action, Escalation, LIMITS, Policy, Tier,
+        Action, Escalation, Policy, Tier,
         expression::{Root, Scope},
     },
     totals::{Count, Totals},
@@ -156,7 +153,7 @@ pub fn assess(matter: &Matter<'_>, totals: &Totals, policy: &Policy) -> Assessme
     Assessment {
         tier,
         reasons,
-        checks: run_checks(matter, totals, action),
+        checks: run_checks(matter, totals, action, policy),
         totals: totals.clone(),
     }
 }
@@ -195,22 +192,14 @@ fn escalate(
 }
 
 /// The checks that the action names, and its limits, which hold whether it names them or not.
-fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action) -> Vec<CheckResult> {
-    let listed = |name: &&CheckName| name.as_str() == LIMITS;
-    let mut results: Vec<CheckResult> = action
-        .checks()
-        .iter()
-        .filter(|name| !listed(name))
-        .map(|name| checks::run(name, matter))
+fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action, policy: &Policy) -> Vec<CheckResult> {
+    let named = action.checks().iter();
+    let mut results: Vec<CheckResult> = named
+        .map(|name| policy.check(name, matter, totals, action))
         .collect();
-    if let (false, Ok(check)) = (totals.is_empty(), LIMITS.parse()) {
-        let problems = limits::check(totals, action.checks().iter().any(|name| listed(&name)));
-        let levels = problems.iter().map(|problem| problem.level);
-        results.push(CheckResult {
-            check,
-            level: levels.max().unwrap_or(Level::Pass),
-            problems,
-        });
+    let listed = action.checks().iter().any(|name| name.as_str() == limits::NAME);
+    if let (false, false, Ok(check)) = (listed, totals.is_empty(), limits::NAME.parse()) {
+        results.push(CheckResult::of(&check, limits::over(totals)));
     }
     results
 }

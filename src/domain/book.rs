@@ -5,15 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
-
 mod begin;
+mod register;
 mod running;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub use begin::{BeginError, first_key, genesis_entry};
+pub use register::Closed;
 pub use staging::{Before, StageError, Staged};
 
+use register::Register;
 use running::{Running, Stands};
 
 use super::{
@@ -22,8 +25,7 @@ use super::{
     delegation::{self, Delegations, NotDelegated},
     entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
     ids::{
-        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq,
-        Timestamp,
+        AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq, Timestamp,
     },
     keys::Keys,
     matter::Matter,
@@ -37,32 +39,6 @@ pub const RECENT: usize = 256;
 
 pub use super::illegal::{Illegal, MAX_PENDING};
 
-/// What is kept of a proposal that ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Closed {
-    /// How it ended.
-    pub life: Life,
-    /// The agent that asked.
-    pub agent: AgentName,
-    /// The action.
-    pub operation: ActionName,
-    /// Its tier.
-    pub tier: Tier,
-    /// One line for people.
-    pub summary: String,
-    /// What was authorised.
-    pub action: Digest,
-    /// Its pull request.
-    pub pull: Option<PullNumber>,
-    /// One line on why it ended without running.
-    pub refused: Option<String>,
-    /// The entry that ended it.
-    pub last: Seq,
-    /// The whole case, while it is among the [`RECENT`] newest to end.
-    #[serde(skip)]
-    pub case: Option<Arc<Case>>,
-}
-
 /// Everything the ledger says, folded up to its head.
 #[derive(Debug, Clone)]
 pub struct Book {
@@ -74,12 +50,11 @@ pub struct Book {
     keys: Keys,
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
+    register: Register,
     running: Running,
-    closed: BTreeMap<ProposalId, Closed>,
+    /// The [`RECENT`] that ended last, oldest first, and their cases.
     recent: VecDeque<ProposalId>,
-    requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
-    nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
-    pulls: BTreeMap<PullNumber, ProposalId>,
+    whole: BTreeMap<ProposalId, Arc<Case>>,
     delegations: Delegations,
 }
 
@@ -123,12 +98,10 @@ impl Book {
             keys,
             policy: body.policy,
             cases: BTreeMap::new(),
+            register: Register::default(),
             running: Running::default(),
-            closed: BTreeMap::new(),
             recent: VecDeque::new(),
-            requests: BTreeMap::new(),
-            nonces: BTreeMap::new(),
-            pulls: BTreeMap::new(),
+            whole: BTreeMap::new(),
             delegations: Delegations::default(),
         };
         let recorded = Recorded {
@@ -194,7 +167,8 @@ impl Book {
         }
         let no = || Illegal::NoCase(proposal);
         let id = proposal.ok_or_else(no)?;
-        if let (Event::Bypassed(_) | Event::Incident(_), Some(closed)) = (event, self.closed.get(&id)) {
+        let closed = self.register.closed(id);
+        if let (Event::Bypassed(_) | Event::Incident(_), Some(closed)) = (event, &closed) {
             let before_a_merge = matches!(
                 closed.life,
                 Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded
@@ -209,7 +183,7 @@ impl Book {
                 })
             };
         }
-        if let Some(closed) = self.closed.get(&id) {
+        if let Some(closed) = closed {
             return Err(Illegal::Life {
                 proposal: id,
                 life: closed.life,
@@ -238,10 +212,10 @@ impl Book {
                 if opened.base_ref != self.genesis.base {
                     return Err(Illegal::Base(opened.base_ref.clone()));
                 }
-                match self.pulls.get(&opened.pull) {
+                match self.by_pull(opened.pull) {
                     Some(by) => Err(Illegal::Pull {
                         pull: opened.pull,
-                        by: *by,
+                        by,
                     }),
                     None => Ok(()),
                 }
@@ -282,10 +256,7 @@ impl Book {
         let agent = &proposal.binding.agent;
         let used = |what, by: Option<ProposalId>| by.map_or(Ok(()), |by| Err(Illegal::Used { what, by }));
         used("idempotency_key", self.request(agent, &proposal.idempotency_key))?;
-        used(
-            "nonce",
-            self.nonces.get(&(agent.clone(), proposal.nonce.clone())).copied(),
-        )?;
+        used("nonce", self.register.by_nonce(agent, &proposal.nonce))?;
         used("id", self.knows(proposal.id).then_some(proposal.id))?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
@@ -388,6 +359,9 @@ impl Book {
     fn advance(&mut self, entry: &Entry, digest: Digest) -> Option<Evicted> {
         if let Event::Delegated(said) = &entry.event {
             self.delegations.record(entry.time, said.clone());
+            for case in self.cases.values_mut() {
+                case.delegations.record(entry.time, said.clone());
+            }
         }
         let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
@@ -400,53 +374,34 @@ impl Book {
         let id = entry.proposal?;
         if let Event::Received(received) = &entry.event {
             let proposal = &received.proposal;
-            let agent = &proposal.binding.agent;
-            self.requests
-                .insert((agent.clone(), proposal.idempotency_key.clone()), id);
-            self.nonces.insert((agent.clone(), proposal.nonce.clone()), id);
-            let case = Case::received(
+            self.register.receive(proposal, received.assessment.tier);
+            let mut case = Case::received(
                 Arc::new(proposal.as_ref().clone()),
                 received.assessment.clone(),
                 self.policy,
                 entry.seq,
             );
+            case.delegations = self.delegations.from_now_on(entry.time);
             self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;
         }
-        if let Some(closed) = self.closed.get_mut(&id) {
+        let Some(case) = self.cases.get_mut(&id) else {
             if let Event::Bypassed(refusal) = &entry.event {
-                closed.life = Life::Bypassed;
-                closed.refused = Some(refusal.reason.clone());
+                self.register.bypass(id, &refusal.reason);
             }
-            if let Some(case) = &mut closed.case {
+            if let Some(case) = self.whole.get_mut(&id) {
                 Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
             }
-            closed.last = entry.seq;
             return None;
-        }
-        let case = self.cases.get_mut(&id)?;
+        };
         case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
+        self.register.follow(case);
         self.running.follow(id, case, entry.time);
-        if let Event::Opened(opened) = &entry.event {
-            self.pulls.insert(opened.pull, id);
-        }
         if case.life.ended() {
-            let mut closed = Closed {
-                life: case.life,
-                agent: case.proposal.binding.agent.clone(),
-                operation: case.proposal.binding.operation.clone(),
-                tier: case.tier(),
-                summary: case.proposal.summary.clone(),
-                action: case.proposal.action_digest(),
-                pull: case.opened.as_ref().map(|opened| opened.pull),
-                refused: case.refused.clone(),
-                last: entry.seq,
-                case: None,
-            };
-            closed.case = self.cases.remove(&id).map(Arc::new);
+            self.whole
+                .extend(self.cases.remove(&id).map(|case| (id, Arc::new(case))));
             self.recent.push_back(id);
-            self.closed.insert(id, closed);
             return self.evict();
         }
         None
@@ -458,7 +413,7 @@ impl Book {
             return None;
         }
         let id = self.recent.pop_front()?;
-        let case = self.closed.get_mut(&id)?.case.take()?;
+        let case = self.whole.remove(&id)?;
         Some(Evicted { id, case })
     }
 
@@ -471,9 +426,9 @@ impl Book {
                 .get(&id)
                 .map(|case| (case.proposal.summary.as_str(), case.tier()));
             open.or_else(|| {
-                self.closed
-                    .get(&id)
-                    .map(|closed| (closed.summary.as_str(), closed.tier))
+                self.register
+                    .closed(id)
+                    .map(|closed| (closed.summary, closed.tier))
             })
         });
         subject(entry, about)
@@ -517,11 +472,11 @@ impl Book {
     }
     /// Whether a proposal was received.
     pub fn knows(&self, id: ProposalId) -> bool {
-        self.cases.contains_key(&id) || self.closed.contains_key(&id)
+        self.register.knows(id)
     }
     /// A proposal that ended.
-    pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
-        self.closed.get(&id)
+    pub fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {
+        self.register.closed(id)
     }
     /// The [`RECENT`] proposals that ended last, newest first.
     pub fn recently_ended(&self) -> impl Iterator<Item = &Case> {
@@ -530,19 +485,15 @@ impl Book {
     }
     /// A proposal as it ended, while it is among the [`RECENT`] newest.
     pub fn recent(&self, id: ProposalId) -> Option<&Case> {
-        self.closed.get(&id)?.case.as_deref()
-    }
-    /// Proposals that ended.
-    pub fn all_closed(&self) -> impl Iterator<Item = (&ProposalId, &Closed)> {
-        self.closed.iter()
+        self.whole.get(&id).map(AsRef::as_ref)
     }
     /// The proposal of a pull request.
     pub fn by_pull(&self, pull: PullNumber) -> Option<ProposalId> {
-        self.pulls.get(&pull).copied()
+        self.register.by_pull(pull)
     }
     /// The proposal that an earlier request of the same key made.
     pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
-        self.requests.get(&(agent.clone(), key.clone())).copied()
+        self.register.by_request(agent, key)
     }
     /// Who stands in for whom.
     pub const fn delegations(&self) -> &Delegations {
@@ -550,7 +501,7 @@ impl Book {
     }
     /// Whether an agent used a nonce.
     pub fn nonce_used(&self, agent: &AgentName, nonce: &Nonce) -> bool {
-        self.nonces.contains_key(&(agent.clone(), nonce.clone()))
+        self.register.by_nonce(agent, nonce).is_some()
     }
     /// Every role that has a key.
     pub fn roles(&self) -> BTreeSet<Role> {

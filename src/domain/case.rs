@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     assess::Assessment,
+    delegation::Delegations,
     entry::{Digests, Event, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason},
     ids::{Digest, Seq, Timestamp},
     policy::Tier,
@@ -194,6 +195,9 @@ pub struct Case {
     /// Reviews in the order they were recorded.
     #[serde(default)]
     pub reviews: Vec<RecordedReview>,
+    /// Who stands in for whom, as far as it was recorded while this could still be approved.
+    #[serde(default, skip_serializing_if = "Delegations::is_empty")]
+    pub delegations: Delegations,
     /// The last verdict recorded.
     #[serde(default)]
     pub verdict: Option<Verdict>,
@@ -233,6 +237,7 @@ impl Case {
             opened_at: None,
             presentation: None,
             reviews: Vec::new(),
+            delegations: Delegations::default(),
             verdict: None,
             reminded: false,
             escalated: false,

@@ -12,9 +12,11 @@
 )]
 
 mod attacks;
+mod authors;
 mod bad_proposals;
 mod cli;
 mod contract;
+mod delegation;
 mod demo;
 mod door;
 mod execute;

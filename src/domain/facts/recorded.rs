@@ -41,8 +41,14 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         reviews: Vec::new(),
         hands: Vec::new(),
         now: proposal.created_at,
+        delegations: case.delegations.clone(),
+        counted: case
+            .assessment
+            .totals
+            .iter()
+            .map(|count| (count.counter().to_owned(), count.so_far()))
+            .collect(),
         rolls: None,
-        totals: case.assessment.totals.clone(),
     };
     if let Some(seen) = seen {
         add_seen(&mut facts, case, seen);

@@ -42,6 +42,8 @@ pub enum Rule {
     Owners,
     /// A public key that can't be used.
     Key,
+    /// A Rego module that can't be used.
+    Rego,
 }
 
 impl Rule {
@@ -64,6 +66,7 @@ impl Rule {
             Self::Gates => "gates",
             Self::Owners => "owners",
             Self::Key => "key",
+            Self::Rego => "rego",
         }
     }
 }
@@ -115,6 +118,9 @@ impl PolicyError {
     /// The bytes to show, as an offset and a length, where known.
     pub fn bytes(&self) -> Option<(usize, usize)> {
         self.mark.map(Mark::bytes)
+    }
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.mark
     }
     /// What is wrong.
     pub fn message(&self) -> &str {

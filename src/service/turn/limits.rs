@@ -11,8 +11,9 @@ use tokio::sync::OwnedMutexGuard;
 use super::Bot;
 use crate::{
     domain::{
-        assess::{Assessment, limits},
+        assess::Assessment,
         case::{Case, Life},
+        checks::limits,
         ids::Timestamp,
         policy::Policy,
         proposal::Proposal,
@@ -86,7 +87,7 @@ fn ran(rows: &[&Row], count: &Count, now: Timestamp) -> i64 {
 /// What an agent is told when a limit leaves no room: nothing is recorded, and nothing is reserved.
 pub(super) fn refusal(assessment: &Assessment) -> Option<Problem> {
     assessment.totals.iter().find(|count| count.refuses())?;
-    let problems = limits::check(&assessment.totals, false);
+    let problems = limits::over(&assessment.totals);
     let said = problems
         .iter()
         .map(|problem| format!("{}; {}", problem.found, problem.remedy));

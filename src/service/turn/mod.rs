@@ -2,6 +2,7 @@
 
 mod again;
 mod assemble;
+mod command;
 mod execute;
 mod inbox;
 mod limits;

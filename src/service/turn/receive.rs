@@ -144,7 +144,7 @@ impl Bot {
         }
         let Made { proposal, .. } = self.make(request, agent, seen, &policy).await?;
         let assessment = self.assessed(&proposal, &policy)?;
-        let owned = policy.owned(&proposal.binding);
+        let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
         let items = owned.iter().flat_map(Owned::items);
         let approvers = items
             .filter_map(|item| {

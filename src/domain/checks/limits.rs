@@ -1,22 +1,26 @@
 //! Limits that are over, or that a proposal would take over. They hold whether or not an action lists the check;
 //! listing it shows every limit as it stands. INVARIANT i20.
 
-use crate::domain::{
-    checks::{Level, Problem},
-    policy::Over,
-    totals::{Count, Totals, Uncounted},
-};
+use super::{Asked, Level, Problem};
+use crate::domain::totals::{Count, Over, Totals, Uncounted};
 
+/// The name that catalogs use.
+pub const NAME: &str = "limits";
 /// The most findings reported for one proposal.
 const MOST: usize = 20;
 
-/// What the limits say: what is over first; with `all`, also what is not.
-pub fn check(totals: &Totals, all: bool) -> Vec<Problem> {
-    let mut found: Vec<Problem> = totals
-        .iter()
-        .map(problem)
-        .filter(|problem| all || problem.level > Level::Pass)
-        .collect();
+/// Every limit as it stands, what is over first.
+pub fn check(asked: &Asked<'_>) -> Vec<Problem> {
+    worst_first(asked.totals.iter().map(problem).collect())
+}
+
+/// What is over, for an action that does not name the check.
+pub fn over(totals: &Totals) -> Vec<Problem> {
+    let all = totals.iter().map(problem);
+    worst_first(all.filter(|problem| problem.level > Level::Pass).collect())
+}
+
+fn worst_first(mut found: Vec<Problem>) -> Vec<Problem> {
     found.sort_by_key(|problem| std::cmp::Reverse(problem.level));
     found.truncate(MOST);
     found
