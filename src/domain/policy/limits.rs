@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::{
@@ -11,25 +11,15 @@ use super::{
     param::ParamPath,
     schema::ParamSchema,
 };
-use crate::domain::{ids::Span, source::Node};
+use crate::domain::{ids::Span, source::Node, totals::Over};
+
+/// The check that shows how each limit stands, as the catalog names it.
+pub const LIMITS: &str = "limits";
 
 /// The longest window.
 pub const MAX_WINDOW: Span = Span::seconds(31 * 86_400);
-/// The name of the check that shows limits, as catalogs list it.
-pub const LIMITS: &str = "limits";
 /// The most limits of one action.
 const MOST: usize = 16;
-
-/// What happens when a limit is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Over {
-    /// Nothing more runs until the window moved on.
-    #[default]
-    Deny,
-    /// What goes over needs the gate of the high tier.
-    High,
-}
 
 /// What a limit is counted by: each has a window of its own for every value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]

@@ -7,6 +7,7 @@ pub mod cases;
 mod catalog;
 mod checks;
 mod compile;
+mod counting;
 mod describe;
 pub mod editor;
 mod error;
@@ -36,6 +37,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::totals::Over;
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
@@ -44,7 +46,7 @@ pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
-pub use limits::{CountedBy, LIMITS, Limit, MAX_WINDOW, Measure, Over};
+pub use limits::{CountedBy, LIMITS, Limit, MAX_WINDOW, Measure};
 pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
