@@ -14,6 +14,7 @@ use super::{FAILED, FINDINGS, Failure, human, load};
 use crate::{
     cli::paint,
     domain::{
+        checks::Level,
         policy::{Action, Policy, Tier, cases},
         trial::{self, Coverage, Difference, Outcome, Part},
         verdict::{Because, Verdict},
@@ -222,6 +223,7 @@ fn differences(out: &mut impl Write, outcome: &Outcome<'_>, action: &Action) -> 
             result
                 .problems
                 .iter()
+                .filter(|problem| problem.level > Level::Pass)
                 .map(|problem| format!("check {}: {}", result.check, problem.found))
         }) {
             writeln!(out, "        {problem}")?;

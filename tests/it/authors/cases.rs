@@ -68,7 +68,14 @@ fn what_no_case_covers_is_named_and_fails_only_when_asked() {
         .lines()
         .skip_while(|line| !line.contains(" cases, "))
         .collect();
-    insta::assert_snapshot!(summary.join("\n"), @"");
+    insta::assert_snapshot!(summary.join("\n"), @r"
+    51 cases, none failed
+    covered: 21 of 26 actions, 8 of 8 tier rules, 5 of 7 escalations, 3 of 4 limits, 7 of 8 checks
+      no case for actions: backups.delete, dns.change, flags.switch, servers.restart, servers.scale
+      no case for escalations: servers.scale #1, servers.scale #2
+      no case for limits: dns.change changes
+      no case for checks: working-hours
+    ");
     assert_eq!(policy(dir.path(), "test", &["--require-coverage"]).code, 3);
 }
 
@@ -112,7 +119,7 @@ fn no_case_to_run_is_a_failure() {
     let ran = policy(dir.path(), "test", &["--filter", "no such case"]);
     assert_eq!(ran.code, 1);
     insta::assert_snapshot!(ran.err, @r"
-    × none of the 55 cases of `policies/tests` has `no such
+    × none of the 61 cases of `policies/tests` has `no such
     │ case` in its name, action or file
     help: leave `--filter` out to run them all
     ");
