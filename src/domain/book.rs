@@ -14,6 +14,7 @@ pub use begin::{BeginError, first_key, genesis_entry};
 pub use staging::{Before, StageError, Staged};
 
 use super::{
+    amendment::Amendments,
     audit::{Authentic, Finding, Flaw, Recorded},
     case::{Case, Life},
     delegation::{self, Delegations, NotDelegated},
@@ -75,6 +76,7 @@ pub struct Book {
     nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
     pulls: BTreeMap<PullNumber, ProposalId>,
     delegations: Delegations,
+    amendments: Arc<Amendments>,
 }
 
 impl Book {
@@ -123,6 +125,7 @@ impl Book {
             nonces: BTreeMap::new(),
             pulls: BTreeMap::new(),
             delegations: Delegations::default(),
+            amendments: Arc::default(),
         };
         let recorded = Recorded {
             commit: first.commit,
@@ -175,6 +178,9 @@ impl Book {
         event: &Event,
         digests: &super::entry::Digests,
     ) -> Result<(), Illegal> {
+        if let Some(admissible) = self.amendments.admissible(self.policy, proposal, event, digests) {
+            return Ok(admissible?);
+        }
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
             Event::Incident(_) if proposal.is_none() => return Ok(()),
@@ -344,6 +350,12 @@ impl Book {
         if let Event::Delegated(said) = &entry.event {
             self.delegations.record(entry.time, said.clone());
         }
+        if Amendments::concerns(&entry.event) {
+            Arc::make_mut(&mut self.amendments).record(entry);
+        }
+        if let Event::Policy(enacted) = &entry.event {
+            self.policy = enacted.new;
+        }
         let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
         self.head = digest;
@@ -492,6 +504,10 @@ impl Book {
     /// The proposal that an earlier request of the same key made.
     pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
         self.requests.get(&(agent.clone(), key.clone())).copied()
+    }
+    /// What was recorded about changes of the rules.
+    pub fn amendments(&self) -> &Amendments {
+        &self.amendments
     }
     /// Who stands in for whom.
     pub const fn delegations(&self) -> &Delegations {

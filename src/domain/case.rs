@@ -234,7 +234,7 @@ impl Case {
         use Life::{Cancelled, Denied, Expired, Merged, Open, Received, Started, Superseded, Voided};
         let low = self.tier() == Tier::Low;
         match event {
-            Event::Genesis(_) | Event::Received(_) | Event::Delegated(_) => false,
+            Event::Genesis(_) | Event::Policy(_) | Event::Received(_) | Event::Delegated(_) => false,
             Event::Opened(_) => self.life == Received && !low,
             Event::Reviewed(_) | Event::Reminded(_) | Event::Escalated(_) | Event::Merged(_) => {
                 self.life == Open
@@ -265,7 +265,11 @@ impl Case {
     pub(super) fn follow(&mut self, event: &Event, digests: &Digests, at: Timestamp, seq: Seq) {
         self.last = seq;
         match event {
-            Event::Genesis(_) | Event::Received(_) | Event::Delegated(_) | Event::Incident(_) => {}
+            Event::Genesis(_)
+            | Event::Policy(_)
+            | Event::Received(_)
+            | Event::Delegated(_)
+            | Event::Incident(_) => {}
             Event::Opened(opened) => {
                 self.life = Life::Open;
                 self.presentation = digests.presentation;

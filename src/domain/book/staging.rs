@@ -1,7 +1,10 @@
 //! Trying entries out on the book before anybody signed or acknowledged them, and taking them back.
 
+use std::sync::Arc;
+
 use super::{
     super::{
+        amendment::Amendments,
         authentic::Lined,
         canonical::NotCanonical,
         case::Case,
@@ -44,6 +47,8 @@ pub struct Before {
     about: Option<(ProposalId, Option<Case>, Option<Closed>)>,
     evicted: Option<Evicted>,
     delegations: usize,
+    policy: Digest,
+    amendments: Arc<Amendments>,
 }
 
 impl Book {
@@ -67,6 +72,8 @@ impl Book {
             time,
             about,
             delegations: self.delegations.len(),
+            policy: self.policy,
+            amendments: Arc::clone(&self.amendments),
             evicted: self.advance(&entry, digest),
         };
         let lined = Lined { entry, line, digest };
@@ -79,6 +86,8 @@ impl Book {
         self.head = before.head;
         self.time = before.time;
         self.delegations.truncate(before.delegations);
+        self.policy = before.policy;
+        self.amendments = before.amendments;
         let Some((id, case, closed)) = before.about else {
             return;
         };

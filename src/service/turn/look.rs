@@ -109,11 +109,13 @@ impl Bot {
             VoidReason::ForeignBase => "somebody moved a proposal to another base branch",
             VoidReason::Changed => "what was observed changed before the merge",
             VoidReason::Gone => "a proposal's pull request is gone",
+            VoidReason::Rules => "the rules changed under a proposal",
         };
         let now = self.now();
         let incident = Incident {
             what: what.to_owned(),
             account: mover,
+            stray: None,
         };
         let person = person_behind(policy, mover);
         let about = |event| Draft {

@@ -152,6 +152,7 @@ impl Heard {
         };
         Self {
             review: Reviewed {
+                pull: None,
                 review: event.review,
                 account: event.account,
                 login: event.login.clone(),
@@ -173,6 +174,7 @@ impl Heard {
         let commit: Option<Sha> = live.commit;
         Self {
             review: Reviewed {
+                pull: None,
                 review: live.id,
                 account: live.account,
                 login: live.login.clone(),
