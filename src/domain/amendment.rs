@@ -61,6 +61,19 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether it puts the rules in force back, and brings nothing else that matters: whoever merges it changes no rule.
+    pub fn restores(&self, active: Digest) -> bool {
+        self.to == Some(active) && foreign(self).next().is_none()
+    }
+}
+
+/// What only the bot writes.
+fn foreign(change: &Change) -> impl Iterator<Item = &String> {
+    let ours = |path: &&String| OF_THE_BOT.iter().any(|ours| path.starts_with(ours));
+    change.paths.iter().filter(ours)
+}
+
 /// Everything that is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Amendment<'a> {
@@ -244,11 +257,7 @@ fn common_rules(at: &Amendment<'_>, pull: &Pull) -> Vec<Because> {
         PullState::Closed => false,
     };
     let place = pull.base_ref == *at.base && at.home;
-    let foreign: Vec<&String> = change
-        .paths
-        .iter()
-        .filter(|path| OF_THE_BOT.iter().any(|ours| path.starts_with(ours)))
-        .collect();
+    let foreign: Vec<&String> = foreign(change).collect();
     let compiles = at
         .new
         .is_some_and(|new| change.to == Some(new.digest()) && new.digest() != active);

@@ -289,6 +289,10 @@ impl Case {
             Event::Voided(voided) => {
                 self.life = Life::Voided;
                 self.voided = Some(voided.because);
+                if voided.because == VoidReason::Rules {
+                    self.refused =
+                        Some("the rules changed since it was proposed; propose it anew".to_owned());
+                }
             }
             Event::Denied(_) => self.life = Life::Denied,
             Event::Expired(_) => self.life = Life::Expired,

@@ -99,7 +99,9 @@ fn enacted_line(entry: &Entry, enacted: &Enacted) -> String {
     let approvers: Vec<String> = old
         .map(|approver| format!("{} ({})", approver.person, approver.requirement))
         .collect();
+    let me = enacted.observation.me;
     let released = match (&entry.actor.person, enacted.merged.by) {
+        (_, Some(account)) if account == me => ", merged by the gate".to_owned(),
         (Some(person), _) => format!(", merged by {person}"),
         (None, Some(account)) => format!(", merged by account {account}"),
         (None, None) => String::new(),

@@ -159,7 +159,7 @@ fn what(case: &Case) -> Markdown {
                 "The pull request or its branch is gone. The agent may propose it anew."
             }
             Some(VoidReason::Rules) => {
-                "The rules that it was proposed under are not in force any more. The agent may propose it anew."
+                "Other rules came into force before it was merged. The agent may propose it anew."
             }
             None => "It is not what was proposed any more. The agent may propose it anew.",
         },
