@@ -26,6 +26,7 @@ mod inbox;
 mod layers;
 mod ledger;
 mod owners;
+mod policy_changes;
 mod recovery;
 mod render;
 mod render_attack;
