@@ -99,8 +99,15 @@ async fn i02_other_rules_come_into_force_when_two_owners_of_the_rules_approve() 
         world.restart().await;
         world.sweep().await;
         waits(world, &pull, "bob (treasury)").await;
+        // What runs under the old rules is recorded before they end.
+        let (status, last) = world.propose("support-agent", note()).await;
+        assert_eq!(status, 201);
         world.approve("bob", &pull).await;
         assert!(merged(world, &pull));
+        let order: Vec<Value> = world.entries();
+        let place = |found: &dyn Fn(&Value) -> bool| order.iter().position(found).unwrap();
+        let ended = place(&|entry| entry["kind"] == "finished" && entry["proposal"] == last["id"]);
+        assert!(ended < place(&|entry| entry["kind"] == "policy"));
         let entries = enacted(world);
         assert_eq!(entries.len(), 1, "{entries:#?}");
         let body = &entries[0]["body"];
@@ -114,7 +121,10 @@ async fn i02_other_rules_come_into_force_when_two_owners_of_the_rules_approve() 
             .iter()
             .map(|one| (one["under"].as_str().unwrap(), one["person"].as_str().unwrap()))
             .collect();
-        assert_eq!(who, [("old", "alice"), ("old", "bob"), ("new", "alice"), ("new", "bob")]);
+        assert_eq!(
+            who,
+            [("old", "alice"), ("old", "bob"), ("new", "alice"), ("new", "bob")]
+        );
         let subjects = world.subjects();
         let line = subjects.iter().find(|line| line.starts_with("policy: ")).unwrap();
         assert!(
@@ -122,7 +132,10 @@ async fn i02_other_rules_come_into_force_when_two_owners_of_the_rules_approve() 
             "{line}"
         );
         let check = world.check(&pull);
-        assert_eq!((check.conclusion.as_str(), check.title.as_str()), ("success", "In force"));
+        assert_eq!(
+            (check.conclusion.as_str(), check.title.as_str()),
+            ("success", "In force")
+        );
         world.restart().await;
         world.sweep().await;
         assert_eq!(enacted(world).len(), 1);
@@ -133,7 +146,7 @@ async fn i02_other_rules_come_into_force_when_two_owners_of_the_rules_approve() 
         let (status, _) = world.propose("support-agent", note()).await;
         assert_eq!(status, 201);
         world.settle().await;
-        assert_eq!(world.acted(), (0, 3));
+        assert_eq!(world.acted(), (0, 4));
     })
     .await;
 }
@@ -150,7 +163,12 @@ async fn i02_what_satisfies_only_the_old_rules_changes_nothing() {
         let pull = change(world, "rules", OWNERS, OTHER_OWNERS).await;
         world.approve("alice", &pull).await;
         world.approve("bob", &pull).await;
-        waits(world, &pull, "By the new rules: Approvals: 1 of 2 (bob); ask erin (marketing)").await;
+        waits(
+            world,
+            &pull,
+            "By the new rules: Approvals: 1 of 2 (bob); ask erin (marketing)",
+        )
+        .await;
         world.restart().await;
         world.sweep().await;
         waits(world, &pull, "ask erin (marketing)").await;
@@ -170,7 +188,12 @@ async fn i02_new_rules_do_not_help_themselves() {
         let pull = propose(world, "dave", "rules", &[(OWNERS, &owners), (TIERS, &tiers)]).await;
         world.approve("erin", &pull).await;
         world.approve("bob", &pull).await;
-        waits(world, &pull, "By the rules in force: Approvals: 1 of 2 (bob); ask alice (finance)").await;
+        waits(
+            world,
+            &pull,
+            "By the rules in force: Approvals: 1 of 2 (bob); ask alice (finance)",
+        )
+        .await;
         world.restart().await;
         world.sweep().await;
         waits(world, &pull, "ask alice (finance)").await;
@@ -185,14 +208,22 @@ async fn i02_nobody_becomes_another_person_by_the_change_they_propose() {
     story(async |world| {
         // Carol's second account would be somebody else, and an owner.
         let people = held(world, PEOPLE);
-        let line = people.lines().find(|line| line.contains("login: carol-oncall")).unwrap();
+        let line = people
+            .lines()
+            .find(|line| line.contains("login: carol-oncall"))
+            .unwrap();
         let account = line.trim().trim_start_matches("- ");
         let people = format!(
             "{}  zoe:\n    full_name: Zoe\n    accounts: [{account}]\n    teams: [finance]\n",
             people.replace(&format!("{line}\n"), "")
         );
         let pull = propose(world, "carol", "rules", &[(PEOPLE, &people)]).await;
-        assert_eq!(world.check(&pull).conclusion, "action_required", "{}", world.check(&pull).summary);
+        assert_eq!(
+            world.check(&pull).conclusion,
+            "action_required",
+            "{}",
+            world.check(&pull).summary
+        );
         world.approve("carol-oncall", &pull).await;
         world.approve("bob", &pull).await;
         waits(world, &pull, "1 of 2 (bob)").await;
@@ -247,12 +278,19 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
         let before = held(world, TIERS);
         let pull = change(world, "rules", TIERS, STRICTER).await;
         world.approve("alice", &pull).await;
-        world.person("root").merge(REPO, pull.pull, merge_commit()).unwrap();
+        world
+            .person("root")
+            .merge(REPO, pull.pull, merge_commit())
+            .unwrap();
         world.settle().await;
         assert!(enacted(world).is_empty());
         let check = world.check(&pull);
         assert_eq!(check.conclusion, "failure", "{}", check.summary);
-        assert!(check.title.starts_with("Merged around the gate"), "{}", check.title);
+        assert!(
+            check.title.starts_with("Merged around the gate"),
+            "{}",
+            check.title
+        );
         world.restart().await;
         world.approve("bob", &payment).await;
         world.sweep().await;
@@ -269,12 +307,21 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
             "{detail}"
         );
         let told = world.status("payments-agent", &payment.id).await;
-        assert!(told["reason"].as_str().unwrap().contains("is not the policy in force"), "{told:#}");
+        assert!(
+            told["reason"]
+                .as_str()
+                .unwrap()
+                .contains("is not the policy in force"),
+            "{told:#}"
+        );
         world.sweep().await;
         assert_eq!(world.acted(), (0, 0));
         let alarms = incidents(world);
         assert_eq!(alarms.len(), 1, "{alarms:#?}");
-        assert_eq!(alarms[0]["body"]["stray"]["sha"], world.github.pull(REPO, pull.pull).unwrap()["merge_commit_sha"]);
+        assert_eq!(
+            alarms[0]["body"]["stray"]["sha"],
+            world.github.pull(REPO, pull.pull).unwrap()["merge_commit_sha"]
+        );
         // Later approvals do not heal it.
         world.approve("bob", &pull).await;
         world.sweep().await;
@@ -282,10 +329,18 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
         // A revert needs nobody's approval, and passes the check.
         let revert = propose(world, "dave", "revert", &[(TIERS, &before)]).await;
         assert_eq!(world.check(&revert).conclusion, "success");
-        world.person("dave").merge(REPO, revert.pull, merge_commit()).unwrap();
+        world
+            .person("dave")
+            .merge(REPO, revert.pull, merge_commit())
+            .unwrap();
         world.settle().await;
         world.sweep().await;
-        assert_eq!(world.state(&payment).await, "executed", "{}", world.check(&payment).summary);
+        assert_eq!(
+            world.state(&payment).await,
+            "executed",
+            "{}",
+            world.check(&payment).summary
+        );
         assert_eq!(world.acted(), (1, 0));
         assert_eq!(ready(world).await.0, 200);
         assert_eq!(incidents(world).len(), 1);
@@ -335,14 +390,21 @@ async fn i02_rules_that_do_not_compile_are_shown_line_by_line_and_never_in_force
             .position(|line| line.contains("escalate_after: 4h"))
             .unwrap()
             + 1;
-        assert!(check.summary.contains(&format!("tiers.yaml:{line}:5")), "{}", check.summary);
+        assert!(
+            check.summary.contains(&format!("tiers.yaml:{line}:5")),
+            "{}",
+            check.summary
+        );
         assert!(check.summary.contains("escalate_after"), "{}", check.summary);
         let head = world.github.pull(REPO, pull.pull).unwrap()["head"]["sha"].clone();
         let runs = world.github.check_runs(REPO, head.as_str().unwrap()).unwrap();
         assert_eq!(runs.len(), 1);
         assert_eq!(runs[0]["output"]["annotations_count"], json!(1), "{runs:#?}");
         assert!(!merged(world, &pull));
-        world.person("root").merge(REPO, pull.pull, merge_commit()).unwrap();
+        world
+            .person("root")
+            .merge(REPO, pull.pull, merge_commit())
+            .unwrap();
         world.settle().await;
         world.restart().await;
         world.sweep().await;
@@ -397,7 +459,11 @@ async fn i02_of_two_changes_the_second_must_begin_at_the_first_and_be_approved_a
 /// Presses "Update branch".
 async fn update(world: &mut World, login: &str, of: &Opened) {
     let token = world.github.user_token(login).unwrap();
-    let url = format!("{}/repos/{REPO}/pulls/{}/update-branch", world.github.api_url(), of.pull);
+    let url = format!(
+        "{}/repos/{REPO}/pulls/{}/update-branch",
+        world.github.api_url(),
+        of.pull
+    );
     let answer = reqwest::Client::new()
         .put(url)
         .bearer_auth(token)
@@ -432,14 +498,20 @@ async fn i02_what_was_approved_under_the_old_rules_and_not_merged_does_not_run_u
         assert_eq!(world.check(&pull).title, "Approved");
         assert!(!merged(world, &pull), "the gate's merge is manual");
         world.restart().await;
-        world.person("erin").merge(REPO, pull.pull, merge_commit()).unwrap();
+        world
+            .person("erin")
+            .merge(REPO, pull.pull, merge_commit())
+            .unwrap();
         world.settle().await;
         let entries = enacted(world);
         assert_eq!(entries.len(), 1, "{}", world.check(&pull).summary);
         assert_eq!(entries[0]["actor"]["person"], "erin");
         assert_eq!(world.state(&payment).await, "voided");
         let told = world.status("payments-agent", &payment.id).await;
-        assert!(told["reason"].as_str().unwrap().contains("propose it anew"), "{told:#}");
+        assert!(
+            told["reason"].as_str().unwrap().contains("propose it anew"),
+            "{told:#}"
+        );
         assert_eq!(world.github.pull(REPO, payment.pull).unwrap()["state"], "closed");
         world.restart().await;
         world.sweep().await;
@@ -464,7 +536,10 @@ async fn i08_whoever_releases_a_change_of_the_rules_did_not_approve_it() {
         let pull = change(world, "rules", TIERS, STRICTER).await;
         world.approve("alice", &pull).await;
         world.approve("bob", &pull).await;
-        world.person("bob").merge(REPO, pull.pull, merge_commit()).unwrap();
+        world
+            .person("bob")
+            .merge(REPO, pull.pull, merge_commit())
+            .unwrap();
         world.settle().await;
         world.sweep().await;
         assert!(enacted(world).is_empty());
@@ -485,7 +560,11 @@ async fn i25_a_change_of_the_rules_brings_nothing_that_only_the_bot_writes() {
         world.approve("bob", &pull).await;
         let check = world.check(&pull);
         assert_eq!(check.conclusion, "failure");
-        assert!(check.summary.contains("proposals/payments/x.yaml"), "{}", check.summary);
+        assert!(
+            check.summary.contains("proposals/payments/x.yaml"),
+            "{}",
+            check.summary
+        );
         assert!(!merged(world, &pull));
     })
     .await;
@@ -507,7 +586,11 @@ async fn i02_rules_without_owners_say_which_line_is_missing() {
         world.approve("bob", &pull).await;
         let check = world.check(&pull);
         assert_eq!(check.conclusion, "failure");
-        assert!(check.summary.contains("/policies/ @acme/finance @acme/marketing"), "{}", check.summary);
+        assert!(
+            check.summary.contains("/policies/ @acme/finance @acme/marketing"),
+            "{}",
+            check.summary
+        );
         assert!(!merged(world, &pull));
     })
     .await;
@@ -518,6 +601,7 @@ async fn the_check_of_a_change_of_the_rules_tells_what_would_have_been_different
     story(async |world| {
         let (status, _) = world.propose("support-agent", note()).await;
         assert_eq!(status, 201);
+        world.settle().await;
         let rule = "  - { impact: [none, low], data_only: [public, internal], rollback: [inverse, restore], tier: low }";
         let stricter = rule.replace("tier: low", "tier: medium");
         let pull = change(world, "rules", TIERS, (rule, &stricter)).await;
