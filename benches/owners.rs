@@ -58,7 +58,12 @@ fn codeowners() -> String {
         if number >= LINES * 4 / 5 && number % 1_000 == 0 {
             text += &format!("[Section {number}][1] @acme/finance\n");
         }
-        let owner = ["@alice", "@bob", "@acme/finance", "@acme/marketing"][number % 4];
+        let owner = match number % 4 {
+            0 => "@alice",
+            1 => "@bob",
+            2 => "@acme/finance",
+            _ => "@acme/marketing",
+        };
         text += &match number % 10 {
             0 => format!("name-{number} {owner}\n"),
             1 => format!("*.ext{number} {owner}\n"),

@@ -9,7 +9,7 @@ use super::{
     secrets,
     serve::Stop,
 };
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Error, Options, Sandbox};
 
 /// Start a GitHub-compatible server on this machine, to try a GitHub App offline
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,9 @@ use crate::sandbox::{Options, Sandbox};
 Examples:
   countersign sandbox
   countersign sandbox --port 8090 --state-dir sandbox --webhook-url http://127.0.0.1:8080/webhooks/github
+  countersign sandbox --socket /tmp/github.sock
+  export GH_CONFIG_DIR=gh GH_HOST=github.test GH_ENTERPRISE_TOKEN=$(cat countersign-sandbox/tokens/alice)
+  gh config set http_unix_socket /tmp/github.sock && gh api repos/acme/approvals/pulls --paginate
 
 It begins anew each time: organisation, people and pull requests live in memory, repositories in the state \
 directory.")]
@@ -27,6 +30,9 @@ pub(super) struct Args {
     /// A new or empty directory for repositories, the app's key and people's tokens
     #[arg(long, value_name = "DIR", default_value = "countersign-sandbox")]
     state_dir: PathBuf,
+    /// A unix socket to answer at as well, for this user only: `gh` takes it as its `http_unix_socket`
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
     /// Where the app's webhooks go
     #[arg(long, value_name = "URL")]
     webhook_url: Option<url::Url>,
@@ -39,11 +45,13 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let options = Options {
         port: args.port,
         dir: Some(dir.join("repositories")),
+        socket: args.socket.clone(),
         ..Options::default()
     };
-    let github = Sandbox::start(options).map_err(|error| {
-        Failure::new(format!("can't start on port {}: {error}", args.port))
-            .next("choose another port with `--port PORT`, or 0 for any that is free")
+    let github = Sandbox::start(options).map_err(|error| match error {
+        Error::Socket { .. } => Failure::new(error),
+        _ => Failure::new(format!("can't start on port {}: {error}", args.port))
+            .next("choose another port with `--port PORT`, or 0 for any that is free"),
     })?;
     house::organisation(&github, &[])?;
     house::repository(
@@ -80,6 +88,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     );
     row("pages", paint::link(format_args!("{url}/{REPO}/pulls")));
     row("API", paint::link(github.api_url()));
+    if let Some(socket) = &args.socket {
+        row(
+            "socket",
+            format_args!("{}, the same API for `gh`", socket.display()),
+        );
+    }
     for (team, members) in TEAMS {
         row("team", format_args!("@{ORG}/{team}: {}", members.join(", ")));
     }

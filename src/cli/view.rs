@@ -152,6 +152,15 @@ fn shown_check(check: &CheckResult) {
 fn rule(because: &TierRule) -> String {
     match because {
         TierRule::Rule(number) => format!("rule {number} of tiers.yaml"),
+        TierRule::Escalated(number) => format!("condition {number} of the action's `escalate`"),
+        TierRule::Claimed(number) => {
+            format!("condition {number} of the action's `escalate`, by what the agent claims")
+        }
+        TierRule::Errored { condition, why } => {
+            format!("condition {condition} of the action's `escalate` has no answer: {why}")
+        }
+        TierRule::Limit(name) => format!("limit `{name}` is over"),
+        TierRule::LimitsChanged => "the catalog's limits have changed".to_owned(),
         TierRule::UnknownAction => "the catalog does not know the action".to_owned(),
         TierRule::SchemaChanged => "the catalog's parameters have changed".to_owned(),
         TierRule::Resource => "a parameter can't stand in the resource".to_owned(),

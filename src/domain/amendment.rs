@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     case::RecordedReview,
+    delegation::Delegations,
     entry::{Approver, Digests, Enacted, Merged, Under},
     gate,
-    ids::{AccountId, BranchName, Digest, PersonName, Sha, TeamName},
+    ids::{AccountId, ActionName, BranchName, Digest, PersonName, Sha, TeamName},
     observation::{Observation, Pull, PullState, Seen},
-    policy::{Agent, MergeMode, Owner, OwnerSet, Person, Policy, Tier},
+    policy::{Agent, MergeMode, Owned, Owner, Person, Policy, Tier},
     review::{self, Ballot, Hands, Opinion},
     verdict::{Because, Rule, Standing, Verdict},
 };
@@ -306,7 +307,7 @@ fn count(
     hands: &Hands,
     because: &mut Vec<Because>,
 ) -> Vec<Approver> {
-    let Some(requirements) = requirements(&at.change.paths, policy, because) else {
+    let Some(owned) = owned(&at.change.paths, policy, because) else {
         return Vec::new();
     };
     // Teams are looked up in one organisation; those of another are not the ones that were looked up.
@@ -331,12 +332,19 @@ fn count(
         .map(|(account, _)| (*account, review::Rolls::may_write(at.seen, *account)))
         .collect();
     let gate = policy.gate(Tier::High);
+    // Nobody stands in for an absent owner of the rules: a delegation is about actions of the catalog.
+    let nobody = Delegations::default();
+    let Ok(changing) = "policies.change".parse::<ActionName>() else {
+        return Vec::new();
+    };
     let ballot = Ballot {
         policy,
         gate,
+        action: &changing,
+        owned: &owned,
+        delegations: &nobody,
         parties: parties(at, policy, hands),
         voices: review::voices(policy, gate, at.seen.decided_at(), opinions, because),
-        requirements,
     };
     let counted = review::tally(&ballot, at.seen, because);
     let approver = |name: String| {
@@ -346,7 +354,7 @@ fn count(
         let account = accounts.find(|account| approving.get(account) == Some(&Some(true)))?;
         Some(Approver {
             under,
-            requirement: requirement(&ballot.requirements, person),
+            requirement: requirement(&owned, person),
             person: name,
             account,
         })
@@ -355,29 +363,18 @@ fn count(
     approvers.unwrap_or_default()
 }
 
-/// The owner sets of every file that changes; none when one is unowned.
-fn requirements(paths: &[String], policy: &Policy, because: &mut Vec<Because>) -> Option<Vec<OwnerSet>> {
-    let mut sets: Vec<OwnerSet> = Vec::new();
-    let mut unowned = Vec::new();
-    for path in resources(paths) {
-        let owners = policy.owners().requirements(&path);
-        if owners.is_unowned() {
-            unowned.push(path);
-        }
-        for set in owners.sets() {
-            if !sets.contains(set) {
-                sets.push(set.clone());
-            }
-        }
-    }
-    let owned = unowned.is_empty() && !sets.is_empty();
-    let because_owned = Because::holds_or_blocks(Rule::Owners, owned).who(unowned);
-    because.push(if owned {
-        because_owned
+/// Who owns every file that changes; none, and the rule that says so, when one is unowned.
+fn owned(paths: &[String], policy: &Policy, because: &mut Vec<Because>) -> Option<Owned> {
+    let owned = policy.owned_paths(resources(paths));
+    let unowned = owned.unowned();
+    let holds = unowned.is_empty() && !owned.items().is_empty();
+    let rule = Because::holds_or_blocks(Rule::Owners, holds).who(unowned);
+    because.push(if holds {
+        rule
     } else {
-        because_owned.could([line_to_add(policy)])
+        rule.could([line_to_add(policy)])
     });
-    owned.then_some(sets)
+    holds.then_some(owned)
 }
 
 /// The resource of each file that changes, as CODEOWNERS is asked about it.
@@ -399,9 +396,10 @@ fn line_to_add(policy: &Policy) -> String {
 }
 
 /// What an approver stands for: the owning team they belong to, or their own name.
-fn requirement(sets: &[OwnerSet], person: &Person) -> String {
+fn requirement(owned: &Owned, person: &Person) -> String {
+    let owners = owned.owners();
     let owns = |team: &&TeamName| {
-        let mut owners = sets.iter().flat_map(OwnerSet::owners);
+        let mut owners = owners.iter();
         owners.any(|owner| matches!(owner, Owner::Team(name) if name == *team))
     };
     let team = person.teams().iter().find(owns);
@@ -445,16 +443,14 @@ pub fn teams(paths: &[String], old: &Policy, new: Option<&Policy>) -> BTreeSet<T
     let mut teams = BTreeSet::new();
     for policy in [Some(old), new].into_iter().flatten() {
         let distinct = policy.gate(Tier::High).distinct_teams();
-        for set in requirements(paths, policy, &mut Vec::new()).into_iter().flatten() {
-            for owner in set.owners() {
-                match owner {
-                    Owner::Team(team) => teams.extend([team.clone()]),
-                    Owner::Person(name) if distinct => {
-                        let person = policy.person(name);
-                        teams.extend(person.into_iter().flat_map(Person::teams).cloned());
-                    }
-                    Owner::Person(_) => {}
+        for owner in policy.owned_paths(resources(paths)).owners() {
+            match owner {
+                Owner::Team(team) => teams.extend([team.clone()]),
+                Owner::Person(name) if distinct => {
+                    let person = policy.person(name);
+                    teams.extend(person.into_iter().flat_map(Person::teams).cloned());
                 }
+                Owner::Person(_) => {}
             }
         }
     }

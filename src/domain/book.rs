@@ -5,13 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
-
 mod begin;
+mod register;
+mod running;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub use begin::{BeginError, first_key, genesis_entry};
+pub use register::Closed;
 pub use staging::{Before, StageError, Staged};
+
+use register::Register;
+use running::{Running, Stands};
 
 use super::{
     amendment::Amendments,
@@ -20,44 +26,19 @@ use super::{
     delegation::{self, Delegations, NotDelegated},
     entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
     ids::{
-        ActionName, AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq,
-        Timestamp,
+        AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq, Timestamp,
     },
     keys::Keys,
-    policy::Tier,
+    matter::Matter,
+    policy::{Policy, Tier},
     subject::subject,
+    totals::{Count, SoFar, Totals},
 };
 
 /// Ended cases that are kept whole, so that their pull requests can still be made to show the end.
 pub const RECENT: usize = 256;
 
 pub use super::illegal::{Illegal, MAX_PENDING};
-
-/// What is kept of a proposal that ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Closed {
-    /// How it ended.
-    pub life: Life,
-    /// The agent that asked.
-    pub agent: AgentName,
-    /// The action.
-    pub operation: ActionName,
-    /// Its tier.
-    pub tier: Tier,
-    /// One line for people.
-    pub summary: String,
-    /// What was authorised.
-    pub action: Digest,
-    /// Its pull request.
-    pub pull: Option<PullNumber>,
-    /// One line on why it ended without running.
-    pub refused: Option<String>,
-    /// The entry that ended it.
-    pub last: Seq,
-    /// The whole case, while it is among the [`RECENT`] newest to end.
-    #[serde(skip)]
-    pub case: Option<Arc<Case>>,
-}
 
 /// Everything the ledger says, folded up to its head.
 #[derive(Debug, Clone)]
@@ -70,11 +51,11 @@ pub struct Book {
     keys: Keys,
     policy: Digest,
     cases: BTreeMap<ProposalId, Case>,
-    closed: BTreeMap<ProposalId, Closed>,
+    register: Register,
+    running: Running,
+    /// The [`RECENT`] that ended last, oldest first, and their cases.
     recent: VecDeque<ProposalId>,
-    requests: BTreeMap<(AgentName, IdempotencyKey), ProposalId>,
-    nonces: BTreeMap<(AgentName, Nonce), ProposalId>,
-    pulls: BTreeMap<PullNumber, ProposalId>,
+    whole: BTreeMap<ProposalId, Arc<Case>>,
     delegations: Delegations,
     amendments: Arc<Amendments>,
 }
@@ -119,11 +100,10 @@ impl Book {
             keys,
             policy: body.policy,
             cases: BTreeMap::new(),
-            closed: BTreeMap::new(),
+            register: Register::default(),
+            running: Running::default(),
             recent: VecDeque::new(),
-            requests: BTreeMap::new(),
-            nonces: BTreeMap::new(),
-            pulls: BTreeMap::new(),
+            whole: BTreeMap::new(),
             delegations: Delegations::default(),
             amendments: Arc::default(),
         };
@@ -168,6 +148,7 @@ impl Book {
             draft.person.as_ref(),
             &draft.event,
             &draft.digests,
+            draft.time.max(self.time),
         )
     }
 
@@ -177,6 +158,7 @@ impl Book {
         person: Option<&PersonName>,
         event: &Event,
         digests: &super::entry::Digests,
+        time: Timestamp,
     ) -> Result<(), Illegal> {
         if let Some(admissible) = self.amendments.admissible(self.policy, proposal, event, digests) {
             return Ok(admissible?);
@@ -191,7 +173,8 @@ impl Book {
         }
         let no = || Illegal::NoCase(proposal);
         let id = proposal.ok_or_else(no)?;
-        if let (Event::Bypassed(_) | Event::Incident(_), Some(closed)) = (event, self.closed.get(&id)) {
+        let closed = self.register.closed(id);
+        if let (Event::Bypassed(_) | Event::Incident(_), Some(closed)) = (event, &closed) {
             let before_a_merge = matches!(
                 closed.life,
                 Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded
@@ -206,7 +189,7 @@ impl Book {
                 })
             };
         }
-        if let Some(closed) = self.closed.get(&id) {
+        if let Some(closed) = closed {
             return Err(Illegal::Life {
                 proposal: id,
                 life: closed.life,
@@ -235,10 +218,10 @@ impl Book {
                 if opened.base_ref != self.genesis.base {
                     return Err(Illegal::Base(opened.base_ref.clone()));
                 }
-                match self.pulls.get(&opened.pull) {
+                match self.by_pull(opened.pull) {
                     Some(by) => Err(Illegal::Pull {
                         pull: opened.pull,
-                        by: *by,
+                        by,
                     }),
                     None => Ok(()),
                 }
@@ -249,7 +232,7 @@ impl Book {
                 if digests.action.is_none() || digests.plan.is_none() {
                     Err(Illegal::Digest("plan"))
                 } else if low == outbox {
-                    Ok(())
+                    self.startable(case, time)
                 } else {
                     Err(Illegal::Claim)
                 }
@@ -279,15 +262,8 @@ impl Book {
         let agent = &proposal.binding.agent;
         let used = |what, by: Option<ProposalId>| by.map_or(Ok(()), |by| Err(Illegal::Used { what, by }));
         used("idempotency_key", self.request(agent, &proposal.idempotency_key))?;
-        used(
-            "nonce",
-            self.nonces.get(&(agent.clone(), proposal.nonce.clone())).copied(),
-        )?;
-        used(
-            "id",
-            (self.cases.contains_key(&proposal.id) || self.closed.contains_key(&proposal.id))
-                .then_some(proposal.id),
-        )?;
+        used("nonce", self.register.by_nonce(agent, &proposal.nonce))?;
+        used("id", self.knows(proposal.id).then_some(proposal.id))?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
             return Ok(());
@@ -300,7 +276,46 @@ impl Book {
         if pending >= MAX_PENDING {
             return Err(Illegal::Pending { agent: agent.clone() });
         }
-        Ok(())
+        // Whoever lost a race counts again. More than the book holds may be counted: what ended since, and what runs
+        // from the outbox and is not recorded yet. INVARIANT i17, i20.
+        let (matter, counted) = (proposal.matter(), &received.assessment.totals);
+        let short = |count: &&Count| !count.so_far().covers(self.holds(count, &matter, None, matter.at));
+        match counted.iter().find(short) {
+            Some(count) => Err(Illegal::Totals(count.limit().to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the limits still have room for a proposal that is about to run. Low tier is recorded after the act: its
+    /// limits were counted at its claim. INVARIANT i20.
+    fn startable(&self, case: &Case, time: Timestamp) -> Result<(), Illegal> {
+        if case.tier() == Tier::Low {
+            return Ok(());
+        }
+        self.room(case, time, |_| 0).map_err(Illegal::Limit)
+    }
+
+    /// Whether the limits of a case have room for it to run now; `also` is what ran and is not recorded yet. Errors: the
+    /// name of the limit that is over.
+    pub fn room(&self, case: &Case, now: Timestamp, also: impl Fn(&Count) -> i64) -> Result<(), String> {
+        let (matter, id) = (case.proposal.matter(), Some(case.proposal.id));
+        let over = |count: &&Count| {
+            let ran = self.holds(count, &matter, id, now).ran;
+            count.over_by_running(ran.saturating_add(also(count)))
+        };
+        match case.assessment.totals.iter().find(over) {
+            Some(count) => Err(count.limit().to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// What the limits of an action count for a matter, as of its time.
+    pub fn totals(&self, matter: &Matter<'_>, policy: &Policy) -> Totals {
+        Totals::of(matter, policy).counted(|count| self.holds(count, matter, None, matter.at))
+    }
+
+    fn holds(&self, count: &Count, matter: &Matter<'_>, apart: Option<ProposalId>, now: Timestamp) -> SoFar {
+        self.running.so_far(count, matter.agent, apart, now)
     }
 
     /// Takes the next authentic entry into the record, or says why it is not part of it.
@@ -328,7 +343,7 @@ impl Book {
             return Err(flaw(Flaw::Time));
         }
         let person = entry.actor.person.as_ref();
-        self.legal(entry.proposal, person, &entry.event, &entry.digests)
+        self.legal(entry.proposal, person, &entry.event, &entry.digests, entry.time)
             .map_err(|illegal| flaw(Flaw::Illegal(Box::new(illegal))))?;
         if entry.semantics == SEMANTICS
             && next
@@ -339,6 +354,7 @@ impl Book {
             return Err(flaw(Flaw::Message("subject")));
         }
         self.advance(entry, next.digest);
+        self.running.forget(self.time);
         Ok(Recorded {
             commit: next.commit,
             digest: next.digest,
@@ -349,6 +365,9 @@ impl Book {
     fn advance(&mut self, entry: &Entry, digest: Digest) -> Option<Evicted> {
         if let Event::Delegated(said) = &entry.event {
             self.delegations.record(entry.time, said.clone());
+            for case in self.cases.values_mut() {
+                case.delegations.record(entry.time, said.clone());
+            }
         }
         if Amendments::concerns(&entry.event) {
             Arc::make_mut(&mut self.amendments).record(entry);
@@ -367,51 +386,34 @@ impl Book {
         let id = entry.proposal?;
         if let Event::Received(received) = &entry.event {
             let proposal = &received.proposal;
-            let agent = &proposal.binding.agent;
-            self.requests
-                .insert((agent.clone(), proposal.idempotency_key.clone()), id);
-            self.nonces.insert((agent.clone(), proposal.nonce.clone()), id);
-            let case = Case::received(
+            self.register.receive(proposal, received.assessment.tier);
+            let mut case = Case::received(
                 Arc::new(proposal.as_ref().clone()),
                 received.assessment.clone(),
                 self.policy,
                 entry.seq,
             );
+            case.delegations = self.delegations.from_now_on(entry.time);
+            self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;
         }
-        if let Some(closed) = self.closed.get_mut(&id) {
+        let Some(case) = self.cases.get_mut(&id) else {
             if let Event::Bypassed(refusal) = &entry.event {
-                closed.life = Life::Bypassed;
-                closed.refused = Some(refusal.reason.clone());
+                self.register.bypass(id, &refusal.reason);
             }
-            if let Some(case) = &mut closed.case {
+            if let Some(case) = self.whole.get_mut(&id) {
                 Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
             }
-            closed.last = entry.seq;
             return None;
-        }
-        let case = self.cases.get_mut(&id)?;
+        };
         case.follow(&entry.event, &entry.digests, entry.time, entry.seq);
-        if let Event::Opened(opened) = &entry.event {
-            self.pulls.insert(opened.pull, id);
-        }
+        self.register.follow(case);
+        self.running.follow(id, case, entry.time);
         if case.life.ended() {
-            let mut closed = Closed {
-                life: case.life,
-                agent: case.proposal.binding.agent.clone(),
-                operation: case.proposal.binding.operation.clone(),
-                tier: case.tier(),
-                summary: case.proposal.summary.clone(),
-                action: case.proposal.action_digest(),
-                pull: case.opened.as_ref().map(|opened| opened.pull),
-                refused: case.refused.clone(),
-                last: entry.seq,
-                case: None,
-            };
-            closed.case = self.cases.remove(&id).map(Arc::new);
+            self.whole
+                .extend(self.cases.remove(&id).map(|case| (id, Arc::new(case))));
             self.recent.push_back(id);
-            self.closed.insert(id, closed);
             return self.evict();
         }
         None
@@ -423,7 +425,7 @@ impl Book {
             return None;
         }
         let id = self.recent.pop_front()?;
-        let case = self.closed.get_mut(&id)?.case.take()?;
+        let case = self.whole.remove(&id)?;
         Some(Evicted { id, case })
     }
 
@@ -436,9 +438,9 @@ impl Book {
                 .get(&id)
                 .map(|case| (case.proposal.summary.as_str(), case.tier()));
             open.or_else(|| {
-                self.closed
-                    .get(&id)
-                    .map(|closed| (closed.summary.as_str(), closed.tier))
+                self.register
+                    .closed(id)
+                    .map(|closed| (closed.summary, closed.tier))
             })
         });
         subject(entry, about)
@@ -480,9 +482,13 @@ impl Book {
     pub fn cases(&self) -> impl Iterator<Item = (&ProposalId, &Case)> {
         self.cases.iter()
     }
+    /// Whether a proposal was received.
+    pub fn knows(&self, id: ProposalId) -> bool {
+        self.register.knows(id)
+    }
     /// A proposal that ended.
-    pub fn closed(&self, id: ProposalId) -> Option<&Closed> {
-        self.closed.get(&id)
+    pub fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {
+        self.register.closed(id)
     }
     /// The [`RECENT`] proposals that ended last, newest first.
     pub fn recently_ended(&self) -> impl Iterator<Item = &Case> {
@@ -491,19 +497,15 @@ impl Book {
     }
     /// A proposal as it ended, while it is among the [`RECENT`] newest.
     pub fn recent(&self, id: ProposalId) -> Option<&Case> {
-        self.closed.get(&id)?.case.as_deref()
-    }
-    /// Proposals that ended.
-    pub fn all_closed(&self) -> impl Iterator<Item = (&ProposalId, &Closed)> {
-        self.closed.iter()
+        self.whole.get(&id).map(AsRef::as_ref)
     }
     /// The proposal of a pull request.
     pub fn by_pull(&self, pull: PullNumber) -> Option<ProposalId> {
-        self.pulls.get(&pull).copied()
+        self.register.by_pull(pull)
     }
     /// The proposal that an earlier request of the same key made.
     pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
-        self.requests.get(&(agent.clone(), key.clone())).copied()
+        self.register.by_request(agent, key)
     }
     /// What was recorded about changes of the rules.
     pub fn amendments(&self) -> &Amendments {
@@ -515,7 +517,7 @@ impl Book {
     }
     /// Whether an agent used a nonce.
     pub fn nonce_used(&self, agent: &AgentName, nonce: &Nonce) -> bool {
-        self.nonces.contains_key(&(agent.clone(), nonce.clone()))
+        self.register.by_nonce(agent, nonce).is_some()
     }
     /// Every role that has a key.
     pub fn roles(&self) -> BTreeSet<Role> {

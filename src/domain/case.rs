@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     assess::Assessment,
+    delegation::Delegations,
     entry::{Digests, Event, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason},
     ids::{Digest, Seq, Timestamp},
     policy::Tier,
@@ -106,6 +107,26 @@ impl Life {
             | Self::RefusedAfterMerge => true,
         }
     }
+    /// Whether it ran, or may have run, so that its limits count it. INVARIANT i20.
+    pub const fn ran(self) -> bool {
+        match self {
+            Self::Started | Self::Unknown | Self::Executed | Self::Partial => true,
+            Self::Received
+            | Self::Open
+            | Self::Merged
+            | Self::Refused
+            | Self::Errored
+            | Self::Undone
+            | Self::Voided
+            | Self::Denied
+            | Self::Expired
+            | Self::Cancelled
+            | Self::Superseded
+            | Self::Bypassed
+            | Self::PolicyChanged
+            | Self::RefusedAfterMerge => false,
+        }
+    }
     /// The state's name, as records spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -174,6 +195,9 @@ pub struct Case {
     /// Reviews in the order they were recorded.
     #[serde(default)]
     pub reviews: Vec<RecordedReview>,
+    /// Who stands in for whom, as far as it was recorded while this could still be approved.
+    #[serde(default, skip_serializing_if = "Delegations::is_empty")]
+    pub delegations: Delegations,
     /// The last verdict recorded.
     #[serde(default)]
     pub verdict: Option<Verdict>,
@@ -213,6 +237,7 @@ impl Case {
             opened_at: None,
             presentation: None,
             reviews: Vec::new(),
+            delegations: Delegations::default(),
             verdict: None,
             reminded: false,
             escalated: false,

@@ -1,10 +1,14 @@
 //! Who stands in for whom: an absent owner's own word on the ledger, for a time, and never passed on.
 
+mod command;
+
+pub use command::{Comment, asked};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     entry::Delegated,
-    ids::{ActionName, PersonName, Span, Timestamp},
+    ids::{ActionName, DeliveryId, PersonName, Span, Timestamp},
     policy::Policy,
 };
 
@@ -113,6 +117,25 @@ impl Delegations {
     pub(super) fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// What still holds or will hold at some moment from now on: every owner's last word, unless it is over.
+    pub(super) fn from_now_on(&self, now: Timestamp) -> Self {
+        let mut heard = std::collections::BTreeSet::new();
+        let newest_first = self
+            .0
+            .iter()
+            .rev()
+            .filter(|given| heard.insert(&given.said.owner));
+        let open = newest_first.filter(|given| given.said.stand_in.is_some() && now < given.said.until);
+        let mut open: Vec<Given> = open.cloned().collect();
+        open.reverse();
+        Self(open)
+    }
 
     /// For whom a person may approve an action at some moment, besides themself.
     ///
@@ -142,6 +165,12 @@ impl Delegations {
                 && last_word();
             holds.then_some(&said.owner)
         })
+    }
+
+    /// The delegation that a comment made, when it was recorded.
+    pub fn of_delivery(&self, delivery: &DeliveryId) -> Option<&Delegated> {
+        let mut given = self.0.iter().rev().map(|given| &given.said);
+        given.find(|said| said.delivery == *delivery)
     }
 
     /// What holds at a moment, newest first; for people.

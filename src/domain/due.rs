@@ -80,7 +80,7 @@ fn worked(case: &Case, policy: &Policy, opened: Timestamp, now: Timestamp, span:
 /// Everyone who must approve, or could for their team; the sponsor never may.
 fn approvers<'p>(case: &Case, policy: &'p Policy) -> Vec<&'p Person> {
     let binding = &case.proposal.binding;
-    let owned = policy.owned(binding);
+    let owned = policy.owned(&binding.operation, &binding.items);
     let sets = owned
         .iter()
         .flat_map(|owned| owned.items())

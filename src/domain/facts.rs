@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    delegation::Delegations,
     ids::{AccountId, ActionName, AgentName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
     observation::{Permission, Seen},
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
+    totals::SoFar,
 };
 
 pub use judge::{Judged, judge};
@@ -37,6 +39,8 @@ pub struct Facts {
     reviews: Vec<Said>,
     hands: Vec<Who>,
     now: Timestamp,
+    delegations: Delegations,
+    counted: BTreeMap<String, SoFar>,
     rolls: Option<RecordedRolls>,
 }
 
@@ -112,6 +116,11 @@ struct Written {
     hands: Vec<Who>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Delegations::is_empty")]
+    delegations: Delegations,
+    /// What limits counted before it, by the limit's name or the counter's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    counted: BTreeMap<String, SoFar>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
 }
@@ -208,6 +217,8 @@ impl TryFrom<Written> for Facts {
             reviews: written.reviews,
             hands: written.hands,
             now,
+            delegations: written.delegations,
+            counted: written.counted,
             rolls: written.rolls,
         })
     }
@@ -241,6 +252,8 @@ impl From<Facts> for Written {
             reviews: facts.reviews,
             hands: facts.hands,
             now: Some(facts.now),
+            delegations: facts.delegations,
+            counted: facts.counted,
             rolls: facts.rolls,
         }
     }

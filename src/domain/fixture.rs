@@ -19,14 +19,15 @@ use super::{
     request::Request,
     sealed::DataKey,
     source::SourceFile,
+    totals::Totals,
     warrant::Merge,
 };
 
-pub(crate) const CATALOG: &str = include_str!("../../policies/catalog.yaml");
-pub(crate) const TIERS: &str = include_str!("../../policies/tiers.yaml");
-pub(crate) const OWNERS: &str = include_str!("../../policies/CODEOWNERS");
-pub(crate) const PEOPLE: &str = include_str!("../../policies/people.yaml");
-pub(crate) const AGENTS: &str = include_str!("../../policies/agents.yaml");
+pub(crate) const CATALOG: &str = include_str!("../../tests/policies/catalog.yaml");
+pub(crate) const TIERS: &str = include_str!("../../tests/policies/tiers.yaml");
+pub(crate) const OWNERS: &str = include_str!("../../tests/policies/CODEOWNERS");
+pub(crate) const PEOPLE: &str = include_str!("../../tests/policies/people.yaml");
+pub(crate) const AGENTS: &str = include_str!("../../tests/policies/agents.yaml");
 
 pub(crate) const ALICE: AccountId = AccountId(1001);
 pub(crate) const BOB: AccountId = AccountId(1002);
@@ -40,7 +41,7 @@ pub(crate) const BASE: Sha = Sha::from_bytes([1; 20]);
 pub(crate) const HEAD: Sha = Sha::from_bytes([2; 20]);
 pub(crate) const MERGE: Sha = Sha::from_bytes([3; 20]);
 
-/// The files of a policy; the starter set unless a test changes one.
+/// The files of a policy; those of `tests/policies/` unless a test changes one.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) catalog: String,
@@ -79,7 +80,7 @@ impl Files {
     }
 }
 
-/// The starter rules, compiled once.
+/// The rules of `tests/policies/`, compiled once.
 pub(crate) fn starter() -> Policy {
     static STARTER: LazyLock<Policy> = LazyLock::new(|| Files::default().policy());
     STARTER.clone()
@@ -110,6 +111,17 @@ pub(crate) fn payment() -> Value {
 
 /// A proposal as the gate makes it from a request, every item observed.
 pub(crate) fn propose(request: Request, agent: &str, policy: &Policy, proof: AgentProof) -> Proposal {
+    propose_as(ProposalId::from_parts(at(0), 7), request, agent, policy, proof)
+}
+
+/// The same under another id.
+pub(crate) fn propose_as(
+    id: ProposalId,
+    request: Request,
+    agent: &str,
+    policy: &Policy,
+    proof: AgentProof,
+) -> Proposal {
     let agent = policy.agent(&agent.parse().unwrap()).unwrap();
     let fitting = fit(request, agent, policy, at(0)).unwrap();
     let seen = |item: ItemId| Observed {
@@ -129,7 +141,7 @@ pub(crate) fn propose(request: Request, agent: &str, policy: &Policy, proof: Age
         .collect();
     fitting
         .arrive(Arrival {
-            id: ProposalId::from_parts(at(0), 7),
+            id,
             proof,
             summary: "Pay ACME 12,500.00 EUR".into(),
             observed,
@@ -188,7 +200,8 @@ impl Story {
             by: Attestation::Hmac,
         };
         let proposal = Arc::new(propose(request, agent, &policy, proof));
-        let assessment = assess(&proposal.matter(), &policy);
+        let totals = Totals::of(&proposal.matter(), &policy);
+        let assessment = assess(&proposal.matter(), &totals, &policy);
         let mut case = Case::received(proposal, assessment, policy.digest(), Seq(1));
         let (title, body) = (Digest::of(b"title"), Digest::of(b"report"));
         let opened = Opened {

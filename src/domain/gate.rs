@@ -244,7 +244,7 @@ pub fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
 
 /// The rules that need no pull request.
 fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
-    let assessed = assess(&case.proposal.matter(), policy);
+    let assessed = assess(&case.proposal.matter(), &case.assessment.totals, policy);
     let live = match case.life {
         Life::Received => case.tier() == Tier::Low,
         Life::Open | Life::Merged => case.tier() > Tier::Low,

@@ -49,6 +49,12 @@ pub enum Illegal {
         /// The agent.
         agent: AgentName,
     },
+    /// A limit was not counted as the ledger stands. INVARIANT i17.
+    #[error("limit `{0}` was counted before others were recorded; count again")]
+    Totals(String),
+    /// A limit has no room for what is about to run. INVARIANT i20.
+    #[error("limit `{0}` is over; nothing more of it runs until its window moved on")]
+    Limit(String),
     /// The pull request belongs to another proposal.
     #[error("pull request {pull} belongs to proposal {by}")]
     Pull {

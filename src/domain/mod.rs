@@ -36,5 +36,7 @@ mod review;
 pub mod sealed;
 pub mod source;
 mod subject;
+pub mod totals;
+pub mod trial;
 pub mod verdict;
 pub mod warrant;

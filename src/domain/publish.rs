@@ -1,6 +1,6 @@
 //! What a pull request should show, and the smallest effects that make it so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -9,8 +9,8 @@ use super::{
     case::{Case, Life},
     entry::{Finished, VoidReason},
     gate::Decision,
-    ids::{Digest, PersonName, PullNumber, Sha, TeamName},
-    policy::{MergeMode, Owned, Owner, Policy},
+    ids::{AccountId, Digest, PersonName, PullNumber, Sha, TeamName},
+    policy::{Account, MergeMode, Owned, Owner, Person, Policy},
     verdict::{Because, Rule, Verdict},
 };
 
@@ -29,6 +29,9 @@ pub struct Published {
     pub check: Option<CheckShown>,
     /// Who is asked for a review; as seen: whether anybody was, see [`Asked`].
     pub asked: Asked,
+    /// Who else is asked since the matter was escalated, and the accounts by which they would answer; as seen: those of
+    /// them whom nobody asked and who said nothing yet.
+    pub further: BTreeMap<Owner, BTreeSet<AccountId>>,
     /// The outcome comment's fingerprint.
     pub outcome: Option<Digest>,
     /// Whether the bot should merge it now; as seen: whether it is merged.
@@ -158,6 +161,11 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         } else {
             Asked::Somebody
         },
+        further: if case.life == Life::Open && case.escalated {
+            further(case, policy)
+        } else {
+            BTreeMap::new()
+        },
         outcome,
         merged: to_merge,
     })
@@ -196,16 +204,53 @@ const fn told(rule: Rule) -> bool {
     !matches!(rule, Rule::Life)
 }
 
+/// The owners, and whom the catalog wants consulted: asked, never needed.
 fn asked(case: &Case, policy: &Policy) -> Asked {
-    let binding = &case.proposal.binding;
-    let sponsor = |owner: &&Owner| matches!(owner, Owner::Person(person) if *person == binding.sponsor);
-    let owned = policy.owned(binding);
-    let owners = owned.iter().flat_map(Owned::owners);
-    let owners: BTreeSet<Owner> = owners.filter(|owner| !sponsor(owner)).cloned().collect();
+    let mut owners = owners(case, policy);
     if owners.is_empty() {
-        Asked::Somebody
-    } else {
-        Asked::These(owners)
+        return Asked::Somebody;
+    }
+    let action = policy.action(&case.proposal.binding.operation);
+    let consulted = action.into_iter().flat_map(|action| action.raci().consulted());
+    owners.extend(consulted.map(Owner::from).filter(|owner| may(case, owner)));
+    Asked::These(owners)
+}
+
+/// Those of the owners who may approve: all but the sponsor. INVARIANT i08.
+fn owners(case: &Case, policy: &Policy) -> BTreeSet<Owner> {
+    let binding = &case.proposal.binding;
+    let owned = policy.owned(&binding.operation, &binding.items);
+    let owners = owned.iter().flat_map(Owned::owners);
+    owners.filter(|owner| may(case, owner)).cloned().collect()
+}
+
+fn may(case: &Case, owner: &Owner) -> bool {
+    !matches!(owner, Owner::Person(person) if *person == case.proposal.binding.sponsor)
+}
+
+/// Whom an escalation asks besides: who stands in for the owners, and who is accountable. They are asked to look after
+/// it; what opens the gate stays the same.
+fn further(case: &Case, policy: &Policy) -> BTreeMap<Owner, BTreeSet<AccountId>> {
+    let owners = owners(case, policy);
+    let sponsor = &case.proposal.binding.sponsor;
+    let owns = |person: &&Person| person.name() != sponsor && owners.iter().any(|owner| is_of(person, owner));
+    let stand_ins = policy.people().filter(owns).flat_map(Person::stand_ins);
+    let action = policy.action(&case.proposal.binding.operation);
+    let accountable = action.map(|action| Owner::from(action.raci().accountable()));
+    let all = stand_ins.cloned().map(Owner::Person).chain(accountable);
+    all.filter(|owner| may(case, owner) && !owners.contains(owner))
+        .map(|owner| {
+            let people = policy.people().filter(|person| is_of(person, &owner));
+            let accounts = people.flat_map(Person::accounts).map(Account::id).collect();
+            (owner, accounts)
+        })
+        .collect()
+}
+
+fn is_of(person: &Person, owner: &Owner) -> bool {
+    match owner {
+        Owner::Person(name) => name == person.name(),
+        Owner::Team(team) => person.teams().contains(team),
     }
 }
 
@@ -217,6 +262,15 @@ pub fn reconcile(wanted: &Published, seen: &Published) -> Vec<Effect> {
     }
     if let (Asked::These(owners), Asked::Nobody, true) = (&wanted.asked, &seen.asked, seen.open) {
         effects.push(Effect::Ask(owners.clone()));
+    }
+    let further: BTreeSet<Owner> = seen
+        .further
+        .keys()
+        .filter(|owner| wanted.further.contains_key(owner))
+        .cloned()
+        .collect();
+    if seen.open && !further.is_empty() {
+        effects.push(Effect::Ask(further));
     }
     if let Some(check) = &wanted.check
         && wanted.check != seen.check

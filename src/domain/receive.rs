@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::{
     canonical::{Salt, refuse_inexact},
+    checks::{Problem, secrets},
     gate::EXECUTE_WITHIN,
     ids::{IdempotencyKey, ItemId, ProposalId, Timestamp},
-    policy::{Action, Agent, AgentKey, Policy},
+    policy::{Action, Agent, AgentKey, ParamPath, Policy},
     proposal::{
         AgentProof, Attestation, Binding, Item, MAX_ITEMS, Observed, Proposal, ProposalError, ProposalParts,
         SPEC_VERSION, Target, Validity,
@@ -91,6 +92,18 @@ pub enum ArrivalError {
     /// Fewer salts than sealed values.
     #[error("not enough salts were drawn")]
     Salts,
+    /// What the bot read holds a secret, which Git must not learn. INVARIANT i29.
+    #[error(
+        "what was observed for item `{item}` holds {what} at `{at}`; narrow what `observe` reads in the catalog"
+    )]
+    Secret {
+        /// The item.
+        item: ItemId,
+        /// What it is.
+        what: String,
+        /// JSON pointer (RFC 6901) into what was read.
+        at: String,
+    },
     /// The parts do not agree.
     #[error(transparent)]
     Proposal(#[from] ProposalError),
@@ -104,7 +117,19 @@ pub fn fit<'p>(
     now: Timestamp,
 ) -> Result<Fitting<'p>, Vec<FieldError>> {
     let mut errors = Vec::new();
-    let Some(action) = policy.action(&request.operation) else {
+    let action = policy.action(&request.operation);
+    // Before anything else, so that no other message can repeat a part of it. INVARIANT i29.
+    let sealed: Vec<String> = action
+        .map(|action| action.sensitive().iter().map(ParamPath::pointer).collect())
+        .unwrap_or_default();
+    let secrets = secrets::refuse(&request, &sealed);
+    if !secrets.is_empty() {
+        let refused = |problem: Problem| {
+            FieldError::new(problem.at, format!("holds {}; {}", problem.found, problem.remedy))
+        };
+        return Err(secrets.into_iter().map(refused).collect());
+    }
+    let Some(action) = action else {
         let near = policy.nearest_action(request.operation.as_str());
         let hint = near.map_or_else(
             || {
@@ -341,6 +366,15 @@ impl Fitting<'_> {
     /// Seals what is sensitive and makes the proposal.
     pub fn arrive(self, arrival: Arrival) -> Result<Proposal, ArrivalError> {
         let key = self.idempotency_key().ok_or(ArrivalError::Salts)?;
+        for seen in &arrival.observed {
+            if let Some(problem) = secrets::refuse_observed(&seen.facts).into_iter().next() {
+                return Err(ArrivalError::Secret {
+                    item: seen.item.clone(),
+                    what: problem.found,
+                    at: problem.at,
+                });
+            }
+        }
         let mut salts = arrival.salts.into_iter();
         let mut sealed = Vec::new();
         let mut items = Vec::new();

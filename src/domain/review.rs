@@ -10,8 +10,7 @@ use super::{
     ids::{AccountId, PersonName, ReviewId, Sha, TeamName, Timestamp},
     matter::Matter,
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
-    policy::{Agent, Owner, OwnerSet, Person, Policy},
-    proposal::Item,
+    policy::{Agent, Owned, Owner, Person, Policy},
     verdict::{Because, Rule, Standing},
 };
 
@@ -40,7 +39,8 @@ pub(super) fn count(at: &Review<'_>, policy: &Policy) -> Count {
 
 /// The approvers; none when something that counting needs is missing, which `because` tells.
 fn counted(at: &Review<'_>, policy: &Policy, because: &mut Vec<Because>) -> Option<Vec<String>> {
-    let requirements = requirements(&at.case.proposal.matter(), policy, because)?;
+    let matter = at.case.proposal.matter();
+    let owned = owned(&matter, policy, because)?;
     let Seen::Known(live) = &at.seen.reviews else {
         because.push(Because::new(Rule::Approvals, Standing::Errored));
         return None;
@@ -56,13 +56,14 @@ fn counted(at: &Review<'_>, policy: &Policy, because: &mut Vec<Because>) -> Opti
     if let Some(account) = hands.releasers.iter().find(stranger) {
         because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
-    let matter = at.case.proposal.matter();
     let gate = policy.gate(at.case.tier());
     let opinions = opinions(at.case, at.seen, live, because);
     let ballot = Ballot {
         policy,
         gate,
-        requirements,
+        action: matter.operation,
+        owned: &owned,
+        delegations: &at.case.delegations,
         parties: parties(&matter, policy, hands.all()),
         voices: voices(policy, gate, at.seen.decided_at(), opinions, because),
     };
@@ -86,76 +87,30 @@ impl Rolls for Observation {
 pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
     let distinct = policy.gate(case.tier()).distinct_teams();
     let mut teams = BTreeSet::new();
-    for path in paths(&case.proposal.matter(), policy)
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        for owner in policy
-            .owners()
-            .requirements(&path)
-            .sets()
-            .iter()
-            .flat_map(OwnerSet::owners)
-        {
-            match owner {
-                Owner::Team(team) => {
-                    teams.insert(team.clone());
-                }
-                Owner::Person(name) if distinct => {
-                    let person = policy.person(name);
-                    teams.extend(person.into_iter().flat_map(Person::teams).cloned());
-                }
-                Owner::Person(_) => {}
+    let matter = case.proposal.matter();
+    let owned = policy.owned(matter.operation, matter.items);
+    for owner in owned.iter().flat_map(Owned::owners) {
+        match owner {
+            Owner::Team(team) => {
+                teams.insert(team.clone());
             }
+            Owner::Person(name) if distinct => {
+                let person = policy.person(name);
+                teams.extend(person.into_iter().flat_map(Person::teams).cloned());
+            }
+            Owner::Person(_) => {}
         }
     }
     teams
 }
 
-/// Each item's resource, or the item's id where it can't be named; none without the action.
-fn paths(matter: &Matter<'_>, policy: &Policy) -> Option<Vec<Result<String, String>>> {
-    let action = policy.action(matter.operation)?;
-    let path = |item: &Item| {
-        let path = action.resource().path(&item.parameters);
-        path.map_err(|_| item.id.to_string())
-    };
-    Some(matter.items.iter().map(path).collect())
-}
-
-/// The distinct owner sets of all items; none when a resource is unowned or can't be named.
-pub(super) fn requirements(
-    matter: &Matter<'_>,
-    policy: &Policy,
-    because: &mut Vec<Because>,
-) -> Option<Vec<OwnerSet>> {
-    let Some(paths) = paths(matter, policy) else {
-        because.push(Because::new(Rule::Owners, Standing::Blocks));
-        return None;
-    };
-    let mut sets: Vec<OwnerSet> = Vec::new();
-    let mut unowned = Vec::new();
-    for path in paths {
-        let path = match path {
-            Ok(path) => path,
-            Err(item) => {
-                unowned.push(item);
-                continue;
-            }
-        };
-        let owners = policy.owners().requirements(&path);
-        if owners.is_unowned() {
-            unowned.push(path);
-        }
-        for set in owners.sets() {
-            if !sets.contains(set) {
-                sets.push(set.clone());
-            }
-        }
-    }
-    let owned = unowned.is_empty() && !sets.is_empty();
-    because.push(Because::holds_or_blocks(Rule::Owners, owned).who(unowned));
-    owned.then_some(sets)
+/// Who owns what is acted on; none, and the rule that says so, when a resource is unowned or can't be named.
+pub(super) fn owned(matter: &Matter<'_>, policy: &Policy, because: &mut Vec<Because>) -> Option<Owned> {
+    let owned = policy.owned(matter.operation, matter.items);
+    let unowned = owned.as_ref().map(Owned::unowned).unwrap_or_default();
+    let owned = owned.filter(|owned| unowned.is_empty() && !owned.items().is_empty());
+    because.push(Because::holds_or_blocks(Rule::Owners, owned.is_some()).who(unowned));
+    owned
 }
 
 /// The accounts that had a hand in a proposal's pull request. INVARIANT i08.

@@ -73,6 +73,28 @@ impl Mark {
         (self.start, self.length)
     }
 
+    /// The mark of a part of the text that stands here: `start` and `length` count its characters. Where the text is
+    /// not written out as it is (escapes, folded lines), the mark of all of it.
+    #[must_use]
+    pub fn within(self, text: &str, start: usize, length: usize) -> Self {
+        let quotes = match self.length.checked_sub(text.len()) {
+            Some(0) => 0,
+            Some(2) => 1,
+            Some(_) | None => return self,
+        };
+        if text.contains(['\n', '\\']) {
+            return self;
+        }
+        let bytes = |chars: usize| text.chars().take(chars).map(char::len_utf8).sum::<usize>();
+        let (first, end) = (bytes(start), bytes(start.saturating_add(length)));
+        let columns = u32::try_from(text.chars().count().min(start) + quotes).unwrap_or(0);
+        let place = Place {
+            line: self.place.line,
+            column: self.place.column.saturating_add(columns),
+        };
+        Self::new(place, self.start + quotes + first, end.saturating_sub(first))
+    }
+
     fn of(at: &serde_saphyr::Location) -> Option<Self> {
         let place = Place {
             line: u32::try_from(at.line()).ok().filter(|line| *line > 0)?,

@@ -1,5 +1,6 @@
 //! What a decision says: rules by their ids, how each stands, and the verdict. Records carry these.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A rule of the gate, by the id that records carry.
@@ -121,6 +122,9 @@ pub struct Because {
     pub rule: Rule,
     /// How it stands.
     pub standing: Standing,
+    /// The section of CODEOWNERS that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
     /// How many there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub have: Option<u32>,
@@ -141,6 +145,7 @@ impl Because {
         Self {
             rule,
             standing,
+            section: None,
             have: None,
             need: None,
             who: Vec::new(),
@@ -150,6 +155,12 @@ impl Because {
     /// Holds, or blocks.
     pub const fn holds_or_blocks(rule: Rule, holds: bool) -> Self {
         Self::new(rule, if holds { Standing::Holds } else { Standing::Blocks })
+    }
+    /// With the section that asks.
+    #[must_use]
+    pub fn section(mut self, section: Option<&str>) -> Self {
+        self.section = section.map(Into::into);
+        self
     }
     /// With who or what it is about.
     #[must_use]
@@ -173,7 +184,7 @@ impl Because {
 }
 
 /// The verdict alone, as records carry it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// May run.

@@ -30,6 +30,7 @@ pub use self::{
     pulls::PullBrief,
     shown::shown_digest,
     webhook::{
-        BadSignature, Hint, Malformed, PullAction, PullEvent, ReviewAction, ReviewEvent, parse, verify,
+        BadSignature, CommentEvent, Hint, Malformed, PullAction, PullEvent, ReviewAction, ReviewEvent, parse,
+        verify,
     },
 };

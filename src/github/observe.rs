@@ -13,6 +13,7 @@ use super::{
 use crate::domain::{
     ids::{AccountId, BranchName, Digest, Login, PullNumber, Sha, TeamName, Timestamp},
     observation::{Commit, LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
+    policy::Owner,
     publish::{Asked, CheckShown, Conclusion, Published},
 };
 
@@ -42,6 +43,10 @@ pub struct Seeing {
     observation: Observation,
     pull: Pull,
     asked: bool,
+    /// Accounts that are asked now.
+    requested: BTreeSet<AccountId>,
+    /// Teams that are asked now, by their slugs.
+    requested_teams: BTreeSet<String>,
     check: Option<CheckShown>,
     outcome: Option<String>,
     mergeable: Option<bool>,
@@ -82,6 +87,7 @@ impl Seeing {
             Some(_) | None => Digest::of(comment.as_bytes()),
         });
         Published {
+            further: self.unasked(&wanted.further),
             pull: self.pull.number,
             open: self.pull.state == PullState::Open,
             title: self.pull.title,
@@ -94,6 +100,28 @@ impl Seeing {
             },
             outcome,
             merged: matches!(self.pull.state, PullState::Merged { .. }),
+        }
+    }
+
+    /// Those who said nothing yet, when none of them is asked: asking again would only make noise.
+    fn unasked(&self, owners: &BTreeMap<Owner, BTreeSet<AccountId>>) -> BTreeMap<Owner, BTreeSet<AccountId>> {
+        let reviews = self.observation.reviews.known();
+        let answered = |account: &AccountId| {
+            reviews.is_none_or(|reviews| reviews.iter().any(|review| review.account == Some(*account)))
+        };
+        let silent = owners
+            .iter()
+            .filter(|(_, accounts)| !accounts.iter().any(answered));
+        let asked = |(owner, accounts): (&Owner, &BTreeSet<AccountId>)| match owner {
+            Owner::Person(_) => !accounts.is_disjoint(&self.requested),
+            Owner::Team(team) => self.requested_teams.contains(team.as_str()),
+        };
+        if silent.clone().any(asked) {
+            BTreeMap::new()
+        } else {
+            silent
+                .map(|(owner, accounts)| (owner.clone(), accounts.clone()))
+                .collect()
         }
     }
 }
@@ -130,7 +158,14 @@ impl GitHub {
             let answered = reviews
                 .known()
                 .is_none_or(|reviews| reviews.iter().any(|review| review.account != Some(me)));
-            let requested = !last.requested_reviewers.is_empty() || !last.requested_teams.is_empty();
+            let any_requested = !last.requested_reviewers.is_empty() || !last.requested_teams.is_empty();
+            let requested = last
+                .requested_reviewers
+                .iter()
+                .filter_map(wire::Account::id)
+                .collect();
+            let requested_teams = last.requested_teams.iter().filter_map(|team| team.slug.clone());
+            let requested_teams = requested_teams.collect();
             let stands = standing(&last)?;
             let at = self.clock().map_or(ask.now, |there| ask.now.max(there));
             let observation = Observation {
@@ -148,7 +183,9 @@ impl GitHub {
             return Ok(Seeing {
                 observation,
                 pull: stands,
-                asked: requested || answered,
+                asked: any_requested || answered,
+                requested,
+                requested_teams,
                 check: known(check)?.flatten().and_then(|run| shown_check(&run)),
                 outcome: known(outcome)?.flatten().map(|comment| comment.body),
                 mergeable: last.mergeable,

@@ -5,6 +5,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha2::Sha256;
 
+mod comment;
+
+pub use comment::CommentEvent;
+
 use super::{observe::review_state, shown::shown_digest, wire};
 use crate::domain::{
     ids::{AccountId, BranchName, DeliveryId, Digest, Login, PullNumber, RepoName, ReviewId, Sha, Timestamp},
@@ -37,6 +41,15 @@ pub enum Hint {
         pull: PullNumber,
         /// What happened.
         event: Box<ReviewEvent>,
+    },
+    /// Somebody commented on a pull request.
+    Comment {
+        /// The repository.
+        repo: RepoName,
+        /// The pull request.
+        pull: PullNumber,
+        /// What was said.
+        event: Box<CommentEvent>,
     },
     /// A branch moved.
     Push {
@@ -71,6 +84,7 @@ impl Hint {
         match self {
             Self::Pull(PullEvent { repo, .. })
             | Self::Review { repo, .. }
+            | Self::Comment { repo, .. }
             | Self::Push { repo, .. }
             | Self::CheckRerequested { repo, .. }
             | Self::Protection { repo } => Some(repo),
@@ -245,6 +259,7 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
         event,
         "pull_request"
             | "pull_request_review"
+            | "issue_comment"
             | "push"
             | "check_run"
             | "check_suite"
@@ -279,6 +294,9 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
             Some(action) => of_review(repo, action, delivery, event, read(event, raw)?),
             None => Ok(Hint::Nothing),
         },
+        "issue_comment" if envelope.action == "created" => {
+            Ok(comment::of_comment(repo, delivery, read(event, raw)?))
+        }
         "push" => {
             let push: OfPush = read(event, raw)?;
             let branch = push.reference.strip_prefix("refs/heads/").map(str::parse);

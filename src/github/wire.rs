@@ -61,9 +61,14 @@ pub(super) struct Pull {
     pub(super) mergeable: Option<bool>,
     pub(super) commits: Option<u64>,
     #[serde(default)]
-    pub(super) requested_reviewers: Vec<serde::de::IgnoredAny>,
+    pub(super) requested_reviewers: Vec<Account>,
     #[serde(default)]
-    pub(super) requested_teams: Vec<serde::de::IgnoredAny>,
+    pub(super) requested_teams: Vec<RequestedTeam>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RequestedTeam {
+    pub(super) slug: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -16,9 +16,11 @@ use crate::domain::{
 };
 
 /// Commits that are read and checked together.
-const CHUNK: usize = 512;
+const CHUNK: usize = 128;
 /// Chunks that wait between two threads.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
+/// Commits that are read before the repository is opened again.
+const READS: usize = 2_048;
 
 /// One commit, read and checked, with its place in history.
 pub(super) type Checked = (Result<Link, Flaw>, Result<Vec<Authentic>, Finding>);
@@ -37,14 +39,45 @@ pub(super) fn oid(sha: Sha) -> Result<Oid, git2::Error> {
     Oid::from_bytes(sha.as_bytes())
 }
 
+/// Reads many commits of one repository in little memory. libgit2 unmaps a pack, and frees what it keeps to resolve the
+/// pack's deltas, when the last handle of the process closes: so hold no other meanwhile.
+pub(super) struct Reader {
+    repo: Repository,
+    left: usize,
+}
+
+impl Reader {
+    pub(super) fn open(dir: &Path) -> Result<Self, git2::Error> {
+        let repo = Repository::open(dir)?;
+        Ok(Self { repo, left: READS })
+    }
+
+    pub(super) const fn repo(&self) -> &Repository {
+        &self.repo
+    }
+
+    /// Reads one commit object as it is.
+    pub(super) fn raw(&mut self, id: Oid) -> Result<RawCommit, git2::Error> {
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => self.reopen()?,
+        }
+        raw(&self.repo.odb()?, id)
+    }
+
+    fn reopen(&mut self) -> Result<(), git2::Error> {
+        *self = Self::open(self.repo.path())?;
+        Ok(())
+    }
+}
+
 /// The first-parent chain from a commit down to `after` (not included), oldest first; `None` when it does not lead
 /// there. Read by hand: libgit2's own walk stops at a commit whose author line it dislikes, and anybody can push one.
 pub(super) fn chain(
-    repo: &Repository,
     tip: Oid,
     after: Option<Oid>,
+    mut raw: impl FnMut(Oid) -> Result<RawCommit, git2::Error>,
 ) -> Result<Option<Vec<Oid>>, git2::Error> {
-    let odb = repo.odb()?;
     let mut ids = Vec::new();
     let mut next = Some(tip);
     while let Some(id) = next {
@@ -54,7 +87,7 @@ pub(super) fn chain(
         }
         ids.push(id);
         // A commit without readable parents begins the chain; whoever reads it says what is wrong with it.
-        let parents = parents(&raw(&odb, id)?);
+        let parents = parents(&raw(id)?);
         next = parents.first().map(|parent| oid(*parent)).transpose()?;
     }
     ids.reverse();
@@ -142,12 +175,11 @@ fn work(input: &Receiver<Vec<RawCommit>>, output: &SyncSender<Vec<Checked>>, key
 }
 
 fn read(repo: &Path, ids: &[Oid], to: &[SyncSender<Vec<RawCommit>>]) -> Result<(), git2::Error> {
-    let repo = Repository::open(repo)?;
-    let odb = repo.odb()?;
+    let mut reader = Reader::open(repo)?;
     for (chunk, worker) in ids.chunks(CHUNK).zip(to.iter().cycle()) {
         let mut commits = Vec::with_capacity(chunk.len());
         for id in chunk {
-            commits.push(raw(&odb, *id)?);
+            commits.push(reader.raw(*id)?);
         }
         if worker.send(commits).is_err() {
             break;

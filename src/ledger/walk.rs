@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use git2::{Oid, Repository};
 
 use super::{
-    fold::{Checked, chain, judge, raw, sha, stream},
+    fold::{Checked, Reader, chain, judge, sha, stream},
     init::{ALLOWED_SIGNERS, allowed_signers},
     remote::said,
 };
@@ -75,12 +75,16 @@ pub fn walk(
         dir: dir.to_owned(),
         why: said(error),
     };
-    let repo = Repository::open(dir).map_err(failed)?;
+    let mut reader = Reader::open(dir).map_err(failed)?;
+    let repo = reader.repo();
     if repo.is_shallow() {
         return Err(WalkError::Shallow);
     }
-    let tip = tip(&repo, branch).ok_or_else(|| WalkError::NoBranch(branch.clone()))?;
-    let ids = chain(&repo, tip, None).map_err(failed)?.unwrap_or_default();
+    let tip = tip(repo, branch).ok_or_else(|| WalkError::NoBranch(branch.clone()))?;
+    let git = repo.path().to_owned();
+    let ids = chain(tip, None, |id| reader.raw(id))
+        .map_err(failed)?
+        .unwrap_or_default();
     let commits = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     let mut walked = Walked {
         book: None,
@@ -90,7 +94,7 @@ pub fn walk(
     let Some((first, rest)) = ids.split_first() else {
         return Ok(walked);
     };
-    let raw = raw(&repo.odb().map_err(failed)?, *first).map_err(failed)?;
+    let raw = reader.raw(*first).map_err(failed)?;
     let link = Link::of(&raw).map_err(|flaw| Finding::at(raw.id, flaw));
     let begun = link.and_then(|link| {
         let (book, recorded) = begin(authenticate_first(&raw)?, genesis)?;
@@ -104,13 +108,14 @@ pub fn walk(
         }
     };
     each(Some(&book), Step::Recorded(&recorded));
-    if !names_its_keys(&repo, link.tree, &book) {
+    if !names_its_keys(reader.repo(), link.tree, &book) {
         each(Some(&book), Step::Found(Finding::at(link.id, Flaw::Tree)));
     }
     let keys = book.keys().clone();
     let (mut previous, mut done) = (link.id, 1);
     progress(done, commits);
-    stream(repo.path(), rest, &keys, |checked: Checked| {
+    drop(reader);
+    stream(&git, rest, &keys, |checked: Checked| {
         match judge(checked, &mut previous, link.tree) {
             Err(finding) => each(Some(&book), Step::Found(finding)),
             Ok(entries) => {

@@ -8,7 +8,7 @@ use minijinja::Value;
 use serde::{Serialize, Serializer};
 
 use super::visible;
-use crate::domain::ids::{PullNumber, Span, Timestamp};
+use crate::domain::ids::{Login, PullNumber, Span, TeamName, Timestamp};
 
 /// Runs of backticks longer than this are shown as escapes inside a code span.
 const BACKTICKS: usize = 3;
@@ -55,6 +55,14 @@ impl Markdown {
                 .map_or((seconds, "second"), |(unit, name)| (seconds / unit, name))
         };
         Self(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+    }
+    /// A person, whom GitHub tells of it. Only for people of the policy.
+    pub(super) fn mention(login: &Login) -> Self {
+        Self(format!("@{login}"))
+    }
+    /// A team, whose members GitHub tells of it. Only for teams of the policy.
+    pub(super) fn mention_team(organization: &Login, team: &TeamName) -> Self {
+        Self(format!("@{organization}/{team}"))
     }
     /// A pull request of this repository, as GitHub links it.
     pub(super) fn pull(number: PullNumber) -> Self {

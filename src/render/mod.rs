@@ -7,6 +7,7 @@
 mod amendment;
 mod change;
 mod check;
+mod delegation;
 mod engine;
 mod error;
 mod file;
@@ -29,6 +30,7 @@ mod words;
 pub use amendment::{AmendmentText, Replayed, amendment, amendment_merge};
 pub use change::change_diff;
 pub use check::{CheckText, check};
+pub use delegation::{delegated, not_delegated};
 pub use error::RenderError;
 pub use file::proposal_yaml;
 pub use inbox::{inbox_accepted, inbox_answer, inbox_ran, shadow};

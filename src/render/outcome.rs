@@ -13,7 +13,8 @@ use super::{
 use crate::domain::{
     case::{Case, Life},
     entry::{Outcome, StepResult, VoidReason},
-    policy::Policy,
+    ids::Login,
+    policy::{Action, Party, Policy},
 };
 
 /// How many items are listed, those that did not run first, and the room of a note in characters; the ledger has it
@@ -33,6 +34,8 @@ struct OutcomePage {
     taking_back: Option<Markdown>,
     key: Option<String>,
     merge: Option<String>,
+    /// Who hears of it, as the catalog says.
+    informed: Option<Markdown>,
 }
 
 impl Page for OutcomePage {
@@ -83,7 +86,28 @@ fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage
             .filter(|_| unsettled)
             .map(|started| started.idempotency_key.clone()),
         merge: case.merged.as_ref().map(|merged| merged.sha.short()),
+        informed: action.and_then(|action| informed(action, policy)),
     }
+}
+
+/// Mentions of everyone whom the catalog wants informed; nothing when that is nobody. A team is named where nobody
+/// knows its organization.
+fn informed(action: &Action, policy: &Policy) -> Option<Markdown> {
+    let parties = action.raci().informed().iter();
+    let organization: Option<Login> = policy.owners().organization().and_then(|name| name.parse().ok());
+    let mention = |party: &Party| match (party, &organization) {
+        (Party::Person(name), _) => {
+            let account = policy.person(name).and_then(|person| person.accounts().first());
+            account.map_or_else(
+                || Markdown::prose(name.as_str()),
+                |account| Markdown::mention(account.login()),
+            )
+        }
+        (Party::Team(team), Some(organization)) => Markdown::mention_team(organization, team),
+        (Party::Team(team), None) => Markdown::prose(team.as_str()),
+    };
+    let all = Markdown::joined(parties.map(mention), ", ");
+    (!all.is_empty()).then_some(all)
 }
 
 fn step_line(step: &StepResult, room: usize) -> StepLine {

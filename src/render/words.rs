@@ -29,12 +29,34 @@ pub(super) fn why(proposal: &Proposal, assessment: &Assessment, policy: &Policy)
         (TierRule::Rule(_), None) | (TierRule::UnknownAction, _) => {
             Markdown::ours("the catalog does not know this action")
         }
+        (TierRule::Escalated(number), action) => because(action, *number),
+        (TierRule::Claimed(number), action) => {
+            because(action, *number).and(" (by what the agent itself says)")
+        }
+        (TierRule::Errored { why, .. }, _) => {
+            Markdown::ours("a condition of the catalog has no answer: ").then(&Markdown::prose(why))
+        }
+        (TierRule::Limit(name), _) => Markdown::ours("limit ")
+            .then(&Markdown::code(name))
+            .and(" is over"),
+        (TierRule::LimitsChanged, _) => Markdown::ours("its limits are not those of the catalog any more"),
         (TierRule::SchemaChanged, _) => {
             Markdown::ours("its parameters are not those of the catalog any more")
         }
         (TierRule::Resource, _) => Markdown::ours("a parameter can't stand in the name of its resource"),
     });
     Markdown::joined(words, "; ")
+}
+
+/// A condition in its author's words.
+fn because(action: Option<&Action>, number: usize) -> Markdown {
+    let condition = number.checked_sub(1).zip(action);
+    condition
+        .and_then(|(index, action)| action.escalate().get(index))
+        .map_or_else(
+            || Markdown::ours("a condition that the catalog does not have any more"),
+            |condition| Markdown::prose(condition.because()),
+        )
 }
 
 fn class(action: &Action) -> Markdown {

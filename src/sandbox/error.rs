@@ -1,4 +1,6 @@
 //! What can go wrong when the sandbox is started or prepared.
+use std::path::PathBuf;
+
 use super::answer::Refusal;
 
 /// A failure of the sandbox itself, or its refusal of what a person tried.
@@ -7,6 +9,14 @@ pub enum Error {
     /// The port could not be bound, or a directory not be made.
     #[error("sandbox cannot use the machine: {0}")]
     Io(#[from] std::io::Error),
+    /// The unix socket could not be made.
+    #[error("sandbox cannot listen at `{}`: {why}", .path.display())]
+    Socket {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
     /// A repository could not be read or written.
     #[error("sandbox repository failed: {0}")]
     Git(#[from] git2::Error),
@@ -43,7 +53,7 @@ impl Error {
     pub fn refusal(&self) -> Option<(u16, &str)> {
         match self {
             Self::Refused { status, message } => Some((*status, message)),
-            Self::Io(_) | Self::Git(_) | Self::Unknown { .. } | Self::Start(_) => None,
+            Self::Io(_) | Self::Socket { .. } | Self::Git(_) | Self::Unknown { .. } | Self::Start(_) => None,
         }
     }
 }

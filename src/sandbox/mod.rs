@@ -34,6 +34,7 @@ mod routes;
 mod running;
 mod server;
 mod setup;
+mod socket;
 mod state;
 mod webhook;
 

@@ -16,6 +16,7 @@ use super::limits::Budgets;
 use super::record::Recorded;
 use super::routes;
 use super::server;
+use super::socket::Socket;
 use super::state::State;
 use super::webhook::{self, DeliveryFault};
 
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes any that is free.
     pub port: u16,
+    /// A unix socket to answer at as well, for clients such as `gh` with `http_unix_socket`; removed at the end.
+    pub socket: Option<PathBuf>,
     /// Where the bare repositories live; a directory of its own, removed at the end, when not given.
     pub dir: Option<PathBuf>,
     /// The time the sandbox lives in.
@@ -44,6 +47,10 @@ impl Sandbox {
     pub fn start(options: Options) -> Result<Running, Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
+        let (socket, local) = match options.socket.as_deref().map(Socket::bind).transpose()? {
+            Some((socket, listener)) => (Some(socket), Some(listener)),
+            None => (None, None),
+        };
         let base = format!("http://{}", listener.local_addr()?);
         let (dir, temporary) = match options.dir {
             Some(dir) => (dir, false),
@@ -74,7 +81,7 @@ impl Sandbox {
             .spawn(move || {
                 runtime.block_on(async move {
                     let deliveries = tokio::spawn(webhook::deliver(Arc::clone(&serving), client));
-                    server::serve(serving, listener, stopped).await;
+                    server::serve(serving, listener, local, stopped).await;
                     deliveries.abort();
                 });
                 runtime.shutdown_timeout(Duration::from_secs(1));
@@ -83,6 +90,7 @@ impl Sandbox {
             shared,
             stop: Some(stop),
             thread: Some(thread),
+            _socket: socket,
             temporary,
         })
     }
@@ -106,6 +114,7 @@ pub struct Running {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    _socket: Option<Socket>,
     temporary: bool,
 }
 

@@ -27,6 +27,7 @@ const DOCUMENTATION: &str = "https://docs.github.com/rest";
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     listener: std::net::TcpListener,
+    local: Option<std::os::unix::net::UnixListener>,
     stopped: oneshot::Receiver<()>,
 ) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
@@ -36,8 +37,19 @@ pub(crate) async fn serve(
         .fallback(door)
         .layer(DefaultBodyLimit::max(LARGEST))
         .with_state(shared);
+    let Ok(local) = local.map(tokio::net::UnixListener::from_std).transpose() else {
+        return;
+    };
+    let beside = router.clone();
+    let at_socket = async move {
+        match local {
+            Some(local) => axum::serve(local, beside).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         served = async { axum::serve(listener, router).await } => drop(served),
+        served = at_socket => drop(served),
         _ = stopped => {}
     }
 }

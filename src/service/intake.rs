@@ -67,6 +67,9 @@ impl Bot {
             Hint::Review { pull, event, .. } => {
                 self.queue().say(pull, [Told::Review(event)]);
             }
+            Hint::Comment { pull, event, .. } => {
+                self.queue().say(pull, [Told::Comment(event)]);
+            }
             Hint::Pull(event) => {
                 self.queue().say(event.pull, [Told::Pull(event)]);
             }

@@ -131,6 +131,15 @@ impl Problem {
             ..problem
         }
     }
+    /// A limit leaves no room.
+    pub fn over_limit(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "over-limit",
+            "a limit of the action is over",
+            detail,
+        )
+    }
     /// Not now; asking again later with the same idempotency key is safe.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -278,3 +278,37 @@ async fn i03_the_gate_s_key_can_t_say_that_something_started() {
     })
     .await;
 }
+
+/// A secret that an agent sends is refused before anything is recorded: not in Git, not in an answer, not in a comment.
+#[tokio::test(flavor = "multi_thread")]
+async fn i29_a_secret_in_a_payload_never_reaches_git() {
+    let token = ["gl", "pat-", "aB3dE5gH7jK9mN1pQ3sT"].concat();
+    story(async |world| {
+        let before = world.still();
+        let cases = [
+            ("/justification", json!(format!("the bank's login is {token}"))),
+            ("/parameters/reference", json!(token)),
+            ("/claimed", json!({ token.as_str(): "4711" })),
+        ];
+        let mut said = String::new();
+        for (pointer, value) in cases {
+            let mut body = payment();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            body.pointer_mut(parent).unwrap()[name] = value;
+            let (status, answer) = world.propose("payments-agent", body).await;
+            assert_eq!(status, 422, "{answer}");
+            assert!(!answer.to_string().contains(&token), "{answer}");
+            for error in answer["errors"].as_array().unwrap() {
+                said.push_str(&format!("{}: {}\n", error["field"].as_str().unwrap(), error["message"].as_str().unwrap()));
+            }
+        }
+        insta::assert_snapshot!(said, @r"
+        /justification: holds a GitLab token; send no secrets; name where the secret is kept instead, and replace this one if it was real
+        /parameters/reference: holds a GitLab token; send no secrets; name where the secret is kept instead, and replace this one if it was real
+        /claimed/•••: holds a GitLab token; send no secrets; name where the secret is kept instead, and replace this one if it was real
+        ");
+        world.settle().await;
+        assert_eq!(world.still(), before);
+    })
+    .await;
+}

@@ -22,6 +22,7 @@ use countersign::{
         request::Request,
         sealed::DataKey,
         source::SourceFile,
+        totals::Totals,
         warrant::{Claimed, ExecutionPlan, OutboxRow, PlanError, Warrant, plan},
     },
     execute::{Client, Ending, Ran, Tools, observe, run},
@@ -60,7 +61,7 @@ pub(crate) fn files(execute: &str, observe: Option<&str>, required: &str) -> Vec
     );
     let files = [
         ("catalog.yaml", catalog.as_str()),
-        ("tiers.yaml", include_str!("../../policies/tiers.yaml")),
+        ("tiers.yaml", include_str!("../policies/tiers.yaml")),
         ("CODEOWNERS", "/things/ @acme/crew\n"),
         (
             "people.yaml",
@@ -126,7 +127,11 @@ pub(crate) fn try_plan(policy: &Policy, proposal: &Proposal) -> Result<Execution
     let proposal = Arc::new(proposal.clone());
     let case = Case::received(
         Arc::clone(&proposal),
-        assess(&proposal.matter(), policy),
+        assess(
+            &proposal.matter(),
+            &Totals::of(&proposal.matter(), policy),
+            policy,
+        ),
         policy.digest(),
         seq(),
     );

@@ -721,6 +721,7 @@ fn nothing(pull: PullNumber) -> Published {
         body: shown_digest("One\nTwo\n"),
         check: None,
         asked: Asked::Somebody,
+        further: BTreeMap::new(),
         outcome: None,
         merged: false,
     }
@@ -807,6 +808,40 @@ async fn reviewers_are_asked_and_whoever_cannot_be_is_left_out() {
         room.see(pull).await.published(&nothing(pull)).asked,
         Asked::Somebody
     );
+}
+
+#[tokio::test]
+async fn whom_an_escalation_asks_is_asked_once_and_not_after_an_answer() {
+    let room = Room::new();
+    let pull = room.open().await;
+    let account = |login: &str| [room.id(login)].into();
+    let wanted = Published {
+        further: [
+            (person("alice"), account("alice")),
+            (person("bob"), account("bob")),
+        ]
+        .into(),
+        ..nothing(pull)
+    };
+    let shown = room.see(pull).await.published(&wanted);
+    assert_eq!(shown.further, wanted.further);
+    room.apply(pull, Effect::Ask([person("alice")].into()))
+        .await
+        .unwrap();
+    assert!(room.see(pull).await.published(&wanted).further.is_empty());
+    room.world.sandbox.as_user("alice").approve(REPO, pull.0).unwrap();
+    let left: Vec<Owner> = room
+        .see(pull)
+        .await
+        .published(&wanted)
+        .further
+        .into_keys()
+        .collect();
+    assert_eq!(left, [person("bob")]);
+    room.apply(pull, Effect::Ask([person("bob")].into()))
+        .await
+        .unwrap();
+    assert!(room.see(pull).await.published(&wanted).further.is_empty());
 }
 
 #[tokio::test]

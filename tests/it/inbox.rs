@@ -334,3 +334,26 @@ async fn i25_a_merged_inbox_executes_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i29_a_secret_in_an_agent_s_pull_request_is_refused_and_not_repeated() {
+    let token = ["gl", "pat-", "aB3dE5gH7jK9mN1pQ3sT"].concat();
+    story_with(with_accounts(), async |world| {
+        let mut body = payment();
+        body["parameters"]["reference"] = json!(token);
+        let yaml = world.request("payments-agent", body).to_string();
+        let inbox = ask(world, "payments-agent[bot]", "pay-acme", "proposal.yaml", &yaml).await;
+        let said = comments(world, inbox).join("\n");
+        assert!(
+            said.contains("GitLab token") && said.contains("/parameters/reference"),
+            "{said}"
+        );
+        assert!(!said.contains(&token), "{said}");
+        let received = world
+            .entries()
+            .into_iter()
+            .filter(|entry| entry["kind"] == "received");
+        assert_eq!(received.count(), 0);
+    })
+    .await;
+}

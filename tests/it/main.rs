@@ -12,9 +12,11 @@
 )]
 
 mod attacks;
+mod authors;
 mod bad_proposals;
 mod cli;
 mod contract;
+mod delegation;
 mod demo;
 mod door;
 mod execute;
@@ -25,6 +27,7 @@ mod github;
 mod inbox;
 mod layers;
 mod ledger;
+mod limits;
 mod owners;
 mod policy_changes;
 mod recovery;

@@ -926,6 +926,8 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     It can be undone by hand in the target system, within 30 days.
 
     Merged as `03030303`
+
+    For information: @acme/treasury
     "###);
     let mut case = open_case(&policy, batch(&policy));
     finished(
@@ -959,6 +961,8 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     Key that the target system was given: `cs-01M817QNM0-1`
 
     Merged as `03030303`
+
+    For information: @acme/treasury
     "###);
 }
 
@@ -1027,6 +1031,8 @@ fn every_end_has_its_words() {
     It was merged without the approvals it needs. It will not run, and this was recorded as an incident.
 
     Why: the gate was waiting: 0 of 2 approvals
+
+    For information: @acme/treasury
     "###);
 }
 

@@ -1,4 +1,4 @@
-//! Proposals and cases for the tests of what people read: the starter policies, real requests, fixed times.
+//! Proposals and cases for the tests of what people read: the small policies, real requests, fixed times.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,6 +18,7 @@ use countersign::{
         request::Request,
         sealed::DataKey,
         source::SourceFile,
+        totals::Totals,
     },
     render::{ReportFacts, masked, report, summary_of_items},
 };
@@ -41,9 +42,9 @@ pub(crate) fn policy() -> Policy {
     policy_with("")
 }
 
-/// The starter policies, with lines appended to the catalog.
+/// The small policies, with lines appended to the catalog.
 pub(crate) fn policy_with(actions: &str) -> Policy {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/policies");
     let files: Vec<SourceFile> = [
         "catalog.yaml",
         "tiers.yaml",
@@ -248,7 +249,11 @@ pub(crate) fn report_of(policy: &Policy, proposal: &Proposal) -> String {
 }
 
 pub(crate) fn assessment(policy: &Policy, proposal: &Proposal) -> Assessment {
-    assess(&proposal.matter(), policy)
+    assess(
+        &proposal.matter(),
+        &Totals::of(&proposal.matter(), policy),
+        policy,
+    )
 }
 
 pub(crate) fn sha(byte: u8) -> Sha {
@@ -257,7 +262,11 @@ pub(crate) fn sha(byte: u8) -> Sha {
 
 /// An open case whose pull request shows what it should.
 pub(crate) fn open_case(policy: &Policy, proposal: Proposal) -> Case {
-    let assessment = assess(&proposal.matter(), policy);
+    let assessment = assess(
+        &proposal.matter(),
+        &Totals::of(&proposal.matter(), policy),
+        policy,
+    );
     let body = report_of(policy, &proposal);
     let branch = proposal.branch().parse().unwrap();
     let mut case = Case::received(Arc::new(proposal), assessment, policy.digest(), Seq(1));

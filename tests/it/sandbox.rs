@@ -20,7 +20,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let sandbox = Sandbox::start(Options::default()).unwrap();
+        Self::with(Options::default())
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
+        let sandbox = Sandbox::start(options).unwrap();
         sandbox.add_org("acme").unwrap();
         for login in ["alice", "bob", "root"] {
             sandbox.add_user(login).unwrap();

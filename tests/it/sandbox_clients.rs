@@ -1,8 +1,12 @@
-//! Clients that others wrote, unchanged: octocrab, and libgit2 with a token.
-use countersign::sandbox::MergeMethod;
+//! Clients that others wrote, unchanged: octocrab, `gh` over a unix socket, and libgit2 with a token.
+use std::path::Path;
+use std::process::{Command, Output};
+
+use countersign::sandbox::{MergeMethod, Options};
 use octocrab::Octocrab;
 use octocrab::models::{AppId, InstallationId};
 use octocrab::params::repos::Reference;
+use serde_json::Value;
 
 use crate::contract::assert_described;
 use crate::sandbox::{REPO, World};
@@ -74,6 +78,91 @@ async fn octocrab_opens_reads_and_merges() {
     assert!(merged.merged && merged.sha.is_some());
     bot.commits("acme", "ops").get(merged.sha.unwrap()).await.unwrap();
     assert_described(&world.sandbox.requests());
+}
+
+/// Runs `gh api` as alice, with a configuration of its own.
+fn gh(world: &World, home: &Path, args: &[&str]) -> Output {
+    Command::new("gh")
+        .arg("api")
+        .args(args)
+        .current_dir(home)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("GH_CONFIG_DIR", home)
+        .env("GH_HOST", "github.test")
+        .env("GH_ENTERPRISE_TOKEN", world.sandbox.user_token("alice").unwrap())
+        .output()
+        .unwrap()
+}
+
+/// What `gh` prints when it succeeds, one value a page.
+#[track_caller]
+fn gh_ok(world: &World, home: &Path, args: &[&str]) -> Vec<Value> {
+    let output = gh(world, home, args);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "gh api {args:?}: {out}{err}");
+    let pages = serde_json::Deserializer::from_str(&out).into_iter();
+    pages.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn gh_reads_pages_and_writes_over_the_unix_socket() {
+    if Command::new("gh").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "gh is missing; install it");
+        eprintln!("SKIPPED: gh is missing, so GitHub's own command line was not tried");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("github.sock");
+    let world = World::with(Options {
+        socket: Some(socket.clone()),
+        ..Options::default()
+    });
+    std::fs::write(
+        home.path().join("config.yml"),
+        format!("http_unix_socket: {}\n", socket.display()),
+    )
+    .unwrap();
+    let bob = world.sandbox.as_user("bob");
+    for branch in ["t0", "t1", "t2", "t3"] {
+        bob.push_files(REPO, branch, &[(branch, "1\n")], "One", false)
+            .unwrap();
+    }
+    for branch in ["t0", "t1", "t2"] {
+        bob.open_pull(REPO, branch, "main", branch, "").unwrap();
+    }
+    let api = |args: &[&str]| gh_ok(&world, home.path(), args);
+    assert_eq!(api(&["user"])[0]["login"], "alice");
+    let pulls = "repos/acme/ops/pulls";
+    let paged = format!("{pulls}?per_page=1");
+    let titles = api(&[&paged, "--paginate", "--jq", "[.[].title]"]);
+    assert_eq!(
+        titles,
+        [["t2"], ["t1"], ["t0"]].map(|page| serde_json::json!(page))
+    );
+    let opened = api(&[
+        "-X",
+        "POST",
+        pulls,
+        "-f",
+        "title=t3",
+        "-f",
+        "head=t3",
+        "-f",
+        "base=main",
+    ]);
+    assert_eq!(opened[0]["user"]["login"], "alice");
+    let refused = gh(&world, home.path(), &["repos/acme/nothing"]);
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("Not Found (HTTP 404)"), "{said}");
+    assert_described(&world.sandbox.requests());
+    drop(world);
+    assert!(!socket.exists());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use countersign::{
         entry::{Draft, Finished, Outcome, Received, Unknown, Via},
         ids::{Nonce, ProposalId, Timestamp},
         sealed::DataKey,
+        totals::Totals,
     },
     store::{ClaimError, Ended, NonceError, Store, StoreError},
 };
@@ -25,7 +26,11 @@ async fn arrived() -> (Received, Draft) {
     let policy = policy("method: POST\nurl: https://a.example/do", None);
     let proposal = propose(&policy, &[json!({"name": "x"})]).await;
     let started = planned(&policy, &proposal).started("me".parse().unwrap(), now());
-    let assessment = assess(&proposal.matter(), &policy);
+    let assessment = assess(
+        &proposal.matter(),
+        &Totals::of(&proposal.matter(), &policy),
+        &policy,
+    );
     (
         Received {
             proposal: Box::new(proposal),

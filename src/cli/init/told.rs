@@ -11,8 +11,7 @@ use crate::cli::{
 };
 
 /// Events that the bot looks at.
-const EVENTS: &str =
-    "pull request, pull request review, check run, push, branch protection rule, repository ruleset";
+const EVENTS: &str = "pull request, pull request review, issue comment, check run, push, branch protection rule, repository ruleset";
 
 pub(super) fn json(begun: &Begun) -> Value {
     let keys: serde_json::Map<String, Value> = begun

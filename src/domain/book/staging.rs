@@ -11,7 +11,8 @@ use super::{
         entry::{Draft, MAX_ENTRY},
         ids::{Digest, KeyId, ProposalId, Seq, Timestamp},
     },
-    Book, Closed, Evicted, Illegal,
+    Book, Evicted, Illegal, Stands,
+    register::Noted,
 };
 
 /// An entry that would come next.
@@ -44,11 +45,21 @@ pub struct Before {
     next: Seq,
     head: Digest,
     time: Timestamp,
-    about: Option<(ProposalId, Option<Case>, Option<Closed>)>,
+    about: Option<About>,
+    stood: Stands,
     evicted: Option<Evicted>,
     delegations: usize,
     policy: Digest,
     amendments: Arc<Amendments>,
+}
+
+/// What stood in the book about the entry's proposal.
+#[derive(Debug)]
+struct About {
+    id: ProposalId,
+    case: Option<Case>,
+    whole: Option<Arc<Case>>,
+    noted: Option<Noted>,
 }
 
 impl Book {
@@ -62,10 +73,16 @@ impl Book {
         }
         let digest = Digest::of(line.as_bytes());
         let subject = self.subject(&entry);
-        let about = entry
-            .proposal
-            .map(|id| (id, self.cases.get(&id).cloned(), self.closed.get(&id).cloned()));
+        let about = entry.proposal.map(|id| About {
+            id,
+            case: self.cases.get(&id).cloned(),
+            whole: self.whole.get(&id).cloned(),
+            noted: self.register.note(id),
+        });
         let (next, head, time) = (self.next, self.head, self.time);
+        let stood = entry
+            .proposal
+            .map_or(Stands::Nowhere, |id| self.running.stands(id));
         let before = Before {
             next,
             head,
@@ -74,6 +91,7 @@ impl Book {
             delegations: self.delegations.len(),
             policy: self.policy,
             amendments: Arc::clone(&self.amendments),
+            stood,
             evicted: self.advance(&entry, digest),
         };
         let lined = Lined { entry, line, digest };
@@ -85,37 +103,40 @@ impl Book {
         self.next = before.next;
         self.head = before.head;
         self.time = before.time;
-        self.delegations.truncate(before.delegations);
         self.policy = before.policy;
         self.amendments = before.amendments;
-        let Some((id, case, closed)) = before.about else {
+        if self.delegations.len() > before.delegations {
+            self.delegations.truncate(before.delegations);
+            self.cases.values_mut().for_each(|case| case.delegations.pop());
+        }
+        let Some(about) = before.about else {
             return;
         };
-        if let Some(staged) = self.cases.remove(&id) {
-            let opened = staged.opened.as_ref().map(|opened| opened.pull);
-            if case.as_ref().is_none_or(|case| case.opened.is_none())
-                && let Some(pull) = opened
-            {
-                self.pulls.remove(&pull);
-            }
-            if case.is_none() && closed.is_none() {
-                let agent = &staged.proposal.binding.agent;
-                let request = (agent.clone(), staged.proposal.idempotency_key.clone());
-                self.requests.remove(&request);
-                self.nonces
-                    .remove(&(agent.clone(), staged.proposal.nonce.clone()));
-            }
+        // A case that the entry ended is among the recent; one that had ended before did not move.
+        let staged = self
+            .cases
+            .get(&about.id)
+            .or_else(|| self.recent(about.id))
+            .cloned();
+        if let Some(staged) = staged {
+            let (agent, totals) = (&staged.proposal.binding.agent, &staged.assessment.totals);
+            self.running.put(about.id, agent, totals, before.stood);
         }
-        if self.closed.remove(&id).is_some() && closed.is_none() {
+        let staged = self.cases.remove(&about.id);
+        match about.noted {
+            Some(noted) => self.register.put_back(noted),
+            None => staged
+                .iter()
+                .for_each(|staged| self.register.forget(&staged.proposal)),
+        }
+        if self.whole.remove(&about.id).is_some() && about.whole.is_none() {
             self.recent.pop_back();
         }
-        if let Some(Evicted { id, case }) = before.evicted
-            && let Some(closed) = self.closed.get_mut(&id)
-        {
-            closed.case = Some(case);
+        if let Some(Evicted { id, case }) = before.evicted {
+            self.whole.insert(id, case);
             self.recent.push_front(id);
         }
-        self.cases.extend(case.map(|case| (id, case)));
-        self.closed.extend(closed.map(|closed| (id, closed)));
+        self.cases.extend(about.case.map(|case| (about.id, case)));
+        self.whole.extend(about.whole.map(|case| (about.id, case)));
     }
 }

@@ -72,6 +72,16 @@ fn events(story: &Story) -> Vec<Event> {
         Event::Opened(opened),
         Event::Reviewed(reviewed),
         Event::Observed(observed),
+        Event::Delegated(Delegated {
+            owner: "alice".parse().unwrap(),
+            stand_in: None,
+            from: at(1),
+            until: at(2),
+            actions: Vec::new(),
+            reason: None,
+            account: AccountId(1),
+            delivery: "d-1".parse().unwrap(),
+        }),
         Event::Reminded(Reminded { open_for }),
         Event::Escalated(Reminded { open_for }),
         Event::Voided(Voided {

@@ -1,13 +1,17 @@
 //! Text that does not show what it says: direction overrides, invisible and tag characters, look-alike words.
 
-use serde_json::Value;
+mod look_alike;
+
+use std::borrow::Cow;
+
 use unicode_security::MixedScript as _;
 
-use super::{Level, Problem};
-use crate::domain::{canonical::escape_pointer, matter::Matter, proposal::Body};
-
-/// The most findings of one level reported for one proposal.
-const MOST: usize = 20;
+use super::{
+    Asked, Findings, Level, Problem,
+    reach::{Reach, Text},
+};
+use crate::domain::matter::Matter;
+pub use look_alike::Known;
 
 /// A character that changes what people see without being seen. INVARIANT i26.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,96 +78,44 @@ pub const fn hazard(c: char) -> Option<Hazard> {
 }
 
 /// Finds deceiving characters (deny) and words of mixed scripts (warn) in everything the agent wrote.
-pub fn check(matter: &Matter<'_>) -> Vec<Problem> {
-    let mut found = Found::default();
-    for item in matter.items {
-        let at = format!("/items/{}/parameters", item.id);
-        walk(&item.parameters, &mut at.clone(), &mut found);
-    }
-    look(matter.justification, "/justification", &mut found);
-    if let Some(plan) = matter.rollback_plan {
-        look(plan, "/rollback_plan", &mut found);
-    }
-    for (index, exception) in matter.exceptions.iter().enumerate() {
-        look(
-            &exception.reason,
-            &format!("/exceptions/{index}/reason"),
-            &mut found,
-        );
-    }
-    for (name, value) in matter.claimed {
-        let mut at = format!("/claimed/{}", escape_pointer(name));
-        look(name, &at, &mut found);
-        walk(value, &mut at, &mut found);
-    }
-    let told = matter.provenance;
-    let reference = |body: &Option<Body>| body.as_ref().and_then(|body| body.reference.clone());
-    let (prompt, output) = (reference(&told.prompt), reference(&told.output));
-    for (name, text) in [
-        ("traceparent", &told.traceparent),
-        ("gen_ai.agent.id", &told.agent_id),
-        ("gen_ai.request.model", &told.request_model),
-        ("gen_ai.conversation.id", &told.conversation_id),
-        ("gen_ai.tool.call.id", &told.tool_call_id),
-        ("prompt/ref", &prompt),
-        ("output/ref", &output),
-    ] {
-        if let Some(text) = text {
-            look(text, &format!("/provenance/{name}"), &mut found);
-        }
-    }
-    found.denied.extend(found.warned);
-    found.denied
+pub fn deceiving(matter: &Matter<'_>) -> Vec<Problem> {
+    let mut found = Findings::default();
+    let visit = |text: Text<'_>| look(text.text, text.at, &mut found);
+    Reach::new(visit, |_| None, &[]).written(matter);
+    found.into_problems()
 }
 
-/// What was found so far; each level has room of its own, so that many warnings can't crowd out what denies.
-#[derive(Debug, Default)]
-struct Found {
-    denied: Vec<Problem>,
-    warned: Vec<Problem>,
+/// How the check is set.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Names and domains that others may pose as.
+    pub known: Known,
 }
 
-fn walk(value: &Value, at: &mut String, found: &mut Found) {
-    match value {
-        Value::String(text) => look(text, at, found),
-        Value::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                let length = at.len();
-                at.push_str(&format!("/{i}"));
-                walk(item, at, found);
-                at.truncate(length);
-            }
-        }
-        Value::Object(fields) => {
-            for (key, item) in fields {
-                let length = at.len();
-                at.push('/');
-                at.push_str(&escape_pointer(key));
-                look(key, at, found);
-                walk(item, at, found);
-                at.truncate(length);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+/// Finds what deceives, and look-alikes of what is known (deny).
+pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
+    let known = &asked.settings.text.known;
+    let observed = look_alike::observed(asked.matter);
+    let mut found = Findings::default();
+    let visit = |text: Text<'_>| {
+        look(text.text, text.at, &mut found);
+        look_alike::look(text, known, &observed, &mut found);
+    };
+    Reach::new(visit, |_| None, asked.sealed).written(asked.matter);
+    found.into_problems()
 }
 
-fn look(text: &str, at: &str, found: &mut Found) {
+fn look(text: &str, at: &str, found: &mut Findings) {
     if text.is_ascii() && text.bytes().all(|b| b >= 0x20 && b != 0x7f) {
         return;
     }
-    let at: String = at.chars().flat_map(safe).collect();
-    if found.denied.len() < MOST
+    if found.has_room(Level::Deny)
         && let Some((c, hazard)) = text.chars().find_map(|c| hazard(c).map(|hazard| (c, hazard)))
     {
-        found.denied.push(Problem {
-            level: Level::Deny,
-            at: at.clone(),
-            found: format!("{} (U+{:04X})", hazard.name(), u32::from(c)),
-            remedy: "send the text without it".into(),
-        });
+        let what = format!("{} (U+{:04X})", hazard.name(), u32::from(c));
+        found.add(Level::Deny, at, what, "send the text without it");
     }
-    if found.warned.len() >= MOST {
+    if !found.has_room(Level::Warn) {
         return;
     }
     let mixed = text
@@ -171,12 +123,21 @@ fn look(text: &str, at: &str, found: &mut Found) {
         .find(|word| !word.is_ascii() && !word.is_single_script());
     if let Some(word) = mixed {
         let shown: String = word.chars().take(40).flat_map(safe).collect();
-        found.warned.push(Problem {
-            level: Level::Warn,
+        found.add(
+            Level::Warn,
             at,
-            found: format!("`{shown}` mixes scripts; one of its letters may pose as another"),
-            remedy: "compare it with the name you know, or send it in one script".into(),
-        });
+            format!("`{shown}` mixes scripts; one of its letters may pose as another"),
+            "compare it with the name you know, or send it in one script",
+        );
+    }
+}
+
+/// A text with what may deceive written as its code points.
+pub(super) fn show(text: &str) -> Cow<'_, str> {
+    if text.chars().any(|c| hazard(c).is_some()) {
+        Cow::Owned(text.chars().flat_map(safe).collect())
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -193,10 +154,9 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<Problem> {
-        let mut found = Found::default();
+        let mut found = Findings::default();
         look(text, "/x", &mut found);
-        found.denied.extend(found.warned);
-        found.denied
+        found.into_problems()
     }
 
     #[test]

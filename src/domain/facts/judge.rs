@@ -16,6 +16,7 @@ use crate::domain::{
     proposal::{Item, Provenance},
     review::{self, Ballot, Opinion, Rolls},
     sealed::placeholder_of,
+    totals::{Count, Totals},
 };
 
 /// The most parameter errors that are told.
@@ -72,7 +73,15 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
         provenance: &provenance,
         at: facts.at,
     };
-    let assessed = assess(&matter, policy);
+    let counted = |count: &Count| {
+        let known = facts.counted.get(count.counter());
+        known
+            .or_else(|| facts.counted.get(count.limit()))
+            .copied()
+            .unwrap_or_default()
+    };
+    let totals = Totals::of(&matter, policy).counted(counted);
+    let assessed = assess(&matter, &totals, policy);
     let tier = assessed.tier;
     let rule = policy.gate(tier);
     let expires_at = facts.at.plus(rule.expires_after());
@@ -84,13 +93,15 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
     let mut approvers = Vec::new();
     if tier > Tier::Low {
         because.push(gate::preview(&matter, rule));
-        if let Some(requirements) = review::requirements(&matter, policy, &mut because) {
+        if let Some(owned) = review::owned(&matter, policy, &mut because) {
             let opinions = opinions(facts, policy, &mut because);
             let hands = facts.hands.iter().filter_map(|who| account(who, policy));
             let ballot = Ballot {
                 policy,
                 gate: rule,
-                requirements,
+                action: &facts.operation,
+                owned: &owned,
+                delegations: &facts.delegations,
                 parties: review::parties(&matter, policy, hands),
                 voices: review::voices(policy, rule, facts.now, opinions, &mut because),
             };

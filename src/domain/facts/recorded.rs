@@ -41,6 +41,13 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         reviews: Vec::new(),
         hands: Vec::new(),
         now: proposal.created_at,
+        delegations: case.delegations.clone(),
+        counted: case
+            .assessment
+            .totals
+            .iter()
+            .map(|count| (count.counter().to_owned(), count.so_far()))
+            .collect(),
         rolls: None,
     };
     if let Some(seen) = seen {

@@ -7,6 +7,7 @@ use crate::domain::{
     checks::CheckResult,
     fixture::*,
     observation::{Commit, ReviewState::*},
+    totals::Totals,
 };
 
 #[test]
@@ -52,7 +53,8 @@ fn i04_an_agent_that_may_not_propose_the_action_is_blocked() {
     let story = approved().but(|s| {
         s.case.policy = policy.digest();
         s.seen.policy = Seen::Known(policy.digest());
-        s.case.assessment = assess(&s.case.proposal.matter(), &policy);
+        let totals = Totals::of(&s.case.proposal.matter(), &policy);
+        s.case.assessment = assess(&s.case.proposal.matter(), &totals, &policy);
         for review in &mut s.case.reviews {
             review.digests.policy = Some(policy.digest());
         }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    escalate::Escalation,
     http::{Execute, HttpObserve},
+    limits::Limit,
     param::ParamPath,
     resource::ResourcePattern,
     schema::{ParamError, ParamSchema},
@@ -15,11 +18,14 @@ use super::{
 use crate::domain::ids::{ActionName, AgentName, CheckName, Digest, PersonName, Span, TeamName};
 
 /// How an action is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
+    /// Whether another action undoes it, the state before is put back, or neither.
     kind: RollbackKind,
+    /// The action that undoes it.
     action: Option<ActionName>,
+    /// How long it can be taken back.
     within: Option<Span>,
 }
 
@@ -75,7 +81,8 @@ impl Raci {
     pub fn accountable(&self) -> &Party {
         &self.accountable
     }
-    /// Who is asked for a review, without blocking.
+    /// Who is asked for a review, without being needed. Their approval counts for nothing unless they own the
+    /// resource; like anybody's of `people.yaml`, their request for changes blocks until they take it back.
     pub fn consulted(&self) -> &[Party] {
         &self.consulted
     }
@@ -98,6 +105,8 @@ pub struct Action {
     pub(super) raci: Raci,
     pub(super) params: ParamSchema,
     pub(super) describe: String,
+    pub(super) escalate: Vec<Escalation>,
+    pub(super) limits: Vec<Limit>,
     pub(super) checks: Vec<CheckName>,
     pub(super) sensitive: Vec<ParamPath>,
     pub(super) observe: Option<HttpObserve>,
@@ -148,6 +157,14 @@ impl Action {
     /// The template of the line that an approver is shown (minijinja; its one variable is `params`).
     pub fn describe(&self) -> &str {
         &self.describe
+    }
+    /// The conditions that raise its tier.
+    pub fn escalate(&self) -> &[Escalation] {
+        &self.escalate
+    }
+    /// How much of it may run in a while. INVARIANT i20.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
     }
     /// The checks that run on it.
     pub fn checks(&self) -> &[CheckName] {

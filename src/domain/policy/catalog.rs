@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     action::{Action, Party, Raci, Rollback},
     describe,
     error::{Errors, Rule, unknown},
-    http::{Execute, HttpObserve},
+    escalate,
+    expression::Names,
+    http::{Execute, Executing, HttpObserve, Observing},
+    limits::{self, LIMITS},
     param::ParamPath,
     people::People,
     resource::ResourcePattern,
@@ -28,36 +32,68 @@ pub(super) struct Around<'a> {
     pub(super) checks: &'a [&'a str],
 }
 
-#[derive(Deserialize)]
+/// Something that agents may propose.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawAction {
+pub(super) struct RawAction {
+    /// What it does, in a line.
     summary: String,
+    /// The system it acts on; the first part of the action's name unless stated.
     system: Option<String>,
+    /// Where it stands for CODEOWNERS, as in `/payments/suppliers/{supplier_id}`.
+    #[schemars(regex(pattern = "^/"))]
     resource: String,
+    /// What it can do to the business when it goes wrong.
     impact: Impact,
+    /// The classes of data that it touches; `public` at least.
+    #[schemars(length(min = 1))]
     data: Vec<DataClass>,
+    /// How it is taken back.
     rollback: Rollback,
+    /// Who does it, answers for it, is asked about it and hears of it.
     raci: RawRaci,
+    /// What an agent may ask for, as JSON Schema; nothing else is taken.
     #[serde(rename = "params")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     _params: IgnoredAny,
+    /// The line that an approver reads first, as in `Pay {{ params.supplier_id }} {{ params.amount | money }}`.
     describe: String,
+    /// Conditions that raise the tier.
+    #[serde(rename = "escalate")]
+    #[schemars(with = "Option<Vec<escalate::RawEscalation>>")]
+    _escalate: Option<IgnoredAny>,
+    /// How much may run in a while.
+    #[serde(rename = "limits")]
+    #[schemars(with = "Option<Vec<limits::RawLimit>>")]
+    _limits: Option<IgnoredAny>,
+    /// The checks that run on every proposal.
     #[serde(default)]
     checks: Vec<CheckName>,
+    /// The parameters that are sealed in Git and masked where people read.
     #[serde(default)]
     sensitive: Vec<ParamPath>,
+    /// How the bot itself reads what is affected.
     #[serde(rename = "observe")]
+    #[schemars(with = "Option<Observing>")]
     _observe: Option<IgnoredAny>,
+    /// How the bot carries it out.
     #[serde(rename = "execute")]
+    #[schemars(with = "Executing")]
     _execute: IgnoredAny,
 }
 
-#[derive(Deserialize)]
+/// Who does an action, answers for it, is asked about it and hears of it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawRaci {
+    /// The agent that does it, of agents.yaml.
     responsible: AgentName,
+    /// The team or person that answers for it, of people.yaml.
     accountable: String,
+    /// Teams and people who are asked for a review, without blocking.
     #[serde(default)]
     consulted: Vec<String>,
+    /// Teams and people who hear of the outcome.
     #[serde(default)]
     informed: Vec<String>,
 }
@@ -119,7 +155,20 @@ fn read_action(
     let execute = keep(node.get("execute").map(Execute::read), Rule::Connector, errors);
     let observe = node.get("observe").map(HttpObserve::read);
     let observe = keep(observe, Rule::Connector, errors);
+    let (mut conditions, mut counted) = (Vec::new(), Vec::new());
     if let Some(params) = &params {
+        if let Some(list) = node.get("limits") {
+            counted = limits::read(list, params, &raw.sensitive, errors);
+        }
+        if let Some(list) = node.get("escalate") {
+            let totals: Vec<String> = counted.iter().map(|limit| limit.name().to_owned()).collect();
+            let names = Names::any()
+                .with_params(params, &raw.sensitive)
+                .with_totals(&totals);
+            let observed = node.get("observe").is_some();
+            let names = if observed { names } else { names.without_observed() };
+            conditions = escalate::read(list, &names, errors);
+        }
         let uses = Uses {
             node,
             params,
@@ -149,6 +198,8 @@ fn read_action(
         raci: raci?,
         params: params?,
         describe: raw.describe,
+        escalate: conditions,
+        limits: counted,
         checks: raw.checks,
         sensitive: raw.sensitive,
         observe,
@@ -194,9 +245,14 @@ fn check_words(
         errors.unknown(mark, "action", undo.as_str(), names.iter().copied());
     }
     for (check, index) in raw.checks.iter().zip(0..) {
-        if !around.checks.contains(&check.as_str()) {
-            let mark = node.mark_at(&format!("/checks/{index}"));
-            errors.unknown(mark, "check", check.as_str(), around.checks.iter().copied());
+        let known = || around.checks.iter().copied().chain([LIMITS]);
+        let mark = node.mark_at(&format!("/checks/{index}"));
+        if !known().any(|known| known == check.as_str()) {
+            errors.unknown(mark, "check", check.as_str(), known());
+        }
+        if check.as_str() == LIMITS && node.get("limits").is_none() {
+            let message = "the check `limits` has nothing to show: the action declares no `limits`";
+            errors.add(Rule::Limits, mark, message);
         }
     }
 }

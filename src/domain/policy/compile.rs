@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::{
     Policy, agents,
     catalog::{self, Around},
+    checks::{self, check_of},
     error::{Errors, PolicyError, Rule},
     owners, people, tiers,
 };
 use crate::domain::{
-    checks,
     ids::Digest,
     source::{Key, Node, SourceFile, nearest, read_tree},
 };
@@ -75,22 +75,33 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         programs = agents::read(&agents, &everyone, &actions_named, errors);
     });
     let agents_named = agents::names(&agents);
-    let checks: Vec<&str> = checks::known().collect();
+    let (checks, wrong_checks) = checks::read(files, &everyone);
+    let checks_named = checks.names();
     let around = Around {
         people: &everyone,
         agents: &agents_named,
-        checks: &checks,
+        checks: &checks_named,
     };
     let mut actions = BTreeMap::new();
     take(CATALOG, &mut |errors| {
-        actions = catalog::read(&catalog, around, errors)
+        actions = catalog::read(&catalog, around, errors);
+        checks.unset(&catalog, &actions, errors);
     });
+    // Actions that could not be read are missing, so nothing can be said of what does not fit them.
+    let complete = actions.len() == catalog.entries().len();
+    let misfits = if complete {
+        checks.misfits(&actions)
+    } else {
+        Vec::new()
+    };
     let mut owned = None;
     if let Some(file) = owners {
         take(OWNERS, &mut |errors| {
             owned = Some(owners::read(&file.text, &everyone, errors))
         });
     }
+    found.extend(wrong_checks);
+    found.extend(misfits);
     match (rules, owned) {
         (Some(tiers), Some(owners)) if found.is_empty() => Ok(Policy {
             digest: policy_digest(files),
@@ -98,6 +109,7 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
             actions,
             tiers,
             owners,
+            checks,
             people: everyone,
             agents: programs,
         }),
@@ -163,10 +175,12 @@ fn names(files: &[SourceFile]) -> Vec<PolicyError> {
             found.push(PolicyError::new(Rule::Duplicate, path, None, message));
         }
         let is_test = path.starts_with("tests/");
-        if !REQUIRED.contains(&path) && path != "README.md" && !is_test {
+        if !REQUIRED.contains(&path) && path != "README.md" && !is_test && check_of(path).is_none() {
             let help = nearest(path, REQUIRED.iter().copied())
                 .map(|near| format!("did you mean `{near}`?"))
-                .unwrap_or_else(|| "cases go to `tests/*.yaml`".into());
+                .unwrap_or_else(|| {
+                    "cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`".into()
+                });
             let message = "no rule reads this file, so it would change nothing";
             found.push(PolicyError::new(Rule::UnknownFile, path, None, message).with_help(Some(help)));
         }

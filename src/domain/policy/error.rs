@@ -30,6 +30,10 @@ pub enum Rule {
     Sensitive,
     /// A connector that can't be used.
     Connector,
+    /// A condition that can't be used.
+    Expression,
+    /// A limit that can't be counted.
+    Limits,
     /// Classification rules that leave a hole.
     Tiers,
     /// A gate that is weaker than its tier demands.
@@ -38,6 +42,8 @@ pub enum Rule {
     Owners,
     /// A public key that can't be used.
     Key,
+    /// A Rego module that can't be used.
+    Rego,
 }
 
 impl Rule {
@@ -54,10 +60,13 @@ impl Rule {
             Self::Describe => "describe",
             Self::Sensitive => "sensitive",
             Self::Connector => "connector",
+            Self::Expression => "expression",
+            Self::Limits => "limits",
             Self::Tiers => "tiers",
             Self::Gates => "gates",
             Self::Owners => "owners",
             Self::Key => "key",
+            Self::Rego => "rego",
         }
     }
 }
@@ -109,6 +118,9 @@ impl PolicyError {
     /// The bytes to show, as an offset and a length, where known.
     pub fn bytes(&self) -> Option<(usize, usize)> {
         self.mark.map(Mark::bytes)
+    }
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.mark
     }
     /// What is wrong.
     pub fn message(&self) -> &str {

@@ -3,11 +3,18 @@
 mod action;
 mod agents;
 mod body;
+pub mod cases;
 mod catalog;
+mod checks;
 mod compile;
 mod describe;
+pub mod editor;
 mod error;
+mod escalate;
+pub mod expression;
 mod http;
+mod limits;
+pub mod lint;
 mod owners;
 mod param;
 mod pattern;
@@ -32,9 +39,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
+pub use checks::{Check, CheckKind};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
+pub use escalate::Escalation;
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
+pub use limits::{CountedBy, LIMITS, Limit, MAX_WINDOW, Measure, Over};
 pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
@@ -58,6 +68,7 @@ pub struct Policy {
     actions: BTreeMap<ActionName, Action>,
     tiers: tiers::Tiers,
     owners: Owners,
+    checks: checks::Checks,
     people: people::People,
     agents: agents::Agents,
 }
@@ -87,6 +98,10 @@ impl Policy {
     /// The tier of an action; what no rule matches is high (INVARIANT i10).
     pub fn classify(&self, impact: Impact, data: &BTreeSet<DataClass>, rollback: RollbackKind) -> Classified {
         self.tiers.classify(impact, data, rollback)
+    }
+    /// The rules of `tiers.yaml`, counted from 1, that can give an action its tier.
+    pub fn reachable_rules(&self) -> BTreeSet<usize> {
+        self.tiers.reachable()
     }
     /// What the gate of a tier demands.
     pub fn gate(&self, tier: Tier) -> &GateRule {

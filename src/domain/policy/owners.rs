@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
+    action::Party,
     error::{Errors, Rule, unknown},
     people::People,
 };
@@ -30,6 +31,15 @@ pub enum Owner {
     Person(PersonName),
     /// Anyone of a team.
     Team(TeamName),
+}
+
+impl From<&Party> for Owner {
+    fn from(party: &Party) -> Self {
+        match party {
+            Party::Person(name) => Self::Person(name.clone()),
+            Party::Team(name) => Self::Team(name.clone()),
+        }
+    }
 }
 
 impl std::fmt::Display for Owner {
@@ -115,6 +125,12 @@ impl Owners {
     /// The owners of every line that has some, in the order of the file.
     pub fn sets(&self) -> impl Iterator<Item = &OwnerSet> {
         self.sets.iter().filter(|set| !set.owners.is_empty())
+    }
+    /// The lines that decide about a path, one a section, exclusions and lines that clear among them.
+    pub(super) fn deciding(&self, path: &str) -> Vec<u32> {
+        let rulings = self.index.rulings(&split(path)).into_values();
+        let lines = rulings.filter_map(|ruling| self.sets.get(ruling.excluded.or(ruling.line)?));
+        lines.map(OwnerSet::line).collect()
     }
     /// The organisation of every team, when a team is named.
     pub fn organization(&self) -> Option<&str> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Errors, Rule, unknown};
@@ -12,10 +13,12 @@ use crate::domain::{
 };
 
 /// A GitHub account: the id counts, the login is what people read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
+    /// The login, for people.
     login: Login,
+    /// The number: `gh api users/LOGIN --jq .id`.
     id: AccountId,
 }
 
@@ -38,6 +41,7 @@ pub struct Person {
     accounts: Vec<Account>,
     teams: Vec<TeamName>,
     working_hours: Option<WorkingHours>,
+    time_zone: Option<Zone>,
     stand_ins: Vec<PersonName>,
 }
 
@@ -61,6 +65,10 @@ impl Person {
     /// When the person works; without a calendar every hour counts.
     pub fn working_hours(&self) -> Option<&WorkingHours> {
         self.working_hours.as_ref()
+    }
+    /// Where the person lives, as the file has it.
+    pub fn time_zone(&self) -> Option<&Zone> {
+        self.time_zone.as_ref()
     }
     /// Who may be delegated to, and who is asked when an escalation is due.
     pub fn stand_ins(&self) -> &[PersonName] {
@@ -117,15 +125,23 @@ impl People {
     }
 }
 
-#[derive(Deserialize)]
+/// A person who may approve, sponsor or release.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawPerson {
+pub(super) struct RawPerson {
+    /// The name people read.
     full_name: Option<String>,
+    /// All GitHub accounts of this one person; at least one.
+    #[schemars(length(min = 1))]
     accounts: Vec<Account>,
+    /// The teams, as GitHub has them; membership is looked up there again.
     #[serde(default)]
     teams: Vec<TeamName>,
+    /// One of the file's calendars: when this person works.
     calendar: Option<String>,
+    /// Where those hours are, as in `Europe/Berlin`.
     time_zone: Option<Zone>,
+    /// Who may stand in while this person is away; the delegation itself is theirs to give.
     #[serde(default)]
     stand_ins: Vec<PersonName>,
 }
@@ -286,6 +302,7 @@ impl People {
             accounts: raw.accounts,
             teams: raw.teams,
             working_hours,
+            time_zone: raw.time_zone,
             stand_ins: raw.stand_ins,
         };
         self.by_name.insert(name, person);

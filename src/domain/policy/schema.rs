@@ -165,6 +165,30 @@ impl ParamSchema {
             self.resolve(self.resolve(schema)?.get("properties")?.get(part)?)
         })
     }
+    /// Whether a parameter lies in what the schema leaves open: an object whose `additionalProperties` are allowed, or
+    /// one described by choices (`anyOf`, `if` and the like) rather than by `properties` alone.
+    pub(super) fn is_open(&self, param: &ParamPath) -> bool {
+        let mut schema = &self.schema;
+        for part in param.parts() {
+            let Some(here) = self.resolve(schema) else {
+                return false;
+            };
+            let choices = [
+                "anyOf",
+                "oneOf",
+                "allOf",
+                "if",
+                "patternProperties",
+                "dependentSchemas",
+            ];
+            let closed = here.get("additionalProperties") == Some(&Value::Bool(false));
+            match here.get("properties").and_then(|all| all.get(part)) {
+                Some(next) => schema = next,
+                None => return !closed || choices.iter().any(|choice| here.get(choice).is_some()),
+            }
+        }
+        false
+    }
     /// Whether a parameter is always there: required, or given a default, at every level.
     pub(super) fn is_always_there(&self, param: &ParamPath) -> bool {
         let mut schema = Some(&self.schema);
@@ -222,26 +246,29 @@ impl ParamSchema {
     /// Fills in defaults, in nested objects too; gives the JSON pointers of what was filled in.
     pub(super) fn apply_defaults(&self, params: &mut Value) -> Vec<String> {
         let mut filled = Vec::new();
-        self.fill(&self.schema, params, "", &mut filled);
+        self.fill(&self.schema, params, &mut String::new(), &mut filled);
         filled
     }
 
-    fn fill(&self, schema: &Value, value: &mut Value, at: &str, filled: &mut Vec<String>) {
+    fn fill(&self, schema: &Value, value: &mut Value, at: &mut String, filled: &mut Vec<String>) {
         let Some(schema) = self.resolve(schema) else {
             return;
         };
+        let here = at.len();
         match value {
             Value::Object(fields) => {
                 for (name, schema) in properties(schema) {
-                    let at = format!("{at}/{}", escape_pointer(name));
+                    at.push('/');
+                    at.push_str(&escape_pointer(name));
                     let default = self.resolve(schema).and_then(|schema| schema.get("default"));
                     if let (None, Some(default)) = (fields.get(name), default) {
                         fields.insert(name.clone(), default.clone());
                         filled.push(at.clone());
                     }
                     if let Some(value) = fields.get_mut(name) {
-                        self.fill(schema, value, &at, filled);
+                        self.fill(schema, value, at, filled);
                     }
+                    at.truncate(here);
                 }
             }
             Value::Array(items) => {
@@ -249,7 +276,9 @@ impl ParamSchema {
                     return;
                 };
                 for (item, index) in items.iter_mut().zip(0..) {
-                    self.fill(schema, item, &format!("{at}/{index}"), filled);
+                    at.push_str(&format!("/{index}"));
+                    self.fill(schema, item, at, filled);
+                    at.truncate(here);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -327,7 +356,7 @@ impl ParamSchema {
                 alone.entry("$defs").or_insert_with(|| defs.clone());
             }
             let mut filled = default.clone();
-            self.fill(schema, &mut filled, "", &mut Vec::new());
+            self.fill(schema, &mut filled, &mut String::new(), &mut Vec::new());
             let fits = compile(&alone).is_ok_and(|validator| validator.is_valid(&filled));
             if !fits {
                 let mark = node.mark_at(&format!("{at}/default"));

@@ -9,7 +9,12 @@ use crate::domain::{case::Life, fixture::*};
 fn after(mut seen: Published, effect: &Effect, wanted: &Published) -> Published {
     match effect {
         Effect::RestoreText => (seen.title, seen.body) = (wanted.title, wanted.body),
-        Effect::Ask(_) => seen.asked = Asked::Somebody,
+        Effect::Ask(owners) => {
+            seen.further.retain(|owner, _| !owners.contains(owner));
+            if wanted.asked == Asked::These(owners.clone()) {
+                seen.asked = Asked::Somebody;
+            }
+        }
         Effect::PutCheck(check) => seen.check = Some(check.clone()),
         Effect::PutOutcome(says) => seen.outcome = Some(*says),
         Effect::Close => seen.open = false,
@@ -55,6 +60,7 @@ fn seen() -> impl Strategy<Value = Published> {
             body,
             check,
             asked,
+            further: BTreeMap::new(),
             outcome,
             merged,
         })
@@ -135,4 +141,68 @@ fn i15_the_bot_merges_an_open_gate_only() {
         ..Files::default()
     };
     assert!(!merges(&Story::under(&manual).approve(ALICE).approve(BOB)));
+}
+
+fn person(name: &str) -> Owner {
+    Owner::Person(name.parse().unwrap())
+}
+
+fn team(name: &str) -> Owner {
+    Owner::Team(name.parse().unwrap())
+}
+
+#[test]
+fn owners_and_the_consulted_are_asked_and_only_owners_are_needed() {
+    let story = Story::medium();
+    let want = wanted(&story.case, &story.decide(), &story.policy).unwrap();
+    assert_eq!(
+        want.asked,
+        Asked::These([team("marketing"), team("finance")].into())
+    );
+    assert!(want.further.is_empty());
+    // Alice is of finance, which is consulted: her word opens nothing.
+    assert_eq!(Story::medium().approve(ALICE).verdict(), Verdict::Waiting);
+    assert_eq!(Story::medium().approve(DAVE).verdict(), Verdict::Open);
+}
+
+#[test]
+fn an_escalation_asks_further_people_and_lowers_nothing() {
+    let files = Files {
+        people: PEOPLE
+            .replace("  alice:\n", "  alice:\n    stand_ins: [bob, carol, erin]\n")
+            .replace("  dave:\n", "  dave:\n    stand_ins: [alice]\n"),
+        catalog: CATALOG.replacen("accountable: finance", "accountable: dave", 1),
+        ..Files::default()
+    };
+    let mut story = Story::under(&files);
+    let further = |story: &Story| {
+        let want = wanted(&story.case, &story.decide(), &story.policy).unwrap();
+        want.further.into_keys().collect::<Vec<_>>()
+    };
+    assert!(further(&story).is_empty());
+    let before = story.verdict();
+    story.case.escalated = true;
+    // Carol is the sponsor; dave owns nothing here, so nobody stands in for him; bob is asked by name.
+    assert_eq!(further(&story), [person("bob"), person("dave"), person("erin")]);
+    assert_eq!(story.verdict(), before);
+    let ended = story.clone().but(|story| story.case.life = Life::Expired);
+    assert!(further(&ended).is_empty());
+    let one = story.approve(ALICE).approve(DAVE).approve(ERIN);
+    assert_ne!(one.verdict(), Verdict::Open);
+}
+
+#[test]
+fn whoever_was_asked_already_is_not_asked_again() {
+    let mut story = Story::high();
+    story.case.escalated = true;
+    let mut want = wanted(&story.case, &story.decide(), &story.policy).unwrap();
+    want.further = [(person("erin"), [ERIN].into()), (person("dave"), [DAVE].into())].into();
+    let mut seen = Published {
+        asked: Asked::Somebody,
+        ..want.clone()
+    };
+    seen.further.retain(|owner, _| *owner == person("erin"));
+    assert_eq!(reconcile(&want, &seen), [Effect::Ask([person("erin")].into())]);
+    seen.further.clear();
+    assert_eq!(reconcile(&want, &seen), []);
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     assign::{Place, assign},
-    ids::{AccountId, PersonName, TeamName, Timestamp},
-    policy::{GateRule, Owner, OwnerSet, Person, Policy},
+    delegation::Delegations,
+    ids::{AccountId, ActionName, PersonName, TeamName, Timestamp},
+    policy::{Account, GateRule, Owned, Owner, OwnerSet, Person, Policy},
     verdict::{Because, Rule, Standing},
 };
 
@@ -34,7 +35,8 @@ pub(in crate::domain) enum Opinion {
 #[derive(Debug)]
 pub(in crate::domain) struct Voice<'a> {
     pub(in crate::domain) person: &'a Person,
-    pub(in crate::domain) approvals: Vec<AccountId>,
+    /// Each account, and since when.
+    pub(in crate::domain) approvals: Vec<(AccountId, Timestamp)>,
     pub(in crate::domain) objects: bool,
 }
 
@@ -66,7 +68,7 @@ pub(in crate::domain) fn voices<'p>(
         match opinion {
             Opinion::Objects => voice.objects = true,
             Opinion::Approves(at) if too_old(at) => note(Rule::TooOld),
-            Opinion::Approves(_) => voice.approvals.push(account),
+            Opinion::Approves(at) => voice.approvals.push((account, at)),
             Opinion::NotRecorded => note(Rule::NotRecorded),
             Opinion::Nothing => {}
         }
@@ -79,7 +81,10 @@ pub(in crate::domain) fn voices<'p>(
 pub(in crate::domain) struct Ballot<'a> {
     pub(in crate::domain) policy: &'a Policy,
     pub(in crate::domain) gate: &'a GateRule,
-    pub(in crate::domain) requirements: Vec<OwnerSet>,
+    pub(in crate::domain) action: &'a ActionName,
+    /// Who owns what is acted on.
+    pub(in crate::domain) owned: &'a Owned,
+    pub(in crate::domain) delegations: &'a Delegations,
     /// The people who may never approve this. INVARIANT i08.
     pub(in crate::domain) parties: BTreeSet<&'a PersonName>,
     pub(in crate::domain) voices: Vec<Voice<'a>>,
@@ -125,47 +130,48 @@ fn fill(
     eligible: &[&Voice<'_>],
     because: &mut Vec<Because>,
 ) -> Vec<String> {
-    let Ballot {
-        gate, requirements, ..
-    } = ballot;
-    let needs = vec![usize::from(gate.approvals()); requirements.len()];
+    let requirements = ballot.owned.needs(ballot.gate.approvals());
+    let needs: Vec<usize> = requirements.iter().map(|(_, need)| usize::from(*need)).collect();
     let mut stands: Vec<Stand<'_>> = Vec::new();
     let mut choices = Vec::new();
     let mut unknown = false;
-    for Voice {
-        person, approvals, ..
-    } in eligible
-    {
+    for voice in eligible {
+        let principals = principals(ballot, rolls, voice);
+        unknown |= principals.is_none();
+        let principals = principals.unwrap_or_default();
         let mut places = Vec::new();
-        for (requirement, set) in requirements.iter().enumerate() {
-            let found = owner_as(gate.distinct_teams(), rolls, person, approvals, set);
-            unknown |= found.is_none();
-            for stand in found.unwrap_or_default() {
-                let team = stands
-                    .iter()
-                    .position(|known| *known == stand)
-                    .unwrap_or_else(|| {
+        for (requirement, (set, _)) in requirements.iter().enumerate() {
+            for principal in &principals {
+                let found = owner_as(ballot.gate.distinct_teams(), rolls, principal, set);
+                unknown |= found.is_none();
+                for stand in found.unwrap_or_default() {
+                    let team = stands.iter().position(|known| *known == stand);
+                    let team = team.unwrap_or_else(|| {
                         stands.push(stand);
                         stands.len() - 1
                     });
-                places.push(Place { requirement, team });
+                    places.push(Place { requirement, team });
+                }
             }
         }
         if places.is_empty() {
-            because.push(Because::new(Rule::NotAnOwner, Standing::Noted).who([person.name()]));
+            because.push(Because::new(Rule::NotAnOwner, Standing::Noted).who([voice.person.name()]));
         }
         choices.push(places);
     }
     let places = assign(&choices, &needs);
-    for (requirement, set) in requirements.iter().enumerate() {
+    for (requirement, (set, need)) in requirements.iter().enumerate() {
         let who: Vec<&PersonName> = eligible
             .iter()
             .zip(&places)
             .filter(|(_, place)| place.is_some_and(|place| place.requirement == requirement))
             .map(|(voice, _)| voice.person.name())
             .collect();
+        if *need == 0 {
+            continue;
+        }
         let have = u32::try_from(who.len()).unwrap_or(u32::MAX);
-        let need = u32::from(gate.approvals());
+        let need = u32::from(*need);
         let standing = match (have >= need, unknown) {
             (true, _) => Standing::Holds,
             (false, true) => Standing::Errored,
@@ -174,6 +180,7 @@ fn fill(
         let could = could_approve(ballot, set, &who);
         because.push(
             Because::new(Rule::Approvals, standing)
+                .section(set.section())
                 .count(have, need)
                 .who(who)
                 .could(could),
@@ -187,30 +194,61 @@ fn fill(
         .collect()
 }
 
-/// What an approval is given as: where approvals come from teams that differ, a team; else the person.
+/// Somebody whose share an approval may be given for: the approver, or an absent owner they stand in for.
+#[derive(Debug)]
+struct Principal<'a> {
+    person: &'a Person,
+    /// The accounts that GitHub must have in a team.
+    accounts: Vec<AccountId>,
+}
+
+/// For whom a person's approvals may count; nobody where none of their accounts may write. `None` when a look-up
+/// failed. A party's share is never handed over. INVARIANT i08, i09.
+fn principals<'a>(ballot: &Ballot<'a>, rolls: &impl Rolls, voice: &Voice<'a>) -> Option<Vec<Principal<'a>>> {
+    let mut able = Vec::new();
+    for (account, at) in &voice.approvals {
+        if rolls.may_write(*account)? {
+            able.push((*account, *at));
+        }
+    }
+    if able.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut principals = vec![Principal {
+        person: voice.person,
+        accounts: able.iter().map(|(account, _)| *account).collect(),
+    }];
+    for (_, at) in &able {
+        let absent = ballot
+            .delegations
+            .stands_for(voice.person.name(), ballot.action, *at, ballot.policy);
+        for owner in absent.filter(|owner| !ballot.parties.contains(owner)) {
+            let known = principals.iter().any(|known| known.person.name() == owner);
+            if let Some(person) = ballot.policy.person(owner).filter(|_| !known) {
+                let accounts = person.accounts().iter().map(Account::id).collect();
+                principals.push(Principal { person, accounts });
+            }
+        }
+    }
+    Some(principals)
+}
+
+/// What an approval is given as: where approvals come from teams that differ, a team; else the person. Nobody's share
+/// counts twice, not even by themself and by whoever stands in for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stand<'a> {
     Team(&'a TeamName),
     Person(&'a PersonName),
 }
 
-/// As what a person could approve for an owner set, looked up now; `None` when a look-up failed. INVARIANT i09.
+/// As what an approval could be given for an owner set, looked up now; `None` when a look-up failed. INVARIANT i09.
 fn owner_as<'p>(
     distinct: bool,
     rolls: &impl Rolls,
-    person: &'p Person,
-    accounts: &[AccountId],
+    principal: &Principal<'p>,
     set: &OwnerSet,
 ) -> Option<Vec<Stand<'p>>> {
-    let mut able = Vec::new();
-    for account in accounts {
-        if rolls.may_write(*account)? {
-            able.push(*account);
-        }
-    }
-    if able.is_empty() {
-        return Some(Vec::new());
-    }
+    let person = principal.person;
     let named = set
         .owners()
         .iter()
@@ -227,7 +265,7 @@ fn owner_as<'p>(
     let mut teams = Vec::new();
     let mut unknown = false;
     for team in person.teams().iter().filter(owning) {
-        match rolls.is_member(team, &able) {
+        match rolls.is_member(team, &principal.accounts) {
             Some(true) => teams.push(Stand::Team(team)),
             Some(false) => {}
             None => unknown = true,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::{
-    entry::Found,
+    entry::{Delegated, Found},
     fixture::*,
     gate::{Rule, Standing, Verdict},
     ids::{AccountId, Digest},
@@ -320,4 +320,59 @@ fn i09_an_owner_set_without_anybody_who_can_approve_waits_for_ever() {
     stands(&story, Rule::NotAnOwner, Standing::Noted);
     stands(&story, Rule::Approvals, Standing::Missing);
     shut(story);
+}
+
+/// Alice is absent, and an owner named in `owner` let dave of marketing stand in from the second minute on.
+fn stood_in(owner: &str) -> Story {
+    let stand_in = format!("accounts: [{{ login: {owner}, id: ");
+    let people = match owner {
+        "carol" => PEOPLE.replace(
+            "teams: [finance]\n  dave",
+            "teams: [finance]\n    stand_ins: [dave]\n  dave",
+        ),
+        _ => PEOPLE.replace(&stand_in, &format!("stand_ins: [dave]\n    {stand_in}")),
+    };
+    assert_ne!(people, PEOPLE);
+    let files = Files {
+        people,
+        ..Files::default()
+    };
+    Story::under(&files).but(|s| {
+        let said = Delegated {
+            owner: owner.parse().unwrap(),
+            stand_in: Some("dave".parse().unwrap()),
+            from: at(2),
+            until: at(20),
+            actions: Vec::new(),
+            reason: None,
+            account: ALICE,
+            delivery: "d-9".parse().unwrap(),
+        };
+        s.case.delegations.record(at(2), said);
+    })
+}
+
+#[test]
+fn i09_a_stand_in_approves_in_an_absent_owner_s_place() {
+    let approved = stood_in("alice").approve(BOB).approve(DAVE);
+    assert_eq!(approved.verdict(), Verdict::Open, "{:#?}", approved.against());
+    // Nobody stands in unless it was recorded.
+    shut(approved.clone().but(|s| s.case.delegations = Default::default()));
+    // It is judged at the moment of the approval: neither before nor after.
+    shut(stood_in("alice").approve(BOB).review(2, DAVE, Approved, 20));
+    shut(stood_in("alice").approve(BOB).review(2, DAVE, Approved, 1));
+    // One share counts once, whoever gives it.
+    let twice = stood_in("alice").approve(ALICE).approve(DAVE);
+    shut(twice);
+}
+
+#[test]
+fn i08_nobody_stands_in_for_a_party() {
+    let story = stood_in("carol").approve(BOB).approve(DAVE);
+    stands(&story, Rule::NotAnOwner, Standing::Noted);
+    shut(story);
+    // A party that stands in for somebody else is a party still.
+    shut(stood_in("alice").approve(BOB).approve(DAVE).but(|s| {
+        s.seen.pushers = Seen::Known(vec![ME, DAVE]);
+    }));
 }

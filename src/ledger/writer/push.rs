@@ -80,7 +80,10 @@ impl Pusher {
             .get(branch)
             .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
         let git = |error| local(said(error));
-        let ids = chain(&repo, tip, None).map_err(git)?.unwrap_or_default();
+        let odb = repo.odb().map_err(git)?;
+        let ids = chain(tip, None, |id| raw(&odb, id))
+            .map_err(git)?
+            .unwrap_or_default();
         let kept = Kept::in_dir(&options.dir);
         if let Some(known) = kept.read().map_err(|error| local(error.to_string()))?
             && !ids.iter().any(|id| sha(*id) == known.commit)
@@ -90,7 +93,8 @@ impl Pusher {
         let (first, rest) = ids
             .split_first()
             .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
-        let first = raw(&repo.odb().map_err(git)?, *first).map_err(git)?;
+        let first = raw(&odb, *first).map_err(git)?;
+        drop(odb);
         let begun = authenticate_first(&first).and_then(|authentic| Book::begin(authentic, options.genesis));
         let (book, _) = begun.map_err(LedgerError::Genesis)?;
         let link = Link::of(&first).map_err(|flaw| LedgerError::Genesis(Finding::at(first.id, flaw)))?;
@@ -120,7 +124,7 @@ impl Pusher {
             shared: Arc::new(shared),
             tree: link.tree,
         };
-        pusher.fold(rest, tip)?;
+        pusher.fold(rest, tip, drop)?;
         Ok((pusher, options.group_within))
     }
 
@@ -291,34 +295,40 @@ impl Pusher {
 
     /// Folds what the remote holds beyond our head: its commits, and what they recorded.
     fn follow(&mut self, tip: Oid) -> Result<(Vec<Oid>, Vec<Recorded>), LedgerError> {
-        let ids = chain(&self.repo, tip, Some(self.head)).map_err(|error| self.local(error))?;
+        let odb = self.repo.odb().map_err(|error| self.local(error))?;
+        let ids = chain(tip, Some(self.head), |id| raw(&odb, id)).map_err(|error| self.local(error))?;
+        drop(odb);
         let ids = ids.ok_or_else(|| rewritten(&self.kept, sha(self.head), tip))?;
-        let recorded = if ids.is_empty() {
-            Vec::new()
-        } else {
-            self.fold(&ids, tip)?
-        };
+        let mut recorded = Vec::new();
+        if !ids.is_empty() {
+            self.fold(&ids, tip, |new| recorded.extend(new))?;
+        }
         Ok((ids, recorded))
     }
 
-    fn fold(&mut self, ids: &[Oid], tip: Oid) -> Result<Vec<Recorded>, LedgerError> {
+    /// Folds commits; gives what each recorded to `each`, so that a whole ledger need not be held at once.
+    fn fold(
+        &mut self,
+        ids: &[Oid],
+        tip: Oid,
+        mut each: impl FnMut(Vec<Recorded>),
+    ) -> Result<(), LedgerError> {
         if ids.len() <= FEW {
             let odb = self.repo.odb().map_err(|error| self.local(error))?;
             let commits = ids.iter().map(|id| raw(&odb, *id)).collect::<Result<Vec<_>, _>>();
             let commits = commits.map_err(|error| self.local(error))?;
             drop(odb);
             let checked = self.read(|book| check(&commits, book.keys()));
-            return self.take(checked, tip);
+            each(self.take(checked, tip)?);
+            return Ok(());
         }
         let keys = self.read(|book| book.keys().clone());
-        let mut recorded = Vec::new();
         let mut folding = Folding::new(&self.shared, self.tree, sha(self.head));
         stream(self.repo.path(), ids, &keys, |checked| {
-            recorded.extend(folding.take(checked));
+            each(folding.take(checked))
         })
         .map_err(|error| self.local(error))?;
-        self.arrive(tip)?;
-        Ok(recorded)
+        self.arrive(tip)
     }
 
     fn take(&mut self, checked: Vec<Checked>, tip: Oid) -> Result<Vec<Recorded>, LedgerError> {

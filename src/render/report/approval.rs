@@ -35,7 +35,7 @@ struct Group {
 pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &BranchName) -> Approval {
     let gate = policy.gate(tier);
     let sponsor = &proposal.binding.sponsor;
-    let owned = policy.owned(&proposal.binding);
+    let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
     let unowned = match &owned {
         Some(owned) => owned.unowned(),
         None => vec![proposal.binding.target.resource.clone()],

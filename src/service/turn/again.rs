@@ -141,7 +141,7 @@ impl Bot {
             (None, Some(row)) => self.asks_the_same(&row.received().proposal, request),
             (None, None) => self.ledger().read(|book| {
                 let closed = book.closed(id);
-                closed.is_none_or(|closed| closed.operation == request.operation)
+                closed.is_none_or(|closed| *closed.operation == request.operation)
             }),
         };
         if same {

@@ -84,6 +84,12 @@ impl Bot {
                 return self.display(id, policy).await;
             }
         };
+        if let Err(limit) = self.room(&case)? {
+            let reason = format!("limit `{limit}` is over: others of this kind ran since it was approved");
+            self.append(vec![observed, about(Event::RefusedAfterMerge(refusal(reason)))])
+                .await?;
+            return self.display(id, policy).await;
+        }
         // Nothing that can fail stands between the claim and the act.
         let key = self.store().keys().get(id)?;
         if key.is_none() && !case.proposal.sealed.is_empty() {
@@ -158,6 +164,10 @@ impl Bot {
 
     /// Whether the executor would be able to act now; asked before every merge. INVARIANT i15.
     pub(super) async fn preflight(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
+        if let Err(limit) = self.room(case)? {
+            tracing::info!(proposal = %case.proposal.id, limit, "approved; it waits until its limit has room");
+            return Ok(false);
+        }
         let key = self.store().keys().get(case.proposal.id)?;
         let clock = self.clock();
         let tools = Tools {

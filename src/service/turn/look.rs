@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
+        book::Book,
         case::{Case, Life},
         due::due,
         entry::{Denied, Draft, Event, Incident, Merged, Observed, Refusal, Role, VoidReason, Voided, When},
@@ -32,6 +33,7 @@ impl Bot {
             self.shown(id);
             return Ok(());
         };
+        self.commands(&case, &policy, pull, told).await?;
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
         }
@@ -240,17 +242,18 @@ impl Bot {
 
     /// A merge of a proposal that had ended otherwise is a bypass too; it never executes.
     async fn look_at_ended(&self, id: ProposalId, pull: PullNumber, policy: &Policy) -> Result<(), NotNow> {
-        let Some(closed) = self.ledger().read(|book| book.closed(id).cloned()) else {
+        let closed = |book: &Book| book.closed(id).map(|closed| (closed.life, closed.action));
+        let Some((life, action)) = self.ledger().read(closed) else {
             return Ok(());
         };
         let unexecuted = matches!(
-            closed.life,
+            life,
             Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded
         );
         let seeing = self.see(id, Vec::new(), policy, pull).await?;
         if unexecuted && let PullState::Merged { by, sha, .. } = seeing.pull().state {
             let person = person_behind(policy, by);
-            let reason = format!("merged after it was {}", closed.life);
+            let reason = format!("merged after it was {life}");
             let event = Event::Bypassed(Refusal {
                 sha,
                 by,
@@ -264,7 +267,7 @@ impl Bot {
                 time: self.now(),
                 proposal: Some(id),
                 digests: crate::domain::entry::Digests {
-                    action: Some(closed.action),
+                    action: Some(action),
                     ..Default::default()
                 },
                 event,

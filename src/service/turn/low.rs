@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::{Bot, NotNow};
 use crate::{
     domain::{
@@ -20,7 +22,13 @@ use crate::{
 
 impl Bot {
     /// Runs a low-tier proposal now and has it recorded; `received` is what the ledger will hold of it.
-    pub(super) async fn run_low(&self, received: Draft, policy: &Policy) -> Result<(), Problem> {
+    /// `counting` keeps others from counting the limits until it is claimed.
+    pub(super) async fn run_low(
+        &self,
+        received: Draft,
+        policy: &Policy,
+        counting: Option<OwnedMutexGuard<()>>,
+    ) -> Result<(), Problem> {
         self.ledger()
             .read(|book| book.admits(&received))
             .map_err(|illegal| Problem::conflict(illegal.to_string()))?;
@@ -96,6 +104,7 @@ impl Bot {
                 ClaimError::Already(_) => Problem::conflict(error.to_string()),
                 other => shut(other.to_string()),
             })?;
+        drop(counting);
         let claimed = planned
             .claim_low(claim.row(), self.instance(), now)
             .map_err(|error| shut(error.to_string()))?;

@@ -3,8 +3,10 @@
 mod again;
 mod amend;
 mod assemble;
+mod command;
 mod execute;
 mod inbox;
+mod limits;
 mod look;
 mod low;
 mod open;
@@ -95,6 +97,7 @@ struct Inner {
     beside: Mutex<BTreeMap<PullNumber, (Sha, bool)>>,
     /// Why the rules on the base branch are not in force.
     stray: Mutex<Option<String>>,
+    counting: limits::Counting,
 }
 
 impl std::fmt::Debug for Parts {
@@ -178,6 +181,7 @@ impl Bot {
             amending: tokio::sync::Mutex::default(),
             beside: Mutex::default(),
             stray: Mutex::default(),
+            counting: limits::Counting::default(),
         };
         Self {
             inner: Arc::new(inner),

@@ -3,10 +3,11 @@
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Bot, NotNow, again::Before};
+use super::{Bot, NotNow, again::Before, limits};
 use crate::{
     domain::{
         assess::{Assessment, assess},
+        book::{Illegal, StageError},
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Via},
         ids::{AgentName, ItemId, ProposalId, Timestamp},
@@ -17,9 +18,13 @@ use crate::{
         sealed::DataKey,
     },
     execute::{self, ObserveError},
+    ledger::AppendError,
     render,
     service::{problem::Problem, turn::View},
 };
+
+/// How often the limits are counted again when others are faster.
+const MAX_COUNTS: usize = 8;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +66,6 @@ pub struct Approvers {
 /// A proposal that is not recorded yet.
 struct Made {
     proposal: Proposal,
-    assessment: Assessment,
     key: DataKey,
 }
 
@@ -82,46 +86,49 @@ impl Bot {
             Before::Proposal(id) => return self.same_request(id, &request),
             Before::Nonce => return Err(nonce_used()),
         }
-        let made = self.make(request, agent, seen, &policy).await?;
-        let Made {
-            proposal,
-            assessment,
-            key,
-        } = made;
+        let Made { proposal, key } = self.make(request, agent, seen, &policy).await?;
         let id = proposal.id;
-        if !proposal.sealed.is_empty() {
-            self.store()
-                .keys()
-                .keep(id, &key)
-                .map_err(|error| Problem::unavailable(error.to_string()))?;
-        }
-        let draft = Draft {
-            role: Role::Gate,
-            person: None,
-            agent: Some(agent.clone()),
-            time: proposal.created_at,
-            proposal: Some(id),
-            digests: Digests {
-                action: Some(proposal.action_digest()),
-                policy: Some(policy.digest()),
-                ..Digests::default()
-            },
-            grouped: assessment.tier == Tier::Low,
-            event: Event::Received(Received {
-                proposal: Box::new(proposal),
-                assessment,
-                via,
-            }),
-        };
-        if draft.grouped {
-            self.run_low(draft, &policy).await?;
-        } else {
-            self.append(vec![draft]).await.map_err(NotNow::into_problem)?;
-            if let Err(error) = self.open(id).await {
-                tracing::warn!(proposal = %id, %error, "received, not opened yet; the sweep tries again");
+        let counted = policy
+            .action(&proposal.binding.operation)
+            .is_some_and(|action| !action.limits().is_empty());
+        for _ in 0..MAX_COUNTS {
+            // One at a time from the count to the claim: low tier is in the ledger only after the act.
+            let counting = match counted {
+                true => Some(self.inner.counting.alone().await),
+                false => None,
+            };
+            let assessment = self.assessed(&proposal, &policy)?;
+            if let Some(refusal) = limits::refusal(&assessment) {
+                return Err(refusal);
+            }
+            if !proposal.sealed.is_empty() {
+                self.store()
+                    .keys()
+                    .keep(id, &key)
+                    .map_err(|error| Problem::unavailable(error.to_string()))?;
+            }
+            let draft = arrival(&proposal, assessment, &policy, via.clone());
+            if draft.grouped {
+                self.run_low(draft, &policy, counting).await?;
+                return Ok(Receipt { id, repeated: false });
+            }
+            drop(counting);
+            match self.append(vec![draft]).await {
+                Ok(()) => {
+                    if let Err(error) = self.open(id).await {
+                        tracing::warn!(proposal = %id, %error, "received, not opened yet; the sweep tries again");
+                    }
+                    return Ok(Receipt { id, repeated: false });
+                }
+                // Others were recorded in between: what is over now, and how high it stands, is looked at again.
+                // INVARIANT i17.
+                Err(NotNow::Ledger(AppendError::Refused(StageError::Illegal(Illegal::Totals(_))))) => {}
+                Err(error) => return Err(error.into_problem()),
             }
         }
-        Ok(Receipt { id, repeated: false })
+        Err(Problem::unavailable(
+            "others of this kind arrived each time its limits were counted",
+        ))
     }
 
     /// Says what would become of a request, and records nothing.
@@ -135,10 +142,9 @@ impl Bot {
         if self.before(agent, &request)? == Before::Nonce {
             return Err(nonce_used());
         }
-        let Made {
-            proposal, assessment, ..
-        } = self.make(request, agent, seen, &policy).await?;
-        let owned = policy.owned(&proposal.binding);
+        let Made { proposal, .. } = self.make(request, agent, seen, &policy).await?;
+        let assessment = self.assessed(&proposal, &policy)?;
+        let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
         let items = owned.iter().flat_map(Owned::items);
         let approvers = items
             .filter_map(|item| {
@@ -190,16 +196,10 @@ impl Bot {
                 return Err(Problem::fields(errors));
             }
         };
-        self.arrive(fitting, proof, policy, now).await
+        self.arrive(fitting, proof, now).await
     }
 
-    async fn arrive(
-        &self,
-        fitting: Fitting<'_>,
-        proof: AgentProof,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<Made, Problem> {
+    async fn arrive(&self, fitting: Fitting<'_>, proof: AgentProof, now: Timestamp) -> Result<Made, Problem> {
         let id = ProposalId::from_parts(now, rand::rng().random());
         let action = fitting.action();
         let mut observed = Vec::new();
@@ -235,17 +235,41 @@ impl Bot {
         let proposal = fitting
             .arrive(arrival)
             .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
-        let assessment = assess(&proposal.matter(), policy);
+        Ok(Made { proposal, key })
+    }
+
+    /// Tier and checks of a proposal with what its limits count now.
+    fn assessed(&self, proposal: &Proposal, policy: &Policy) -> Result<Assessment, Problem> {
+        let totals = self.totals(proposal, policy).map_err(NotNow::into_problem)?;
+        let assessment = assess(&proposal.matter(), &totals, policy);
         if assessment.tier > Tier::Low {
             // What can't be shown whole is refused before anything is recorded. INVARIANT i26.
-            self.presentation(&proposal, &assessment, policy)
+            self.presentation(proposal, &assessment, policy)
                 .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
         }
-        Ok(Made {
-            proposal,
+        Ok(assessment)
+    }
+}
+
+/// The entry of a proposal that arrived.
+fn arrival(proposal: &Proposal, assessment: Assessment, policy: &Policy, via: Via) -> Draft {
+    Draft {
+        role: Role::Gate,
+        person: None,
+        agent: Some(proposal.binding.agent.clone()),
+        time: proposal.created_at,
+        proposal: Some(proposal.id),
+        digests: Digests {
+            action: Some(proposal.action_digest()),
+            policy: Some(policy.digest()),
+            ..Digests::default()
+        },
+        grouped: assessment.tier == Tier::Low,
+        event: Event::Received(Received {
+            proposal: Box::new(proposal.clone()),
             assessment,
-            key,
-        })
+            via,
+        }),
     }
 }
 

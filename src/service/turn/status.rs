@@ -108,7 +108,7 @@ impl Bot {
             }
             let closed = book
                 .closed(id)
-                .filter(|closed| closed.agent == **agent)
+                .filter(|closed| *closed.agent == **agent)
                 .ok_or_else(nobody)?;
             Ok(Status {
                 id,
@@ -116,14 +116,14 @@ impl Bot {
                 ended: true,
                 operation: closed.operation.clone(),
                 tier: closed.tier,
-                summary: closed.summary.clone(),
+                summary: closed.summary.to_owned(),
                 action_digest: closed.action,
                 gate: None,
                 pull_request: closed.pull,
                 url: closed.pull.map(page),
                 expires_at: None,
                 steps: Vec::new(),
-                reason: closed.refused.clone(),
+                reason: closed.refused.map(str::to_owned),
             })
         })
     }

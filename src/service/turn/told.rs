@@ -2,7 +2,7 @@
 
 use crate::{
     domain::ids::AccountId,
-    github::{PullAction, PullEvent, ReviewEvent},
+    github::{CommentEvent, PullAction, PullEvent, ReviewEvent},
 };
 
 /// One thing that a webhook said.
@@ -12,13 +12,21 @@ pub enum Told {
     Review(Box<ReviewEvent>),
     /// The pull request changed.
     Pull(PullEvent),
+    /// Somebody wrote a command.
+    Comment(Box<CommentEvent>),
 }
 
 impl Told {
     pub(super) fn review(&self) -> Option<&ReviewEvent> {
         match self {
             Self::Review(event) => Some(event),
-            Self::Pull(_) => None,
+            Self::Pull(_) | Self::Comment(_) => None,
+        }
+    }
+    pub(super) fn comment(&self) -> Option<&CommentEvent> {
+        match self {
+            Self::Comment(event) => Some(event),
+            Self::Pull(_) | Self::Review(_) => None,
         }
     }
     /// Who closed it, as far as this says.
@@ -33,7 +41,7 @@ impl Told {
     fn sender_of(&self, action: PullAction) -> Option<AccountId> {
         match self {
             Self::Pull(event) if event.action == action => event.sender,
-            Self::Pull(_) | Self::Review(_) => None,
+            Self::Pull(_) | Self::Review(_) | Self::Comment(_) => None,
         }
     }
 }

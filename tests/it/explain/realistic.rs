@@ -18,6 +18,7 @@ use countersign::domain::{
     request::Request,
     sealed::DataKey,
     source::SourceFile,
+    totals::Totals,
 };
 use serde_json::json;
 
@@ -29,14 +30,14 @@ const FILES: [&str; 5] = [
     "agents.yaml",
 ];
 
-/// The files of the starter policies.
+/// The files of the small policies.
 pub(crate) fn files() -> Vec<SourceFile> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policies");
     let read = |name: &str| SourceFile::new(name, std::fs::read_to_string(folder.join(name)).unwrap());
     FILES.map(read).into()
 }
 
-/// The starter policies.
+/// The small policies.
 pub(crate) fn policy() -> Policy {
     compile(&files()).unwrap()
 }
@@ -96,7 +97,11 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
     let proposal = Arc::new(fitting.arrive(arrival).unwrap());
     let mut case = Case::received(
         proposal.clone(),
-        assess(&proposal.matter(), policy),
+        assess(
+            &proposal.matter(),
+            &Totals::of(&proposal.matter(), policy),
+            policy,
+        ),
         policy.digest(),
         Seq(1),
     );

@@ -17,6 +17,7 @@ use countersign::{
         proposal::{
             AgentProof, Attestation, Binding, Item, Proposal, ProposalParts, Provenance, Target, Validity,
         },
+        totals::Totals,
     },
     ledger::{Begun, Init, Ledger, Options, Signer, Token, init},
 };
@@ -211,6 +212,7 @@ impl Story {
                         because: TierRule::Rule(1),
                     }],
                     checks: Vec::new(),
+                    totals: Totals::default(),
                 },
                 via: Via::Api,
             }),

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Owner, OwnerSet, Requirements};
 use crate::domain::{
-    ids::ItemId,
+    ids::{ActionName, ItemId},
     policy::{Policy, ResourceError},
-    proposal::Binding,
+    proposal::Item,
 };
 
 /// Who owns the resources of a proposal.
@@ -26,9 +26,9 @@ pub struct OwnedItem {
 
 impl Policy {
     /// Who owns what a proposal acts on; nothing when the catalog does not know its action, and then it is unowned.
-    pub fn owned(&self, binding: &Binding) -> Option<Owned> {
-        let action = self.action(&binding.operation)?;
-        let items = binding.items.iter().map(|item| {
+    pub fn owned(&self, operation: &ActionName, items: &[Item]) -> Option<Owned> {
+        let action = self.action(operation)?;
+        let items = items.iter().map(|item| {
             let path = action.resource().path(&item.parameters);
             let requirements = path
                 .as_ref()
@@ -41,6 +41,35 @@ impl Policy {
             }
         });
         Some(Owned(items.collect()))
+    }
+
+    /// Who owns some paths, each for itself.
+    pub fn owned_paths(&self, paths: impl IntoIterator<Item = String>) -> Owned {
+        let items = paths.into_iter().map(|path| OwnedItem {
+            item: ItemId::only(),
+            requirements: self.owners().requirements(&path),
+            path: Ok(path),
+        });
+        Owned(items.collect())
+    }
+}
+
+impl Requirements {
+    /// Each set with the approvals that it needs, as [`Owned::needs`] says.
+    pub fn needs(&self, gate: u8) -> impl Iterator<Item = (&OwnerSet, u8)> {
+        let own = move |set: &OwnerSet| {
+            if set.is_optional() {
+                0
+            } else {
+                set.need().unwrap_or(gate)
+            }
+        };
+        let total: u32 = self.sets().iter().map(|set| u32::from(own(set))).sum();
+        self.sets().iter().map(move |set| match own(set) {
+            0 => (set, 0),
+            own if total < u32::from(gate) => (set, own.max(gate)),
+            own => (set, own),
+        })
     }
 }
 
@@ -57,21 +86,7 @@ impl Owned {
     pub fn needs(&self, gate: u8) -> Vec<(&OwnerSet, u8)> {
         let mut needs: Vec<(&OwnerSet, u8)> = Vec::new();
         for item in &self.0 {
-            let sets = item.requirements.sets();
-            let own = |set: &OwnerSet| {
-                if set.is_optional() {
-                    0
-                } else {
-                    set.need().unwrap_or(gate)
-                }
-            };
-            let total: u32 = sets.iter().map(|set| u32::from(own(set))).sum();
-            for set in sets {
-                let need = match own(set) {
-                    0 => 0,
-                    own if total < u32::from(gate) => own.max(gate),
-                    own => own,
-                };
+            for (set, need) in item.requirements.needs(gate) {
                 match needs.iter_mut().find(|(known, _)| *known == set) {
                     Some((_, known)) => *known = need.max(*known),
                     None => needs.push((set, need)),

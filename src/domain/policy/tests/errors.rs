@@ -790,7 +790,7 @@ fn files_that_are_missing_or_that_nothing_reads_are_errors() {
     assert_eq!(
         answer(&files),
         "[duplicate] README.md: the file was given twice\n\
-         [unknown-file] extra/notes.txt: no rule reads this file, so it would change nothing; cases go to `tests/*.yaml`\n\
+         [unknown-file] extra/notes.txt: no rule reads this file, so it would change nothing; cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`\n\
          [unknown-file] tier.yaml: no rule reads this file, so it would change nothing; did you mean `tiers.yaml`?\n\
          [missing-file] tiers.yaml: the file is missing; add it, `countersign init` makes a starter set"
     );

@@ -391,7 +391,13 @@ fn counts_never_open_a_gate_for_less() {
             ..Default::default()
         };
         let story = fixture::Story::under(&files);
-        let owned = story.policy.owned(&story.case.proposal.binding).unwrap();
+        let owned = story
+            .policy
+            .owned(
+                &story.case.proposal.binding.operation,
+                &story.case.proposal.binding.items,
+            )
+            .unwrap();
         assert!(owned.unowned().is_empty());
         let needs = owned.needs(gate).into_iter();
         let needs = needs.map(|(set, need)| format!("{} {need}", set.section().unwrap_or("-")));

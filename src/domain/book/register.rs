@@ -1,0 +1,311 @@
+//! What is kept of every proposal for good, and small: a ledger of many years is folded in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::super::{
+    case::{Case, Life},
+    ids::{ActionName, AgentName, Digest, IdempotencyKey, Nonce, ProposalId, PullNumber},
+    policy::Tier,
+    proposal::Proposal,
+};
+
+/// What is known of a proposal that ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Closed<'a> {
+    /// How it ended.
+    pub life: Life,
+    /// The agent that asked.
+    pub agent: &'a AgentName,
+    /// The action.
+    pub operation: &'a ActionName,
+    /// Its tier.
+    pub tier: Tier,
+    /// One line for people.
+    pub summary: &'a str,
+    /// What was authorised.
+    pub action: Digest,
+    /// Its pull request.
+    pub pull: Option<PullNumber>,
+    /// One line on why it ended without running.
+    pub refused: Option<&'a str>,
+}
+
+/// One proposal.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    id: ProposalId,
+    action: Digest,
+    agent: Arc<AgentName>,
+    operation: Arc<ActionName>,
+    /// Where its summary begins; it ends where the next one's begins.
+    summary: usize,
+    pull: Option<PullNumber>,
+    life: Life,
+    tier: Tier,
+}
+
+/// A row as it stood, with what stands beside it.
+#[derive(Debug)]
+pub(super) struct Noted {
+    row: Row,
+    refused: Option<Box<str>>,
+}
+
+/// Stands for a value that an agent may use once: 128 bits of SHA-256 over its kind, the agent and the value.
+///
+/// Equal values always meet, so that no repetition is missed. For two values of one agent to meet by intent takes 2^64
+/// tries of that agent, and gets its own request taken for a repetition; to meet another agent's takes 2^128.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    fn request(agent: &AgentName, key: &IdempotencyKey) -> Self {
+        Self::of("request", agent, key.as_str())
+    }
+    fn nonce(agent: &AgentName, nonce: &Nonce) -> Self {
+        Self::of("nonce", agent, nonce.as_str())
+    }
+    /// Neither a kind nor a name holds a NUL, so that no other three make the same bytes.
+    fn of(kind: &str, agent: &AgentName, value: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [kind, agent.as_str(), value] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        Self(digest.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+/// Every proposal of the ledger, in the order in which they were received. A slot is a place in that order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Register {
+    rows: Vec<Row>,
+    summaries: String,
+    /// Slots by id. Ids and pull requests grow with time: a new one goes to the end, or close to it.
+    by_id: Vec<usize>,
+    /// Slots of those that have a pull request, by its number.
+    by_pull: Vec<usize>,
+    /// Slots by idempotency key and by nonce.
+    used: BTreeMap<Fingerprint, usize>,
+    /// Why proposals did not run, by slot.
+    refused: BTreeMap<usize, Box<str>>,
+    agents: BTreeSet<Arc<AgentName>>,
+    operations: BTreeSet<Arc<ActionName>>,
+}
+
+impl Register {
+    /// A new proposal.
+    pub(super) fn receive(&mut self, proposal: &Proposal, tier: Tier) {
+        let agent = &proposal.binding.agent;
+        let slot = self.rows.len();
+        if let Err(place) = self.place(proposal.id) {
+            self.by_id.insert(place, slot);
+        }
+        self.used
+            .insert(Fingerprint::request(agent, &proposal.idempotency_key), slot);
+        self.used.insert(Fingerprint::nonce(agent, &proposal.nonce), slot);
+        self.rows.push(Row {
+            id: proposal.id,
+            action: proposal.action_digest(),
+            agent: shared(&mut self.agents, agent),
+            operation: shared(&mut self.operations, &proposal.binding.operation),
+            summary: self.summaries.len(),
+            pull: None,
+            life: Life::Received,
+            tier,
+        });
+        self.summaries.push_str(&proposal.summary);
+    }
+
+    /// Takes back what was received last.
+    pub(super) fn forget(&mut self, newest: &Proposal) {
+        let newest_row = self.rows.last().filter(|row| row.id == newest.id);
+        let Some(pull) = newest_row.map(|row| row.pull) else {
+            return;
+        };
+        // Found through the row, so before it goes.
+        if let Some(pull) = pull {
+            self.remove_pull(pull);
+        }
+        if let Ok(place) = self.place(newest.id) {
+            self.by_id.remove(place);
+        }
+        let Some(row) = self.rows.pop() else { return };
+        let (slot, agent) = (self.rows.len(), &newest.binding.agent);
+        self.used
+            .remove(&Fingerprint::request(agent, &newest.idempotency_key));
+        self.used.remove(&Fingerprint::nonce(agent, &newest.nonce));
+        self.refused.remove(&slot);
+        self.summaries.truncate(row.summary);
+        unshare(&mut self.agents, row.agent);
+        unshare(&mut self.operations, row.operation);
+    }
+
+    /// Brings a proposal's row to where its case stands.
+    pub(super) fn follow(&mut self, case: &Case) {
+        let Some(slot) = self.slot(case.proposal.id) else {
+            return;
+        };
+        let pull = case.opened.as_ref().map(|opened| opened.pull);
+        if let Some(row) = self.rows.get_mut(slot) {
+            row.life = case.life;
+            if let Some(pull) = pull
+                && row.pull.is_none()
+            {
+                row.pull = Some(pull);
+                if let Err(place) = self.place_of_pull(pull) {
+                    self.by_pull.insert(place, slot);
+                }
+            }
+        }
+        self.refuse(slot, case.refused.as_deref().map(Into::into));
+    }
+
+    /// A proposal that had ended otherwise was merged around the gate.
+    pub(super) fn bypass(&mut self, id: ProposalId, reason: &str) {
+        let Some(slot) = self.slot(id) else { return };
+        if let Some(row) = self.rows.get_mut(slot) {
+            row.life = Life::Bypassed;
+        }
+        self.refuse(slot, Some(reason.into()));
+    }
+
+    fn refuse(&mut self, slot: usize, why: Option<Box<str>>) {
+        match why {
+            Some(why) => self.refused.insert(slot, why),
+            None => self.refused.remove(&slot),
+        };
+    }
+
+    /// How a proposal's row stands, so that it can be put back.
+    pub(super) fn note(&self, id: ProposalId) -> Option<Noted> {
+        let slot = self.slot(id)?;
+        let row = self.rows.get(slot)?.clone();
+        let refused = self.refused.get(&slot).cloned();
+        Some(Noted { row, refused })
+    }
+
+    /// Puts a row back as it was noted.
+    pub(super) fn put_back(&mut self, noted: Noted) {
+        let Some(slot) = self.slot(noted.row.id) else {
+            return;
+        };
+        let now = self.rows.get(slot).and_then(|row| row.pull);
+        if let Some(pull) = now
+            && noted.row.pull.is_none()
+        {
+            self.remove_pull(pull);
+        }
+        if let Some(row) = self.rows.get_mut(slot) {
+            *row = noted.row;
+        }
+        self.refuse(slot, noted.refused);
+    }
+
+    /// Whether a proposal was ever received.
+    pub(super) fn knows(&self, id: ProposalId) -> bool {
+        self.slot(id).is_some()
+    }
+
+    /// A proposal that ended.
+    pub(super) fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {
+        let slot = self.slot(id)?;
+        let row = self.rows.get(slot).filter(|row| row.life.ended())?;
+        let end = self
+            .rows
+            .get(slot + 1)
+            .map_or(self.summaries.len(), |next| next.summary);
+        Some(Closed {
+            life: row.life,
+            agent: &row.agent,
+            operation: &row.operation,
+            tier: row.tier,
+            summary: self.summaries.get(row.summary..end)?,
+            action: row.action,
+            pull: row.pull,
+            refused: self.refused.get(&slot).map(AsRef::as_ref),
+        })
+    }
+
+    pub(super) fn by_pull(&self, pull: PullNumber) -> Option<ProposalId> {
+        let place = self.place_of_pull(pull).ok()?;
+        self.id(*self.by_pull.get(place)?)
+    }
+    pub(super) fn by_request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
+        self.id(*self.used.get(&Fingerprint::request(agent, key))?)
+    }
+    pub(super) fn by_nonce(&self, agent: &AgentName, nonce: &Nonce) -> Option<ProposalId> {
+        self.id(*self.used.get(&Fingerprint::nonce(agent, nonce))?)
+    }
+
+    fn id(&self, slot: usize) -> Option<ProposalId> {
+        self.rows.get(slot).map(|row| row.id)
+    }
+    fn slot(&self, id: ProposalId) -> Option<usize> {
+        self.by_id.get(self.place(id).ok()?).copied()
+    }
+    fn place(&self, id: ProposalId) -> Result<usize, usize> {
+        self.by_id.binary_search_by_key(&Some(id), |slot| self.id(*slot))
+    }
+    fn place_of_pull(&self, pull: PullNumber) -> Result<usize, usize> {
+        let pull_of = |slot: &usize| self.rows.get(*slot).and_then(|row| row.pull);
+        self.by_pull.binary_search_by_key(&Some(pull), pull_of)
+    }
+    fn remove_pull(&mut self, pull: PullNumber) {
+        if let Ok(place) = self.place_of_pull(pull) {
+            self.by_pull.remove(place);
+        }
+    }
+}
+
+/// One copy of a name that many rows hold.
+fn shared<T: Ord + Clone>(names: &mut BTreeSet<Arc<T>>, name: &T) -> Arc<T> {
+    if let Some(known) = names.get(name) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(name.clone());
+    names.insert(Arc::clone(&new));
+    new
+}
+
+/// Lets go of a name when no row holds it any more.
+fn unshare<T: Ord>(names: &mut BTreeSet<Arc<T>>, name: Arc<T>) {
+    if Arc::strong_count(&name) <= 2 {
+        names.remove(&*name);
+    }
+}
+
+#[cfg(test)]
+impl Register {
+    /// Bytes that grow with the number of proposals, from below: a tree's nodes are two thirds full on average.
+    pub(super) fn bytes(&self) -> usize {
+        let Self {
+            rows,
+            summaries,
+            by_id,
+            by_pull,
+            used,
+            refused,
+            agents,
+            operations,
+        } = self;
+        let node = |pair: usize| pair * 3 / 2;
+        let why = refused.values().map(|why| why.len()).sum::<usize>();
+        let names = agents.iter().map(|name| name.as_str().len()).sum::<usize>()
+            + operations.iter().map(|name| name.as_str().len()).sum::<usize>();
+        rows.len() * size_of::<Row>()
+            + summaries.len()
+            + (by_id.len() + by_pull.len()) * size_of::<usize>()
+            + used.len() * node(size_of::<(Fingerprint, usize)>())
+            + refused.len() * node(size_of::<(usize, Box<str>)>())
+            + why
+            + names
+    }
+}

@@ -1,0 +1,245 @@
+//! How the book grows, and that one value is used once.
+
+use super::{
+    super::{
+        assess::assess,
+        entry::{ClaimedBy, Digests, Draft, Event, Finished, Opened, Outcome, Received, Started, Via},
+        fixture::{self, BASE, HEAD, MERGE, at},
+        ids::Sha,
+        proposal::{AgentProof, Attestation, Proposal},
+    },
+    *,
+};
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9dG4kjRhQTtWTVzd2t27+t0DEHBPW7iOD23TUiYLio";
+
+fn book() -> Book {
+    let genesis = Genesis {
+        repository: "acme/approvals".parse().unwrap(),
+        base: "main".parse().unwrap(),
+        ledger: "ledger".parse().unwrap(),
+        policy: fixture::starter().digest(),
+        keys: vec![first_key(Role::Gate, KEY.to_owned())],
+        nonce: Digest::of(b"nonce"),
+    };
+    let (entry, digest) = genesis_entry(genesis, key(), at(0)).unwrap();
+    let first = Authentic {
+        commit: Sha::from_bytes([0; 20]),
+        key: key(),
+        digest,
+        entry,
+        subject: None,
+    };
+    Book::begin(first, digest).unwrap().0
+}
+
+fn key() -> KeyId {
+    super::super::keys::SigningIdentity::read(KEY)
+        .unwrap()
+        .id()
+        .clone()
+}
+
+/// The `n`th proposal of one agent.
+fn proposal(n: u64) -> Proposal {
+    with(n, n, n)
+}
+
+/// A proposal that brings the id, the idempotency key and the nonce of those numbers.
+fn with(id: u64, key: u64, nonce: u64) -> Proposal {
+    let mut request = fixture::request(
+        "campaigns.send",
+        "erin",
+        serde_json::json!({"segment_id": format!("s{id}"), "subject": "Hello", "body": "Dear all"}),
+    );
+    request.idempotency_key = Some(format!("key-0123456789-{key}").parse().unwrap());
+    request.nonce = format!("nonce-0123456789-{nonce}").parse().unwrap();
+    let proof = AgentProof::GateAttested {
+        by: Attestation::Hmac,
+    };
+    let id = ProposalId::from_parts(at(0), u128::from(id));
+    fixture::propose_as(id, request, "campaign-agent", &fixture::starter(), proof)
+}
+
+fn draft(proposal: &Proposal, role: Role, event: Event) -> Draft {
+    Draft {
+        role,
+        person: None,
+        agent: None,
+        time: at(1),
+        proposal: Some(proposal.id),
+        digests: Digests {
+            action: Some(proposal.action_digest()),
+            policy: Some(fixture::starter().digest()),
+            presentation: Some(Digest::of(b"report")),
+            plan: Some(Digest::of(b"plan")),
+        },
+        event,
+        grouped: false,
+    }
+}
+
+fn received(proposal: &Proposal) -> Draft {
+    let event = Event::Received(Received {
+        proposal: Box::new(proposal.clone()),
+        assessment: assess(&proposal.matter(), &Totals::default(), &fixture::starter()),
+        via: Via::Api,
+    });
+    draft(proposal, Role::Gate, event)
+}
+
+/// A life from its first entry to its last.
+fn life(n: u64) -> Vec<Draft> {
+    let proposal = proposal(n);
+    let gate = |event| draft(&proposal, Role::Gate, event);
+    let executor = |event| draft(&proposal, Role::Executor, event);
+    vec![
+        received(&proposal),
+        gate(Event::Opened(Opened {
+            pull: PullNumber(n + 1),
+            head: HEAD,
+            base: BASE,
+            base_ref: "main".parse().unwrap(),
+            branch: proposal.branch().parse().unwrap(),
+            title: Digest::of(b"title"),
+            file: Digest::of(b"file"),
+        })),
+        gate(Event::Merged(super::super::entry::Merged {
+            sha: MERGE,
+            parents: vec![BASE, HEAD],
+            at: at(1),
+            by: None,
+        })),
+        executor(Event::Started(Started {
+            instance: "one".parse().unwrap(),
+            deadline: at(2),
+            attempt: 1,
+            idempotency_key: proposal.id.to_string(),
+            claim: ClaimedBy::Ledger,
+        })),
+        executor(Event::Finished(Finished {
+            instance: "one".parse().unwrap(),
+            outcome: Outcome::Executed,
+            steps: Vec::new(),
+        })),
+    ]
+}
+
+fn record(book: &mut Book, drafts: Vec<Draft>) {
+    for draft in drafts {
+        let (_staged, before) = book.stage(draft, key()).unwrap();
+        // Recorded: there is nothing to take back.
+        drop(before);
+    }
+}
+
+#[test]
+fn a_proposal_that_ended_leaves_a_small_row() {
+    let mut book = book();
+    let recent = u64::try_from(RECENT).unwrap();
+    (0..recent).for_each(|n| record(&mut book, life(n)));
+    let before = book.register.bytes();
+    let more = 200;
+    (recent..recent + more).for_each(|n| record(&mut book, life(n)));
+    // Every room of the book is named: a new one is measured here, or does not grow with the ledger.
+    let Book {
+        genesis: _,
+        genesis_digest: _,
+        next: _,
+        head: _,
+        time: _,
+        keys: _,
+        policy: _,
+        cases,
+        register,
+        recent,
+        whole,
+        delegations,
+        running,
+    } = &book;
+    assert_eq!(
+        running.len(),
+        0,
+        "grows with what ran within the windows of limits"
+    );
+    assert_eq!((cases.len(), recent.len(), whole.len()), (0, RECENT, RECENT));
+    assert_eq!(
+        delegations.len(),
+        0,
+        "grows with what people say, not with what agents do"
+    );
+    let each = (register.bytes() - before) / usize::try_from(more).unwrap();
+    assert!(each <= 224, "{each} bytes for each proposal that ended");
+}
+
+#[test]
+fn a_row_tells_how_a_proposal_ended() {
+    let mut book = book();
+    (0..300).for_each(|n| record(&mut book, life(n)));
+    let third = proposal(3);
+    assert!(book.recent(third.id).is_none());
+    let closed = book.closed(third.id).unwrap();
+    assert_eq!(
+        (closed.life, closed.pull, closed.refused),
+        (Life::Executed, Some(PullNumber(4)), None)
+    );
+    assert_eq!(
+        (closed.agent, closed.operation),
+        (&third.binding.agent, &third.binding.operation)
+    );
+    assert_eq!(
+        (closed.summary, closed.action),
+        (third.summary.as_str(), third.action_digest())
+    );
+    assert_eq!(book.by_pull(PullNumber(4)), Some(third.id));
+    let open = proposal(300);
+    record(&mut book, vec![received(&open)]);
+    assert!(book.closed(open.id).is_none());
+}
+
+#[test]
+fn i17_key_nonce_id_and_pull_request_are_used_once_however_long_ago() {
+    let mut book = book();
+    (0..300).for_each(|n| record(&mut book, life(n)));
+    let old = proposal(3);
+    let used = |what| Illegal::Used { what, by: old.id };
+    let again = |id, key, nonce| book.admits(&received(&with(id, key, nonce))).unwrap_err();
+    assert_eq!(again(900, 3, 900), used("idempotency_key"));
+    assert_eq!(again(900, 900, 3), used("nonce"));
+    assert_eq!(again(3, 900, 900), used("id"));
+    assert_eq!(
+        book.request(&old.binding.agent, &old.idempotency_key),
+        Some(old.id)
+    );
+    // A key is no nonce, and another agent's is another.
+    let other = "payments-agent".parse().unwrap();
+    assert_eq!(book.request(&other, &old.idempotency_key), None);
+    let as_key = old.nonce.as_str().parse().unwrap();
+    assert_eq!(book.request(&old.binding.agent, &as_key), None);
+    let mut opened = life(900);
+    record(&mut book, opened.drain(..1).collect());
+    if let Event::Opened(opened) = &mut opened[0].event {
+        opened.pull = PullNumber(4);
+    }
+    assert_eq!(
+        book.admits(&opened[0]).unwrap_err(),
+        Illegal::Pull {
+            pull: PullNumber(4),
+            by: old.id
+        }
+    );
+}
+
+#[test]
+fn ids_and_pull_requests_are_found_in_whatever_order_they_came() {
+    let mut book = book();
+    let order = [5, 1, 9, 3, 7, 0, 8, 2, 6, 4];
+    for n in order {
+        record(&mut book, life(n));
+    }
+    for n in order {
+        assert_eq!(book.by_pull(PullNumber(n + 1)), Some(proposal(n).id));
+        assert_eq!(book.closed(proposal(n).id).unwrap().pull, Some(PullNumber(n + 1)));
+    }
+    assert_eq!(book.by_pull(PullNumber(77)), None);
+}

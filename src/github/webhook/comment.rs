@@ -1,0 +1,58 @@
+//! A comment on a pull request, which may hold a command to the bot.
+
+use serde::Deserialize;
+
+use super::Hint;
+use crate::{
+    domain::ids::{AccountId, DeliveryId, PullNumber, RepoName},
+    github::wire,
+};
+
+/// A comment as it was made; what it is edited to later says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentEvent {
+    /// `X-GitHub-Delivery`.
+    pub delivery: DeliveryId,
+    /// The account of the person who made it.
+    pub account: AccountId,
+    /// What it says.
+    pub text: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct OfComment {
+    issue: IssuePart,
+    comment: CommentPart,
+}
+
+#[derive(Deserialize)]
+struct IssuePart {
+    number: PullNumber,
+    pull_request: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct CommentPart {
+    user: Option<wire::Account>,
+    #[serde(default)]
+    body: Option<String>,
+}
+
+/// Commands are written by people, below pull requests, and begin with `/`; everything else is nothing.
+pub(super) fn of_comment(repo: RepoName, delivery: DeliveryId, part: OfComment) -> Hint {
+    let OfComment { issue, comment } = part;
+    let human = comment.user.as_ref().filter(|user| user.is_human());
+    let text = comment.body.filter(|text| text.trim_start().starts_with('/'));
+    match (issue.pull_request, wire::id_of(human), text) {
+        (Some(_), Some(account), Some(text)) => Hint::Comment {
+            repo,
+            pull: issue.number,
+            event: Box::new(CommentEvent {
+                delivery,
+                account,
+                text,
+            }),
+        },
+        _ => Hint::Nothing,
+    }
+}

@@ -1,0 +1,94 @@
+//! What the limits count: the ledger, and what ran here and is not recorded yet. INVARIANT i20.
+//!
+//! Low tier runs before it is recorded. What this process claimed is counted from its outbox; what another process
+//! claimed is counted once its group is pushed, so that low-tier actions of several executors can pass a limit by what
+//! the others ran within that bound (10 s, INVARIANT i16).
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        assess::{Assessment, limits},
+        case::{Case, Life},
+        ids::Timestamp,
+        policy::Policy,
+        proposal::Proposal,
+        totals::{Count, SoFar, Totals},
+    },
+    service::problem::Problem,
+    store::{Ended, Row},
+};
+
+/// Lets one low-tier proposal at a time count its limits and be claimed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counting(Arc<tokio::sync::Mutex<()>>);
+
+impl Counting {
+    pub(super) async fn alone(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0).lock_owned().await
+    }
+}
+
+impl Bot {
+    /// What the limits of a proposal's action count now.
+    pub(super) fn totals(&self, proposal: &Proposal, policy: &Policy) -> Result<Totals, NotNow> {
+        let matter = proposal.matter();
+        if Totals::of(&matter, policy).is_empty() {
+            return Ok(Totals::default());
+        }
+        let rows = self.unrecorded()?;
+        Ok(self.ledger().read(|book| {
+            let rows = rows.iter().filter(|row| !book.knows(row.received().proposal.id));
+            let rows: Vec<&Row> = rows.collect();
+            book.totals(&matter, policy).counted(|count| SoFar {
+                ran: ran(&rows, count, matter.at),
+                ..SoFar::default()
+            })
+        }))
+    }
+
+    /// Whether the limits have room for a case that is about to run. Errors: the name of the limit that is over.
+    pub(super) fn room(&self, case: &Case) -> Result<Result<(), String>, NotNow> {
+        if case.assessment.totals.is_empty() {
+            return Ok(Ok(()));
+        }
+        let (now, rows) = (self.now(), self.unrecorded()?);
+        Ok(self.ledger().read(|book| {
+            let rows = rows.iter().filter(|row| !book.knows(row.received().proposal.id));
+            let rows: Vec<&Row> = rows.collect();
+            book.room(case, now, |count| ran(&rows, count, now))
+        }))
+    }
+
+    /// The outbox's rows. They are read before the book, so that one that is recorded in between is counted by it.
+    fn unrecorded(&self) -> Result<Vec<Row>, NotNow> {
+        Ok(self.store().outbox().rows()?)
+    }
+}
+
+/// What ran, or may have run, within a limit's window.
+fn ran(rows: &[&Row], count: &Count, now: Timestamp) -> i64 {
+    let within = |row: &&&Row| now.since(row.at()) < count.per().millis();
+    let counts = |row: &&&Row| match row.ended() {
+        Some(Ended::Finished(finished)) => Life::of(finished.outcome).ran(),
+        Some(Ended::Unknown(_)) | None => true,
+    };
+    let adds = rows.iter().filter(within).filter(counts).map(|row| {
+        let totals = &row.received().assessment.totals;
+        totals.adds_to(count.counter())
+    });
+    adds.fold(0, i64::saturating_add)
+}
+
+/// What an agent is told when a limit leaves no room: nothing is recorded, and nothing is reserved.
+pub(super) fn refusal(assessment: &Assessment) -> Option<Problem> {
+    assessment.totals.iter().find(|count| count.refuses())?;
+    let problems = limits::over(&assessment.totals);
+    let said = problems
+        .iter()
+        .map(|problem| format!("{}; {}", problem.found, problem.remedy));
+    Some(Problem::over_limit(said.collect::<Vec<_>>().join(". ")))
+}
