@@ -22,6 +22,7 @@ mod door;
 mod execute;
 mod explain;
 mod faults;
+mod fuzz;
 mod gestures;
 mod github;
 mod inbox;

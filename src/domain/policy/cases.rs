@@ -12,7 +12,7 @@ use super::{
     tiers::Tier,
 };
 use crate::domain::{
-    checks::{Level, limits},
+    checks::Level,
     ids::{ActionName, AgentName, CheckName, PersonName, Timestamp},
     proposal::Affected,
     source::{Mark, Node, SourceFile, read_tree},
@@ -288,7 +288,7 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
     }
     if let Some(action) = policy.action(&asked.action) {
         // Limits hold whether or not the action lists the check.
-        let limits = (!action.limits().is_empty()).then_some(limits::NAME);
+        let limits = (!action.limits().is_empty()).then_some(super::LIMITS);
         let listed = || action.checks().iter().map(CheckName::as_str).chain(limits);
         for check in raw.expect.checks.keys() {
             if !listed().any(|known| known == check.as_str()) {

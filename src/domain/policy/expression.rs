@@ -20,14 +20,16 @@
 mod compile;
 mod eval;
 mod function;
+mod names;
 mod node;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-pub use compile::Names;
+pub use names::Names;
 pub use scope::{Root, Scope};
 
 use super::param::ParamPath;

@@ -6,7 +6,7 @@ use super::{Around, CATALOG, Found, Lint, Severity, listed, of_action, tiers_of}
 use crate::domain::{
     assign::{Place, assign},
     ids::PersonName,
-    policy::{Action, Agent, GateRule, Owner, OwnerSet, Person, Tier},
+    policy::{Action, Agent, GateRule, Owner, OwnerSet, Owners, Person, RawOwners, Tier},
 };
 
 pub(super) const LINT: Lint = Lint {
@@ -16,26 +16,37 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn look(at: &Around<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for action in at.policy.actions() {
-        found.extend(of(at, action));
-    }
-    found
+    let raw = Owners::parse_alone(at.owners).ok();
+    let found = at.policy.actions().filter_map(|action| {
+        let paths = paths(at, raw.as_ref(), action);
+        let tiers = tiers_of(at, action).into_iter().filter(|tier| *tier > Tier::Low);
+        tiers.into_iter().find_map(|tier| {
+            let mut shut = paths.iter().enumerate();
+            shut.find_map(|(place, path)| at_tier(at, action, tier, path, place == 0))
+        })
+    });
+    found.collect()
 }
 
-/// The first way in which an action's gate stays shut for good.
-fn of(at: &Around<'_>, action: &Action) -> Option<Found> {
-    let tiers = tiers_of(at, action).into_iter().filter(|tier| *tier > Tier::Low);
-    tiers.into_iter().find_map(|tier| at_tier(at, action, tier))
+/// A path that no line singles out, and then one for each set of lines that can decide about the action.
+fn paths(at: &Around<'_>, raw: Option<&RawOwners>, action: &Action) -> Vec<String> {
+    let resource = action.resource();
+    let singled = raw.into_iter().flat_map(RawOwners::patterns);
+    let singled = singled.filter_map(|(_, pattern)| resource.example_for(pattern));
+    let mut seen = BTreeSet::new();
+    let all = std::iter::once(resource.example()).chain(singled);
+    all.filter(|path| seen.insert(at.policy.owners().deciding(path)))
+        .collect()
 }
 
-fn at_tier(at: &Around<'_>, action: &Action, tier: Tier) -> Option<Found> {
+/// Why the gate of a tier stays shut for good on a path, if it does.
+fn at_tier(at: &Around<'_>, action: &Action, tier: Tier, path: &str, any: bool) -> Option<Found> {
     let mark = at.mark(CATALOG, &of_action(action, "resource"));
     let name = action.name();
-    let path = action.resource().example();
-    let wanted = at.policy.owners().requirements(&path);
+    let wanted = at.policy.owners().requirements(path);
     if wanted.is_unowned() {
-        return Some(Found {
+        // Lines that single something out and clear its owners mean to keep it shut.
+        return any.then(|| Found {
             file: CATALOG.into(),
             mark,
             message: format!(
@@ -50,18 +61,20 @@ fn at_tier(at: &Around<'_>, action: &Action, tier: Tier) -> Option<Found> {
     }
     let gate = at.policy.gate(tier);
     let agents = at.policy.agents().filter(|agent| agent.may_propose(name));
+    let needs: Vec<(&OwnerSet, u8)> = wanted.needs(gate.approvals()).collect();
     agents.into_iter().find_map(|agent| {
-        let needs: Vec<(&OwnerSet, u8)> = wanted.needs(gate.approvals()).collect();
         let short = short_of(at, &needs, gate, agent)?;
-        let teams = if gate.distinct_teams() { " of different teams" } else { "" };
         let Short { line, need, people } = short;
+        let teams = if gate.distinct_teams() && need > 1 { " of different teams" } else { "" };
         let what = if need == 1 { "approval" } else { "approvals" };
+        let on = if any { String::new() } else { format!(" on `{path}`") };
+        let others = if needs.len() > 1 { ", beside those of other sections" } else { "" };
         Some(Found {
             file: CATALOG.into(),
             mark,
             message: format!(
-                "`{name}` is {tier} and needs {need} {what}{teams} by the owners of line {line} of CODEOWNERS; \
-                 without the sponsor of `{agent}`, `{sponsor}`, that leaves {}",
+                "`{name}`{on} is {tier} and needs {need} {what}{teams} by the owners of line {line} of CODEOWNERS\
+                 {others}; without the sponsor of `{agent}`, `{sponsor}`, that leaves {}",
                 listed(people),
                 agent = agent.name(),
                 sponsor = agent.sponsor(),

@@ -285,7 +285,7 @@ fn a_line_of_codeowners_that_decides_about_nothing_is_found() {
       compare it with the `resource` of the actions, or remove it
     unused-owners-line CODEOWNERS:19:1: no action has a resource that this line matches, so it decides about nothing
       compare it with the `resource` of the actions, or remove it
-    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 2 approvals of different teams by the owners of line 17 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `alice`
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 2 approvals of different teams by the owners of line 17 of CODEOWNERS, beside those of other sections; without the sponsor of `payments-agent`, `carol`, that leaves `alice`
       name more owners there, add people to their teams, or give the agent another sponsor
     ");
 }
@@ -310,6 +310,16 @@ fn what_a_section_counts_is_what_its_owners_must_give() {
     gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and nobody owns `/payments/suppliers/{supplier_id}`, so nobody can approve it
       add a line for it to CODEOWNERS, as in `/payments/suppliers/ @organization/team`
     ");
+    // A part of the resource that another line singles out.
+    let part = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "/payments/ @acme/finance @acme/treasury\n/payments/suppliers/gold* @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&part), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` on `/payments/suppliers/goldx` is high and needs 2 approvals of different teams by the owners of line 9 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `bob` and `frank`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
     // Two sections, and one person can't stand for both.
     let both = [(
         "CODEOWNERS",
@@ -317,7 +327,7 @@ fn what_a_section_counts_is_what_its_owners_must_give() {
         "/payments/ @bob @alice\n[Second][1]\n/payments/ @bob",
     )];
     insta::assert_snapshot!(found(&both), @r"
-    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 1 approvals of different teams by the owners of line 10 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `bob`
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 1 approval by the owners of line 10 of CODEOWNERS, beside those of other sections; without the sponsor of `payments-agent`, `carol`, that leaves `bob`
       name more owners there, add people to their teams, or give the agent another sponsor
     ");
 }
