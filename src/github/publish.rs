@@ -69,13 +69,13 @@ pub struct Annotation {
 }
 
 impl Annotation {
-    /// An error at a line.
-    pub fn error(path: String, line: u32, message: String) -> Self {
+    /// An error, or a warning, at a line.
+    pub fn at(path: String, line: u32, is_error: bool, message: String) -> Self {
         Self {
             path,
             start_line: line,
             end_line: line,
-            annotation_level: "failure",
+            annotation_level: if is_error { "failure" } else { "warning" },
             message,
         }
     }

@@ -17,11 +17,14 @@ use crate::domain::{
     gate::{Because, Rule, Standing, Verdict},
     ids::{Digest, ProposalId},
     observation::PullState,
-    policy::{GateRule, MergeMode, PolicyError},
+    policy::{
+        GateRule, MergeMode,
+        lint::{Finding, Severity},
+    },
     replay::Difference,
 };
 
-/// How many errors, rules of a part, and proposals are listed; a later one when the first exceeds what GitHub takes.
+/// How many findings, rules of a part, and proposals are listed; a later one when the first exceeds what GitHub takes.
 const ROOM: [(usize, usize, usize); 3] = [(200, 200, 200), (60, 60, 40), (15, 15, 10)];
 
 /// The past under the new rules.
@@ -31,6 +34,15 @@ pub struct Replayed {
     pub judged: usize,
     /// Those for which something would differ.
     pub differences: Vec<(ProposalId, Difference)>,
+}
+
+/// The cases of the new rules, run by them.
+#[derive(Debug, Clone, Default)]
+pub struct Tested {
+    /// How many there are.
+    pub cases: usize,
+    /// Those that came out otherwise: where they stand, what they show, and what came out.
+    pub failed: Vec<(String, String, String)>,
 }
 
 /// What a check run on a change of the rules tells.
@@ -46,10 +58,12 @@ pub struct AmendmentText<'a> {
     pub brings: Option<Digest>,
     /// The high gate of the rules in force.
     pub gate: &'a GateRule,
-    /// What is wrong with the new rules.
-    pub errors: &'a [PolicyError],
+    /// What is wrong with the new rules, or does less than it seems to.
+    pub findings: &'a [Finding],
     /// Why the new rules can't be read at all.
     pub unreadable: Option<&'a str>,
+    /// The cases of the new rules, when they are rules.
+    pub tested: Option<&'a Tested>,
     /// The past under the new rules, when they are rules.
     pub replayed: Option<&'a Replayed>,
 }
@@ -58,9 +72,12 @@ pub struct AmendmentText<'a> {
 struct AmendmentPage {
     next: Vec<Markdown>,
     which: Markdown,
-    errors: Vec<ErrorLine>,
-    more_errors: usize,
+    findings: Vec<FindingLine>,
+    more_findings: usize,
     parts: Vec<Part>,
+    tested: Markdown,
+    failed: Vec<FindingLine>,
+    more_failed: usize,
     replayed: Markdown,
     differences: Vec<DifferenceLine>,
     more_differences: usize,
@@ -71,7 +88,7 @@ impl Page for AmendmentPage {
 }
 
 #[derive(Serialize)]
-struct ErrorLine {
+struct FindingLine {
     place: Markdown,
     says: Markdown,
 }
@@ -143,11 +160,15 @@ fn title(text: &AmendmentText<'_>) -> String {
     }
 }
 
-fn page(text: &AmendmentText<'_>, (errors, rules, proposals): (usize, usize, usize)) -> AmendmentPage {
+fn page(text: &AmendmentText<'_>, (findings, rules, proposals): (usize, usize, usize)) -> AmendmentPage {
     let ours = Markdown::ours;
     let differences = text
         .replayed
         .map(|replayed| replayed.differences.as_slice())
+        .unwrap_or_default();
+    let failed = text
+        .tested
+        .map(|tested| tested.failed.as_slice())
         .unwrap_or_default();
     let part = |title, because: &[Because]| {
         let mut sorted: Vec<&Because> = because.iter().collect();
@@ -189,27 +210,49 @@ fn page(text: &AmendmentText<'_>, (errors, rules, proposals): (usize, usize, usi
                 .and("."),
             None => ours("`policies/` at this head can't be read."),
         },
-        errors: text.errors.iter().take(errors).map(error_line).collect(),
-        more_errors: text.errors.len().saturating_sub(errors),
+        findings: text.findings.iter().take(findings).map(finding).collect(),
+        more_findings: text.findings.len().saturating_sub(findings),
         parts,
+        tested: text.tested.map(ran).unwrap_or_default(),
+        failed: failed.iter().take(findings).map(failure).collect(),
+        more_failed: failed.len().saturating_sub(findings),
         replayed: text.replayed.map(told).unwrap_or_default(),
         differences: differences.iter().take(proposals).map(difference).collect(),
         more_differences: differences.len().saturating_sub(proposals),
     }
 }
 
-fn error_line(error: &PolicyError) -> ErrorLine {
-    let place = match error.place() {
-        Some(place) => format!("{}:{}:{}", error.file(), place.line, place.column),
-        None => error.file().to_owned(),
+fn finding(finding: &Finding) -> FindingLine {
+    let place = match finding.place() {
+        Some(place) => format!("{}:{}:{}", finding.file(), place.line, place.column),
+        None => finding.file().to_owned(),
     };
-    let says = Markdown::prose(error.message());
-    ErrorLine {
+    let severity = Markdown::ours(match finding.severity() {
+        Severity::Error => "**error**: ",
+        Severity::Warning => "warning: ",
+    });
+    let says = severity.then(&Markdown::prose(finding.message()));
+    FindingLine {
         place: Markdown::code(&place),
-        says: match error.help() {
-            Some(help) => says.and("; ").then(&Markdown::prose(help)),
+        says: match finding.remedy() {
+            Some(remedy) => says.and("; ").then(&Markdown::prose(remedy)),
             None => says,
         },
+    }
+}
+
+fn ran(tested: &Tested) -> Markdown {
+    let count = |number: usize| Markdown::count(u64::try_from(number).unwrap_or(u64::MAX));
+    count(tested.cases.saturating_sub(tested.failed.len()))
+        .and(" of ")
+        .then(&count(tested.cases))
+        .and(" came out as they say.")
+}
+
+fn failure((place, name, says): &(String, String, String)) -> FindingLine {
+    FindingLine {
+        place: Markdown::code(place),
+        says: Markdown::prose(name).and(": ").then(&Markdown::prose(says)),
     }
 }
 
@@ -308,7 +351,9 @@ fn says(one: &Because, text: &AmendmentText<'_>) -> Markdown {
         (Rule::Compiles, true) => ours("no error"),
         (Rule::Compiles, false) => match text.unreadable {
             Some(why) => Markdown::prose(why),
-            None if text.errors.is_empty() => ours("not other rules than the ones in force"),
+            None if text.decided.under(Under::New).iter().len() > 0 => {
+                ours("not other rules than the ones in force")
+            }
             None => ours("they have errors, listed below; correct them"),
         },
         (Rule::Policy, true) => ours("the base branch holds the ones in force"),

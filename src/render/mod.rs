@@ -27,7 +27,7 @@ mod title;
 mod visible;
 mod words;
 
-pub use amendment::{AmendmentText, Replayed, amendment, amendment_merge};
+pub use amendment::{AmendmentText, Replayed, Tested, amendment, amendment_merge};
 pub use change::change_diff;
 pub use check::{CheckText, check};
 pub use delegation::{delegated, not_delegated};

@@ -17,9 +17,14 @@ use crate::{
         gate::Verdict,
         ids::{AccountId, BranchName, Digest, PullNumber},
         observation::{PullState, ReviewState},
-        policy::{Policy, PolicyError, Tier, compile},
+        policy::{
+            Policy, Tier, cases, compile,
+            lint::{Finding, Severity, lint},
+        },
         publish::{CheckShown, Conclusion, Effect},
         replay::replay,
+        source::SourceFile,
+        trial,
     },
     github::{Annotation, Applied, Ask, MOST_ANNOTATIONS, MergeText, PullBrief, Seeing, Texts},
     ledger::ChangeRead,
@@ -29,24 +34,55 @@ use crate::{
 /// The rules at a head.
 struct Brings {
     policy: Option<Policy>,
-    errors: Vec<PolicyError>,
+    findings: Vec<Finding>,
+    tested: Option<render::Tested>,
     unreadable: Option<String>,
 }
 
 impl Brings {
     fn of(read: &ChangeRead) -> Self {
-        let (mut policy, mut errors, mut unreadable) = (None, Vec::new(), None);
-        match read.files.as_deref().map(compile) {
-            Ok(Ok(compiled)) => policy = Some(compiled),
-            Ok(Err(found)) => errors = found,
-            Err(why) => unreadable = Some(why.clone()),
+        let mut brings = Self {
+            policy: None,
+            findings: Vec::new(),
+            tested: None,
+            unreadable: None,
+        };
+        match &read.files {
+            Err(why) => brings.unreadable = Some(why.clone()),
+            Ok(files) => {
+                brings.findings = lint(files);
+                brings.policy = compile(files).ok();
+                brings.tested = brings.policy.as_ref().map(|policy| tested(files, policy));
+            }
         }
-        Self {
-            policy,
-            errors,
-            unreadable,
-        }
+        brings
     }
+}
+
+/// The cases of the new rules, run by them.
+fn tested(files: &[SourceFile], policy: &Policy) -> render::Tested {
+    let (all, _) = cases::read(files, policy);
+    let mut tested = render::Tested {
+        cases: all.len(),
+        failed: Vec::new(),
+    };
+    for case in &all {
+        let outcome = trial::run(case, policy);
+        if outcome.passed() {
+            continue;
+        }
+        let line = case.mark.map_or(1, |mark| mark.place().line);
+        let came_out = outcome
+            .differences
+            .iter()
+            .map(|one| format!("{}: {} instead of {}", one.what, one.found, one.expected));
+        let came_out: Vec<String> = came_out.collect();
+        let place = format!("{}:{line}", case.file);
+        tested
+            .failed
+            .push((place, case.name.clone(), came_out.join("; ")));
+    }
+    tested
 }
 
 impl Bot {
@@ -364,8 +400,9 @@ impl Bot {
             active,
             brings: asked.change.to,
             gate: asked.old.gate(Tier::High),
-            errors: &brings.errors,
+            findings: &brings.findings,
             unreadable: brings.unreadable.as_deref(),
+            tested: brings.tested.as_ref(),
             replayed: replayed.as_ref(),
         })?;
         let merged = matches!(seeing.pull().state, PullState::Merged { .. });
@@ -377,7 +414,7 @@ impl Bot {
         let (title, message) =
             render::amendment_merge(active, asked.change.to.unwrap_or(active), decided.approvers());
         let texts = Texts {
-            annotations: annotations(&brings.errors),
+            annotations: annotations(&brings.findings),
             merge: Some(MergeText { title, message }),
             ..check_texts(text)
         };
@@ -486,15 +523,20 @@ fn shown(change: &Change, conclusion: Conclusion, texts: &Texts) -> CheckShown {
     }
 }
 
-/// The errors as GitHub shows them beside the lines; those beyond what it takes are counted in the last one.
-fn annotations(errors: &[PolicyError]) -> Vec<Annotation> {
-    let one = |error: &PolicyError| {
-        let line = error.place().map_or(1, |place| place.line);
-        Annotation::error(format!("policies/{}", error.file()), line, error.to_string())
+/// The findings as GitHub shows them beside the lines; those beyond what it takes are counted in the last one.
+fn annotations(findings: &[Finding]) -> Vec<Annotation> {
+    let one = |finding: &Finding| {
+        let line = finding.place().map_or(1, |place| place.line);
+        let message = match finding.remedy() {
+            Some(remedy) => format!("{}; {remedy}", finding.message()),
+            None => finding.message().to_owned(),
+        };
+        let is_error = finding.severity() == Severity::Error;
+        Annotation::at(format!("policies/{}", finding.file()), line, is_error, message)
     };
-    let listed = errors.len().min(MOST_ANNOTATIONS);
-    let mut all: Vec<Annotation> = errors.iter().take(listed).map(one).collect();
-    let more = errors.len() - listed;
+    let listed = findings.len().min(MOST_ANNOTATIONS);
+    let mut all: Vec<Annotation> = findings.iter().take(listed).map(one).collect();
+    let more = findings.len() - listed;
     if let (Some(last), 1..) = (all.last_mut(), more) {
         last.message = format!("{} (and {more} more; the check lists them)", last.message);
     }
