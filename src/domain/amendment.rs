@@ -191,7 +191,13 @@ pub fn decide(at: &Amendment<'_>) -> Decided {
         };
     };
     common.extend(common_rules(at, pull));
-    match review::hands_in(at.seen, pull, None) {
+    // GitHub tells who pushed to branches of this repository only.
+    let hands = if at.home {
+        review::hands_in(at.seen, pull, None)
+    } else {
+        Err(Standing::Blocks)
+    };
+    match hands {
         Err(standing) => common.push(Because::new(Rule::SeparationOfDuties, standing)),
         Ok(hands) => {
             let stranger =

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    entry::{Assurance, Found, Reviewed},
+    entry::{Actor, Assurance, Entry, Event, Found, Reviewed, Role},
     fixture::*,
-    ids::{PullNumber, ReviewId, Sha},
+    ids::{PullNumber, ReviewId, Seq, Sha},
     observation::{Commit, LiveReview, Permission, Protection, ReviewState},
 };
 
@@ -142,6 +142,17 @@ impl Told {
     fn but(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
+    }
+    fn enacted(&self) -> Enacted {
+        self.decide().enacted(&self.seen).unwrap()
+    }
+    /// What the ledger holds of its reviews.
+    fn recorded(&self) -> Amendments {
+        let mut amendments = Amendments::default();
+        for RecordedReview { at, digests, review } in &self.reviews {
+            amendments.record(&entry(*at, digests.clone(), Event::Reviewed(review.clone())));
+        }
+        amendments
     }
     fn decide(&self) -> Decided {
         decide(&Amendment {
@@ -406,6 +417,106 @@ fn teams_of_another_organisation_were_not_looked_up() {
     let elsewhere = files(|files| files.owners = files.owners.replace("@acme/", "@other/"));
     let told = Told::bringing(&elsewhere).approve(ALICE).approve(BOB);
     assert_eq!(told.verdict(), Verdict::Blocked);
+}
+
+fn entry(time: crate::domain::ids::Timestamp, digests: Digests, event: Event) -> Entry {
+    Entry {
+        seq: Seq(1),
+        previous: None,
+        time,
+        semantics: 1,
+        actor: Actor {
+            role: Role::Gate,
+            key: "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                .parse()
+                .unwrap(),
+            person: None,
+            agent: None,
+        },
+        proposal: None,
+        digests,
+        event,
+    }
+}
+
+#[test]
+fn i02_the_record_admits_only_what_was_approved_under_the_rules_in_force() {
+    let told = approved().merged(ERIN);
+    let (active, new) = (told.old.digest(), told.change.to);
+    let admits = |amendments: &Amendments, active, enacted: &Enacted| {
+        let digests = Digests {
+            policy: new,
+            ..Digests::default()
+        };
+        let event = Event::Policy(enacted.clone());
+        amendments.admissible(active, None, &event, &digests).unwrap()
+    };
+    let amendments = told.recorded();
+    let good = told.enacted();
+    assert_eq!(admits(&amendments, active, &good), Ok(()));
+    assert!(matches!(
+        admits(&amendments, Digest::of(b"other"), &good),
+        Err(NotAmended::Stale { .. })
+    ));
+    assert!(matches!(
+        admits(&Amendments::default(), active, &good),
+        Err(NotAmended::NotRecorded { .. })
+    ));
+    let but = |change: fn(&mut Enacted)| {
+        let mut enacted = good.clone();
+        change(&mut enacted);
+        admits(&amendments, active, &enacted).unwrap_err()
+    };
+    assert_eq!(but(|enacted| enacted.new = enacted.old), NotAmended::Same);
+    assert_eq!(but(|enacted| enacted.new = Digest::of(b"x")), NotAmended::Digest);
+    assert_eq!(but(|enacted| enacted.approvers.clear()), NotAmended::Nobody);
+    assert_eq!(
+        but(|enacted| enacted.merged.parents = vec![HEAD]),
+        NotAmended::Parents
+    );
+    assert!(matches!(
+        but(|enacted| enacted.merged.by = Some(BOB)),
+        NotAmended::Releaser(_)
+    ));
+    assert!(matches!(
+        but(|enacted| enacted.pull = PullNumber(8)),
+        NotAmended::NotRecorded { .. }
+    ));
+    assert!(matches!(
+        but(|enacted| enacted.approvers[0].account = ERIN),
+        NotAmended::NotRecorded { .. }
+    ));
+    let proposal = Some(Story::high().case.proposal.id);
+    let event = Event::Policy(good.clone());
+    let about = amendments.admissible(active, proposal, &event, &Digests::default());
+    assert_eq!(about, Some(Err(NotAmended::AboutAProposal)));
+    for role in Role::ALL {
+        assert_eq!(event.kind().written_by(role), role == Role::Gate);
+    }
+    let mut after = amendments.clone();
+    let digests = Digests {
+        policy: new,
+        ..Digests::default()
+    };
+    after.record(&entry(at(30), digests, event));
+    assert_eq!(after.enacted(PullNumber(7)), new);
+    assert_eq!(after.pending().count(), 0);
+}
+
+#[test]
+fn a_branch_of_a_fork_is_blocked_and_not_merely_unknown() {
+    let told = approved().but(|told| told.seen.pushers = Seen::unknown("not of this repository"));
+    assert_eq!(told.verdict(), Verdict::Errored);
+    let decided = decide(&Amendment {
+        old: &told.old,
+        new: told.new.as_ref(),
+        change: &told.change,
+        reviews: &told.reviews,
+        seen: &told.seen,
+        base: &"main".parse().unwrap(),
+        home: false,
+    });
+    assert_eq!(decided.verdict(), Verdict::Blocked);
 }
 
 fn account() -> impl Strategy<Value = AccountId> {

@@ -349,6 +349,10 @@ impl Bot {
         self.policy_known().await?;
         self.note_stray(None);
         self.look_at_all();
+        let pending: Vec<PullNumber> = self.ledger().read(|book| book.amendments().pending().collect());
+        for other in pending {
+            self.queue().say(other, []);
+        }
         if let Err(error) = self.unopened().await {
             tracing::warn!(%error, "received, not opened yet; the next sweep tries again");
         }

@@ -45,8 +45,16 @@ impl Bot {
         merged.sort_by_key(|pull| pull.number);
         for pull in merged {
             let known = self.ledger().read(|book| book.by_pull(pull.number).is_some());
-            if !known {
-                self.amend(&pull, &[]).await?;
+            if known {
+                continue;
+            }
+            match self.amend(&pull, &[]).await {
+                Err(error) if pull.merge == Some(brought.sha) => return Err(error),
+                // It is not what brought these rules, and must not keep the alarm from being given.
+                Err(error) => {
+                    tracing::warn!(pull = %pull.number, %error, "a merged pull request could not be looked at")
+                }
+                Ok(_) => {}
             }
         }
         if in_force(brought.digest()) || alarmed() {
