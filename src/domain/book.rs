@@ -20,6 +20,7 @@ use register::Register;
 use running::{Running, Stands};
 
 use super::{
+    amendment::Amendments,
     audit::{Authentic, Finding, Flaw, Recorded},
     case::{Case, Life},
     delegation::{self, Delegations, NotDelegated},
@@ -56,6 +57,7 @@ pub struct Book {
     recent: VecDeque<ProposalId>,
     whole: BTreeMap<ProposalId, Arc<Case>>,
     delegations: Delegations,
+    amendments: Arc<Amendments>,
 }
 
 impl Book {
@@ -103,6 +105,7 @@ impl Book {
             recent: VecDeque::new(),
             whole: BTreeMap::new(),
             delegations: Delegations::default(),
+            amendments: Arc::default(),
         };
         let recorded = Recorded {
             commit: first.commit,
@@ -157,6 +160,9 @@ impl Book {
         digests: &super::entry::Digests,
         time: Timestamp,
     ) -> Result<(), Illegal> {
+        if let Some(admissible) = self.amendments.admissible(self.policy, proposal, event, digests) {
+            return Ok(admissible?);
+        }
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
             Event::Incident(_) if proposal.is_none() => return Ok(()),
@@ -363,6 +369,12 @@ impl Book {
                 case.delegations.record(entry.time, said.clone());
             }
         }
+        if Amendments::concerns(&entry.event) {
+            Arc::make_mut(&mut self.amendments).record(entry);
+        }
+        if let Event::Policy(enacted) = &entry.event {
+            self.policy = enacted.new;
+        }
         let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
         self.head = digest;
@@ -494,6 +506,10 @@ impl Book {
     /// The proposal that an earlier request of the same key made.
     pub fn request(&self, agent: &AgentName, key: &IdempotencyKey) -> Option<ProposalId> {
         self.register.by_request(agent, key)
+    }
+    /// What was recorded about changes of the rules.
+    pub fn amendments(&self) -> &Amendments {
+        &self.amendments
     }
     /// Who stands in for whom.
     pub const fn delegations(&self) -> &Delegations {

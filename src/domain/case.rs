@@ -259,7 +259,7 @@ impl Case {
         use Life::{Cancelled, Denied, Expired, Merged, Open, Received, Started, Superseded, Voided};
         let low = self.tier() == Tier::Low;
         match event {
-            Event::Genesis(_) | Event::Received(_) | Event::Delegated(_) => false,
+            Event::Genesis(_) | Event::Policy(_) | Event::Received(_) | Event::Delegated(_) => false,
             Event::Opened(_) => self.life == Received && !low,
             Event::Reviewed(_) | Event::Reminded(_) | Event::Escalated(_) | Event::Merged(_) => {
                 self.life == Open
@@ -290,7 +290,11 @@ impl Case {
     pub(super) fn follow(&mut self, event: &Event, digests: &Digests, at: Timestamp, seq: Seq) {
         self.last = seq;
         match event {
-            Event::Genesis(_) | Event::Received(_) | Event::Delegated(_) | Event::Incident(_) => {}
+            Event::Genesis(_)
+            | Event::Policy(_)
+            | Event::Received(_)
+            | Event::Delegated(_)
+            | Event::Incident(_) => {}
             Event::Opened(opened) => {
                 self.life = Life::Open;
                 self.presentation = digests.presentation;
@@ -310,6 +314,10 @@ impl Case {
             Event::Voided(voided) => {
                 self.life = Life::Voided;
                 self.voided = Some(voided.because);
+                if voided.because == VoidReason::Rules {
+                    self.refused =
+                        Some("the rules changed since it was proposed; propose it anew".to_owned());
+                }
             }
             Event::Denied(_) => self.life = Life::Denied,
             Event::Expired(_) => self.life = Life::Expired,

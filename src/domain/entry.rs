@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 mod body;
+mod rules;
 
 pub use body::{
     Assurance, Cancelled, ClaimedBy, Delegated, Denied, Expired, Finished, Found, Genesis, Incident, Merged,
     Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded,
     Unknown, Via, VoidReason, Voided, When,
 };
+pub use rules::{Approver, Enacted, Stray, Under};
 
 use super::{
     canonical::{NotCanonical, canonical_text},
@@ -205,6 +207,8 @@ macro_rules! events {
 events! {
     /// The ledger begins. INVARIANT i01.
     Genesis(Genesis),
+    /// Other rules came into force. INVARIANT i02.
+    Policy(Enacted),
     /// A proposal arrived and was assessed.
     Received(Received),
     /// Its pull request was opened.
@@ -273,7 +277,7 @@ pub struct Digests {
     /// `sha256(report.md)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presentation: Option<Digest>,
-    /// The active `policies/` tree.
+    /// The active `policies/` tree; in `policy`, the one that is active from there on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
     /// The execution plan.

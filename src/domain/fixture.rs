@@ -285,6 +285,7 @@ impl Story {
     /// Records a review as its event told it.
     pub(crate) fn record(&mut self, id: u64, account: AccountId, state: ReviewState, minutes: i64) {
         let review = Reviewed {
+            pull: None,
             review: ReviewId(id),
             account: Some(account),
             login: None,

@@ -266,8 +266,13 @@ fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
     };
     let policy_rule = match seen.policy.known() {
         None => Because::new(Rule::Policy, Standing::Errored),
-        Some(base) => {
-            let same = *base == policy.digest() && case.policy == policy.digest();
+        // What strayed on the base branch is told beside what is in force: the one is put right there, the other by
+        // proposing anew.
+        Some(base) if *base != policy.digest() => Because::new(Rule::Policy, Standing::Blocks)
+            .who([policy.digest().short()])
+            .could([base.short()]),
+        Some(_) => {
+            let same = case.policy == policy.digest();
             Because::holds_or_blocks(Rule::Policy, same).who([policy.digest().short()])
         }
     };

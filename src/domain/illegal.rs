@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    amendment::NotAmended,
     case::Life,
     delegation::NotDelegated,
     entry::{Kind, Role},
@@ -77,6 +78,9 @@ pub enum Illegal {
     /// Not a delegation that could hold.
     #[error(transparent)]
     Delegation(#[from] NotDelegated),
+    /// Not a change of the rules that could come into force. INVARIANT i02.
+    #[error(transparent)]
+    Amendment(#[from] NotAmended),
     /// The role may not write this kind.
     #[error("{role} may not write `{kind}`")]
     Role {

@@ -3,6 +3,7 @@
 //! No IO, no clock, no async, no randomness: time, salts and keys are arguments. Decisions are total functions; an
 //! error is a verdict and never opens a gate.
 
+pub mod amendment;
 pub mod assess;
 pub mod assign;
 pub mod audit;

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     case::{Case, RecordedReview},
-    entry::Found,
-    ids::{AccountId, PersonName, ReviewId, TeamName, Timestamp},
+    entry::{Digests, Found},
+    ids::{AccountId, PersonName, ReviewId, Sha, TeamName, Timestamp},
     matter::Matter,
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
     policy::{Agent, Owned, Owner, Person, Policy},
@@ -123,6 +123,10 @@ pub(super) struct Hands {
 }
 
 impl Hands {
+    /// Whoever merged it.
+    pub(super) fn releasers(&self) -> impl Iterator<Item = AccountId> {
+        self.releasers.iter().copied()
+    }
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = AccountId> {
         self.authors.iter().chain(&self.releasers).copied()
@@ -132,18 +136,27 @@ impl Hands {
 /// Finds everyone who had a hand. Errors: how it stands when one can't be named: it blocks when GitHub knows none, and
 /// is an error when GitHub could not be asked. INVARIANT i08.
 pub(super) fn hands(at: &Review<'_>) -> Result<Hands, Standing> {
+    let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
+    hands_in(at.seen, at.pull, recorded)
+}
+
+/// As [`hands`], of any pull request; `recorded` is who the ledger says merged it.
+pub(super) fn hands_in(
+    seen: &Observation,
+    pull: &Pull,
+    recorded: Option<AccountId>,
+) -> Result<Hands, Standing> {
     let mut hands = Hands::default();
     hands
         .authors
-        .extend(at.seen.pushers.known().ok_or(Standing::Errored)?);
-    for commit in at.seen.commits.known().ok_or(Standing::Errored)? {
+        .extend(seen.pushers.known().ok_or(Standing::Errored)?);
+    for commit in seen.commits.known().ok_or(Standing::Errored)? {
         for account in [commit.author, commit.committer].iter().chain(&commit.co_authors) {
             hands.authors.insert(account.ok_or(Standing::Blocks)?);
         }
     }
-    hands.authors.extend(at.pull.author);
-    if let PullState::Merged { by, .. } = &at.pull.state {
-        let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
+    hands.authors.extend(pull.author);
+    if let PullState::Merged { by, .. } = &pull.state {
         hands.releasers.extend(by.iter().copied().chain(recorded));
         if hands.releasers.is_empty() {
             return Err(Standing::Blocks);
@@ -197,7 +210,7 @@ impl Said<'_> {
 /// The latest non-comment review of every account, live or recorded. A review that the ledger has and GitHub does not
 /// show is one that GitHub does not show yet: it hides what its account said before. INVARIANT i06, i07.
 fn latest<'a>(
-    case: &'a Case,
+    recorded: &'a [RecordedReview],
     live: &'a [LiveReview],
     because: &mut Vec<Because>,
 ) -> BTreeMap<AccountId, Said<'a>> {
@@ -220,7 +233,7 @@ fn latest<'a>(
             }
         }
     }
-    for RecordedReview { review, .. } in &case.reviews {
+    for RecordedReview { review, .. } in recorded {
         if let Some(account) = review.account.filter(|_| !shown.contains(&review.review)) {
             let recorded = Said {
                 at: review.submitted_at,
@@ -250,23 +263,52 @@ pub(super) fn opinions(
     live: &[LiveReview],
     because: &mut Vec<Because>,
 ) -> Vec<(AccountId, Opinion)> {
+    opinions_on(&case.reviews, live, because, |account, live| {
+        stands(case, seen, account, live)
+    })
+}
+
+/// As [`opinions`], of any reviews: an approval stands as `stands` says.
+pub(super) fn opinions_on(
+    recorded: &[RecordedReview],
+    live: &[LiveReview],
+    because: &mut Vec<Because>,
+    stands: impl Fn(AccountId, &LiveReview) -> bool,
+) -> Vec<(AccountId, Opinion)> {
     let opinion = |(account, said): (AccountId, Said<'_>)| {
         let opinion = match said.state {
             ReviewState::ChangesRequested => Opinion::Objects,
-            ReviewState::Approved if stands(case, seen, account, said.live) => Opinion::Approves(said.at),
+            ReviewState::Approved if said.live.is_some_and(|live| stands(account, live)) => {
+                Opinion::Approves(said.at)
+            }
             ReviewState::Approved => Opinion::NotRecorded,
             ReviewState::Commented | ReviewState::Dismissed | ReviewState::Edited => Opinion::Nothing,
         };
         (account, opinion)
     };
-    latest(case, live, because).into_iter().map(opinion).collect()
+    latest(recorded, live, because).into_iter().map(opinion).collect()
 }
 
 /// Whether a live approval was recorded when it was given, on this head and text. INVARIANT i06.
-fn stands(case: &Case, seen: &Observation, account: AccountId, live: Option<&LiveReview>) -> bool {
-    let (Some(opened), Some(live)) = (&case.opened, live) else {
-        return false;
+fn stands(case: &Case, seen: &Observation, account: AccountId, live: &LiveReview) -> bool {
+    let Some(opened) = &case.opened else { return false };
+    let same = |digests: &Digests| {
+        digests.action == Some(case.proposal.action_digest())
+            && digests.presentation.is_some()
+            && digests.presentation == case.presentation
+            && digests.policy == Some(case.policy)
     };
+    live.submitted_at <= seen.decided_at() && stood(&case.reviews, account, live, opened.head, same)
+}
+
+/// Whether a live approval was recorded when it was given, on this head and what `same` says. INVARIANT i06.
+pub(super) fn stood(
+    recorded: &[RecordedReview],
+    account: AccountId,
+    live: &LiveReview,
+    head: Sha,
+    same: impl Fn(&Digests) -> bool,
+) -> bool {
     let good = |recorded: &RecordedReview| {
         let review = &recorded.review;
         let in_time = match &review.found {
@@ -275,24 +317,18 @@ fn stands(case: &Case, seen: &Observation, account: AccountId, live: Option<&Liv
         };
         in_time
             && review.account == Some(account)
-            && review.head == opened.head
-            && review.commit == Some(opened.head)
+            && review.head == head
+            && review.commit == Some(head)
             && review.submitted_at == live.submitted_at
-            && recorded.digests.action == Some(case.proposal.action_digest())
-            && recorded.digests.presentation.is_some()
-            && recorded.digests.presentation == case.presentation
-            && recorded.digests.policy == Some(case.policy)
+            && same(&recorded.digests)
     };
     let records = || {
-        let all = case.reviews.iter();
+        let all = recorded.iter();
         all.filter(|recorded| recorded.review.review == live.id)
     };
     // One that was ever dismissed or edited never comes back, whatever was recorded of it later. INVARIANT i07.
     let untouched = records().all(|recorded| recorded.review.decision == ReviewState::Approved);
-    untouched
-        && records().any(good)
-        && live.commit == Some(opened.head)
-        && live.submitted_at <= seen.decided_at()
+    untouched && records().any(good) && live.commit == Some(head)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The line that people read in `git log ledger`.
 
 use super::{
-    entry::{Entry, Event, Outcome, Reviewed},
+    entry::{Enacted, Entry, Event, Outcome, Reviewed, Under},
     observation::ReviewState,
     policy::Tier,
     source::is_visible,
@@ -22,6 +22,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
     );
     let text = match &entry.event {
         Event::Genesis(genesis) => format!("genesis: the ledger of {} begins", genesis.repository),
+        Event::Policy(enacted) => enacted_line(entry, enacted),
         Event::Received(received) => {
             let proposal = &received.proposal;
             let (tier, agent) = (received.assessment.tier, &proposal.binding.agent);
@@ -52,6 +53,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
                 super::entry::VoidReason::ForeignBase => "somebody moved it to another base",
                 super::entry::VoidReason::Changed => "what was observed has changed",
                 super::entry::VoidReason::Gone => "its pull request is gone",
+                super::entry::VoidReason::Rules => "the rules changed; propose it anew",
             };
             format!("voided: {what}, {reason}")
         }
@@ -88,6 +90,29 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
     one_line.trim_end().to_owned()
 }
 
+/// `policy: 1a2b3c -> 4d5e6f, approved by alice (finance), bob (treasury), merged by erin`.
+fn enacted_line(entry: &Entry, enacted: &Enacted) -> String {
+    let old = enacted
+        .approvers
+        .iter()
+        .filter(|approver| approver.under == Under::Old);
+    let approvers: Vec<String> = old
+        .map(|approver| format!("{} ({})", approver.person, approver.requirement))
+        .collect();
+    let me = enacted.observation.me;
+    let released = match (&entry.actor.person, enacted.merged.by) {
+        (_, Some(account)) if account == me => ", merged by the gate".to_owned(),
+        (Some(person), _) => format!(", merged by {person}"),
+        (None, Some(account)) => format!(", merged by account {account}"),
+        (None, None) => String::new(),
+    };
+    let (old, new) = (enacted.old.short(), enacted.new.short());
+    format!(
+        "policy: {old} -> {new}, approved by {}{released}",
+        approvers.join(", ")
+    )
+}
+
 fn by(entry: &Entry) -> String {
     let person = entry.actor.person.as_ref().map(ToString::to_string);
     let who = person.or_else(|| entry.actor.agent.as_ref().map(ToString::to_string));
@@ -95,6 +120,10 @@ fn by(entry: &Entry) -> String {
 }
 
 fn reviewed(entry: &Entry, review: &Reviewed, what: &str) -> String {
+    let what = match review.pull {
+        Some(pull) => format!("rules of pull request {pull}"),
+        None => what.to_owned(),
+    };
     let word = match review.decision {
         ReviewState::Approved => "approved",
         ReviewState::ChangesRequested => "changes requested",

@@ -53,6 +53,14 @@ pub enum Rule {
     NotAnOwner,
     /// An approval older than the policy allows. INVARIANT i12.
     TooOld,
+    /// The rules that a pull request brings are rules. INVARIANT i02.
+    Compiles,
+    /// A change of the rules begins at the rules in force. INVARIANT i02.
+    UpToDate,
+    /// A change of the rules brings nothing that only the bot writes. INVARIANT i25.
+    Scope,
+    /// What was merged is what was approved, and on top of the rules in force. INVARIANT i02.
+    Landed,
 }
 
 impl Rule {
@@ -82,6 +90,10 @@ impl Rule {
             Self::NotAPerson => "not_a_person",
             Self::NotAnOwner => "not_an_owner",
             Self::TooOld => "too_old",
+            Self::Compiles => "compiles",
+            Self::UpToDate => "up_to_date",
+            Self::Scope => "scope",
+            Self::Landed => "landed",
         }
     }
 }

@@ -26,7 +26,7 @@ pub use self::{
     error::Error,
     identity::Me,
     observe::{Ask, Seeing},
-    publish::{Applied, MergeText, Texts},
+    publish::{Annotation, Applied, MOST_ANNOTATIONS, MergeText, Texts},
     pulls::PullBrief,
     shown::shown_digest,
     webhook::{

@@ -71,6 +71,10 @@ impl Seeing {
         self.observation.policy = policy;
         self
     }
+    /// The check run of ours that it shows.
+    pub fn check(&self) -> Option<&CheckShown> {
+        self.check.as_ref()
+    }
     /// Whether GitHub could merge it; `None` while it computes that.
     pub fn mergeable(&self) -> Option<bool> {
         self.mergeable
@@ -205,6 +209,14 @@ impl GitHub {
                 doing: format!("GET {path}"),
                 message: "no activity is reported for the branch".to_owned(),
             })
+    }
+
+    /// The check run of ours on a commit, as it is shown; none when there is none that is done.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn check_on(&self, head: Sha) -> Result<Option<CheckShown>, Error> {
+        Ok(self.our_check(head).await?.and_then(|run| shown_check(&run)))
     }
 
     pub(super) async fn pull_now(&self, pull: PullNumber) -> Result<wire::Pull, Error> {

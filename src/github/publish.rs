@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use serde::de::IgnoredAny;
+use serde::{Serialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{
@@ -42,10 +42,43 @@ pub struct Texts {
     pub check_title: String,
     /// The check run's text.
     pub check_summary: String,
+    /// Places in files that the check run points at, when it is made; at most [`MOST_ANNOTATIONS`].
+    pub annotations: Vec<Annotation>,
     /// The outcome comment, without its mark.
     pub outcome: String,
     /// The merge commit's message; GitHub's own without one.
     pub merge: Option<MergeText>,
+}
+
+/// How many annotations GitHub takes with a check run.
+pub const MOST_ANNOTATIONS: usize = 50;
+
+/// A place in a file of the head commit, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Annotation {
+    /// The file, from the repository's root.
+    pub path: String,
+    /// The line, counted from 1.
+    pub start_line: u32,
+    /// The same line.
+    pub end_line: u32,
+    /// How bad it is, in GitHub's words.
+    pub annotation_level: &'static str,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Annotation {
+    /// An error, or a warning, at a line.
+    pub fn at(path: String, line: u32, is_error: bool, message: String) -> Self {
+        Self {
+            path,
+            start_line: line,
+            end_line: line,
+            annotation_level: if is_error { "failure" } else { "warning" },
+            message,
+        }
+    }
 }
 
 /// The message of a merge commit.
@@ -221,6 +254,13 @@ impl GitHub {
         if let Some(run) = self.our_check(check.head).await? {
             let path = self.in_repo(&format!("/check-runs/{}", run.id));
             return self.edit(&path, &body).await;
+        }
+        // GitHub adds those of a later change to the ones before: they belong to the head, and are told once.
+        if let Some(output) = body.get_mut("output").and_then(Value::as_object_mut)
+            && !texts.annotations.is_empty()
+        {
+            let first: Vec<&Annotation> = texts.annotations.iter().take(MOST_ANNOTATIONS).collect();
+            output.insert("annotations".to_owned(), json!(first));
         }
         if let Some(fields) = body.as_object_mut() {
             fields.insert("name".to_owned(), json!(CHECK));

@@ -32,6 +32,10 @@ pub struct PullBrief {
     pub same_repo: bool,
     /// Whether it is open.
     pub open: bool,
+    /// The commit on the base branch, when it is merged and GitHub names it.
+    pub merge: Option<Sha>,
+    /// Whether it is merged.
+    pub merged: bool,
     /// Its title.
     pub title: String,
 }
@@ -48,6 +52,8 @@ impl PullBrief {
             base_ref: pull.base.name.parse().ok(),
             same_repo: head.is_some() && head == base,
             open: pull.state == "open",
+            merge: pull.merged_at.and(pull.merge_commit_sha),
+            merged: pull.merged_at.is_some(),
             title: pull.title.clone(),
         }
     }
@@ -60,6 +66,17 @@ impl GitHub {
     /// When the list can't be read to its end.
     pub async fn open_pulls(&self) -> Result<Vec<PullBrief>, Error> {
         let pulls: Vec<wire::Pull> = self.list(&self.in_repo("/pulls?state=open")).await?;
+        Ok(pulls.iter().map(PullBrief::new).collect())
+    }
+
+    /// The pull requests of a base branch that were closed last; one page of them.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn closed_lately(&self, base: &BranchName) -> Result<Vec<PullBrief>, Error> {
+        let base = segment(base.as_str());
+        let path = format!("/pulls?state=closed&base={base}&sort=updated&direction=desc&per_page=50");
+        let pulls: Vec<wire::Pull> = self.get(&self.in_repo(&path)).await?;
         Ok(pulls.iter().map(PullBrief::new).collect())
     }
 

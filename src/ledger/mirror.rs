@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     authentic::Committer,
-    ids::{AccountId, BranchName, Digest, Sha, Timestamp},
+    ids::{AccountId, BranchName, Digest, PullNumber, Sha, Timestamp},
     policy::policy_digest,
     proposal::Proposal,
     source::{MAX_BYTES, SourceError, SourceFile, read_yaml},
@@ -247,13 +247,18 @@ impl Inside<'_> {
         }
     }
 
-    fn id(&self, at: Sha) -> Result<Oid, MirrorError> {
+    pub(super) fn id(&self, at: Sha) -> Result<Oid, MirrorError> {
         oid(at).map_err(|error| self.failed(error))
     }
 
     fn head_of(&self, branch: &BranchName) -> Result<Option<Oid>, MirrorError> {
         let heads = self.remote.fetch(self.repo, &[branch.as_str()])?;
         Ok(heads.get(branch.as_str()).copied())
+    }
+
+    /// The head of a pull request, wherever its branch is.
+    pub(super) fn head_of_pull(&self, pull: PullNumber) -> Result<Option<Oid>, MirrorError> {
+        Ok(self.remote.fetch_pull(self.repo, pull)?)
     }
 
     pub(super) fn existing(&self, branch: &BranchName) -> Result<Oid, MirrorError> {
@@ -455,7 +460,7 @@ impl Inside<'_> {
         })
     }
 
-    fn changed(&self, before: Option<Oid>, after: Oid) -> Result<Vec<String>, MirrorError> {
+    pub(super) fn changed(&self, before: Option<Oid>, after: Oid) -> Result<Vec<String>, MirrorError> {
         let before = before.map(|before| self.tree(before)).transpose()?;
         let after = self.tree(after)?;
         let diff = self

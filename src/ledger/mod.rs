@@ -4,6 +4,7 @@
 //! [`Book`](crate::domain::book::Book); [`init()`] begins a ledger, [`verify()`] proves one from a clone, [`walk()`]
 //! reads one entry by entry, and a [`Checkpoint`] notes how far it had come.
 
+mod change;
 mod checkpoint;
 mod first;
 mod fold;
@@ -17,6 +18,7 @@ mod verify;
 mod walk;
 mod writer;
 
+pub use change::{Brought, ChangeRead};
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 pub use first::{First, first_commit};
 pub use init::{Begun, Init, InitError, init};

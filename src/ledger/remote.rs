@@ -9,6 +9,7 @@ use git2::{
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::fold::{oid, parents, raw};
+use crate::domain::ids::PullNumber;
 
 /// Gives a token for the remote whenever one is asked for; called anew each time, so that it may be short-lived.
 pub type Token = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
@@ -144,6 +145,45 @@ impl Remote {
             }
         }
         Ok(heads)
+    }
+
+    /// Fetches the head of a pull request; `None` when the remote has none of this number.
+    pub(super) fn fetch_pull(&self, repo: &Repository, pull: PullNumber) -> Result<Option<Oid>, RemoteError> {
+        self.try_fetch_pull(repo, pull).map_err(|why| RemoteError::Fetch {
+            url: self.shown(),
+            why,
+        })
+    }
+
+    fn try_fetch_pull(&self, repo: &Repository, pull: PullNumber) -> Result<Option<Oid>, String> {
+        let name = format!("refs/pull/{pull}/head");
+        let tracking = format!("refs/remotes/pulls/{pull}");
+        let mut remote = repo.remote_anonymous(&self.url).map_err(said)?;
+        let mut connection = remote
+            .connect_auth(Direction::Fetch, Some(self.callbacks()), None)
+            .map_err(said)?;
+        let listed = connection.list().map_err(said)?;
+        let Some(head) = listed
+            .iter()
+            .find(|head| head.name() == name)
+            .map(|head| head.oid())
+        else {
+            return Ok(None);
+        };
+        if repo.find_commit(head).is_ok() {
+            return Ok(Some(head));
+        }
+        let mut options = FetchOptions::new();
+        options
+            .remote_callbacks(self.callbacks())
+            .download_tags(AutotagOption::None)
+            .update_fetchhead(false);
+        connection
+            .remote()
+            .fetch(&[format!("+{name}:{tracking}")], Some(&mut options), None)
+            .map_err(said)?;
+        // The pull request may have moved between list and fetch; what was fetched is what counts.
+        repo.refname_to_id(&tracking).map(Some).map_err(said)
     }
 
     /// Moves one branch; never by force.

@@ -48,7 +48,12 @@ impl Mirror {
                 match known.get(&tree) {
                     Some(held) => Ok(*held),
                     None => {
-                        let held = policy_digest(&inside.policy_files(id)?) == digest;
+                        // What can't be read is not the one that is looked for.
+                        let held = match inside.policy_files(id) {
+                            Ok(files) => policy_digest(&files) == digest,
+                            Err(MirrorError::PolicyFile { .. }) => false,
+                            Err(error) => return Err(error),
+                        };
                         known.insert(tree, held);
                         Ok(held)
                     }
@@ -65,7 +70,7 @@ impl Mirror {
 
 impl Inside<'_> {
     /// The newest first parent of a branch's head that something holds for.
-    fn first(
+    pub(super) fn first(
         &self,
         branch: &BranchName,
         mut holds: impl FnMut(Oid) -> Result<bool, MirrorError>,

@@ -33,6 +33,7 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../templates/inbox-accepted.md"),
     ),
     ("inbox-ran.md", include_str!("../../templates/inbox-ran.md")),
+    ("amendment.md", include_str!("../../templates/amendment.md")),
     ("shadow.md", include_str!("../../templates/shadow.md")),
     ("delegated.md", include_str!("../../templates/delegated.md")),
 ];

@@ -4,6 +4,7 @@
 //! quoted unless it is Markdown that this room wrote; Markdown takes dynamic text only through a way of quoting, so
 //! that a forgotten filter costs looks and never safety.
 
+mod amendment;
 mod change;
 mod check;
 mod delegation;
@@ -26,6 +27,7 @@ mod title;
 mod visible;
 mod words;
 
+pub use amendment::{AmendmentText, Replayed, Tested, amendment, amendment_merge};
 pub use change::change_diff;
 pub use check::{CheckText, check};
 pub use delegation::{delegated, not_delegated};

@@ -182,6 +182,9 @@ fn what(case: &Case) -> Markdown {
             Some(VoidReason::Gone) => {
                 "The pull request or its branch is gone. The agent may propose it anew."
             }
+            Some(VoidReason::Rules) => {
+                "Other rules came into force before it was merged. The agent may propose it anew."
+            }
             None => "It is not what was proposed any more. The agent may propose it anew.",
         },
         Life::Denied => "Somebody closed it without a merge. That was a no.",

@@ -4,7 +4,7 @@ use super::markdown::Markdown;
 use crate::domain::{
     case::Case,
     gate::{Because, Rule, Standing},
-    policy::Policy,
+    policy::{GateRule, Policy},
 };
 
 /// So many are named; the others are counted.
@@ -31,6 +31,10 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Approvals => "Approvals",
         Rule::ChangesRequested => "Objections",
         Rule::StepUp => "Passkeys",
+        Rule::Compiles => "New rules",
+        Rule::UpToDate => "Up to date",
+        Rule::Scope => "Other files",
+        Rule::Landed => "Merge",
         Rule::SeparationOfDuties | Rule::NotRecorded | Rule::NotAPerson | Rule::NotAnOwner | Rule::TooOld => {
             "Does not count"
         }
@@ -59,6 +63,7 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Life, true) => ours("still open"),
         (Rule::Life, false) => ours("has ended: ").then(&list(&one.who)).and("; propose it anew"),
         (Rule::Policy, true) => ours("the ones it was proposed under"),
+        (Rule::Policy, false) if !one.could.is_empty() => stray(one),
         (Rule::Policy, false) => {
             ours("`policies/` changed since it was proposed; the agent must propose it anew")
         }
@@ -107,13 +112,33 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         }
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => unowned(one),
-        (Rule::Approvals, _) => approvals(one),
+        (
+            Rule::Approvals
+            | Rule::ChangesRequested
+            | Rule::StepUp
+            | Rule::NotRecorded
+            | Rule::NotAPerson
+            | Rule::NotAnOwner,
+            _,
+        ) => of_people(one),
+        (Rule::SeparationOfDuties, _) => party(one, case),
+        (Rule::TooOld, _) => too_old(one, policy.gate(case.tier())),
+        (Rule::Compiles | Rule::UpToDate | Rule::Scope | Rule::Landed, _) => {
+            ours("about a change of the rules")
+        }
+    }
+}
+
+/// What people said, and what it counts for; the same for a proposal and for a change of the rules.
+pub(super) fn of_people(one: &Because) -> Markdown {
+    let ours = Markdown::ours;
+    let holds = matches!(one.standing, Standing::Holds | Standing::Noted);
+    match (one.rule, holds) {
         (Rule::ChangesRequested, true) => ours("none"),
         (Rule::ChangesRequested, false) => list(&one.who)
             .and(" asked for changes; once that is settled, they approve or withdraw their review"),
         (Rule::StepUp, true) => ours("given"),
         (Rule::StepUp, false) => ours("each approver must confirm with a passkey"),
-        (Rule::SeparationOfDuties, _) => party(one, case),
         (Rule::NotRecorded, _) => list(&one.who)
             .and("'s approval was not seen when it was given, on this commit and text; ask ")
             .then(&list(&one.who))
@@ -128,18 +153,20 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::NotAnOwner, _) => {
             list(&one.who).and("'s approval: not an owner here, or without write access now")
         }
-        (Rule::TooOld, _) => {
-            let old = list(&one.who).and("'s approval is too old");
-            let old = match policy.gate(case.tier()).approval_valid_for() {
-                Some(span) => old.and(" (it counts for ").then(&Markdown::span(span)).and(")"),
-                None => old,
-            };
-            old.and("; ask ").then(&list(&one.who)).and(" to approve again")
-        }
+        _ => approvals(one),
     }
 }
 
-fn unknown(one: &Because) -> Markdown {
+pub(super) fn too_old(one: &Because, gate: &GateRule) -> Markdown {
+    let old = list(&one.who).and("'s approval is too old");
+    let old = match gate.approval_valid_for() {
+        Some(span) => old.and(" (it counts for ").then(&Markdown::span(span)).and(")"),
+        None => old,
+    };
+    old.and("; ask ").then(&list(&one.who)).and(" to approve again")
+}
+
+pub(super) fn unknown(one: &Because) -> Markdown {
     let what = match one.rule {
         Rule::Checks => {
             return Markdown::ours("could not run: ")
@@ -165,9 +192,25 @@ fn unknown(one: &Because) -> Markdown {
         | Rule::NotRecorded
         | Rule::NotAPerson
         | Rule::NotAnOwner
-        | Rule::TooOld => "could not be looked at",
+        | Rule::TooOld
+        | Rule::Compiles
+        | Rule::UpToDate
+        | Rule::Scope
+        | Rule::Landed => "could not be looked at",
     };
     Markdown::ours(what).and("; Countersign tries again")
+}
+
+/// INVARIANT i02.
+pub(super) fn stray(one: &Because) -> Markdown {
+    Markdown::ours("the base branch's `policies/` (")
+        .then(&list(&one.could))
+        .and(") is not the policy in force (")
+        .then(&list(&one.who))
+        .and(
+            "), so nothing opens or runs: revert `policies/` on the base branch, or land the change again through an \
+             approved pull request",
+        )
 }
 
 fn unowned(one: &Because) -> Markdown {
@@ -220,6 +263,6 @@ fn party(one: &Because, case: &Case) -> Markdown {
     }
 }
 
-fn list(names: &[String]) -> Markdown {
+pub(super) fn list(names: &[String]) -> Markdown {
     Markdown::some_of(names.iter().map(|name| Markdown::prose(name)), NAMED, ", ")
 }

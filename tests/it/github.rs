@@ -139,6 +139,7 @@ fn texts() -> Texts {
         body: "One\nTwo\n".to_owned(),
         check_title: "1 approval missing".to_owned(),
         check_summary: "alice or bob".to_owned(),
+        annotations: Vec::new(),
         outcome: "Paid.".to_owned(),
         merge: Some(MergeText {
             title: "Pay ACME (approved by alice)".to_owned(),

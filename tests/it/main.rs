@@ -30,6 +30,7 @@ mod layers;
 mod ledger;
 mod limits;
 mod owners;
+mod policy_changes;
 mod recovery;
 mod render;
 mod render_attack;

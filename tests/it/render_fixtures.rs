@@ -363,6 +363,7 @@ pub(crate) fn review(case: &mut Case, seen: &mut Observation, account: u64, stat
             plan: None,
         },
         review: Reviewed {
+            pull: None,
             review: id,
             account: Some(AccountId(account)),
             login: None,

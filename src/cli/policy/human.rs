@@ -132,5 +132,9 @@ const fn about(rule: Rule) -> &'static str {
         Rule::NotAPerson => "an account that is no person of the policy",
         Rule::NotAnOwner => "an approval by somebody who does not own it, or not any more",
         Rule::TooOld => "an approval that is too old",
+        Rule::Compiles => "the new rules are rules",
+        Rule::UpToDate => "the change begins at the rules in force",
+        Rule::Scope => "nothing that only the bot writes changes",
+        Rule::Landed => "what was merged is what was approved",
     }
 }

@@ -161,7 +161,11 @@ mod tests {
             },
             proposal: None,
             digests: Digests::default(),
-            event: Event::Incident(Incident { what, account: None }),
+            event: Event::Incident(Incident {
+                what,
+                account: None,
+                stray: None,
+            }),
         };
         let line = entry.line().unwrap();
         let digest = Digest::of(line.as_bytes());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{
+        amendment::Amendments,
         authentic::Lined,
         canonical::NotCanonical,
         case::Case,
@@ -48,6 +49,8 @@ pub struct Before {
     stood: Stands,
     evicted: Option<Evicted>,
     delegations: usize,
+    policy: Digest,
+    amendments: Arc<Amendments>,
 }
 
 /// What stood in the book about the entry's proposal.
@@ -86,6 +89,8 @@ impl Book {
             time,
             about,
             delegations: self.delegations.len(),
+            policy: self.policy,
+            amendments: Arc::clone(&self.amendments),
             stood,
             evicted: self.advance(&entry, digest),
         };
@@ -98,6 +103,8 @@ impl Book {
         self.next = before.next;
         self.head = before.head;
         self.time = before.time;
+        self.policy = before.policy;
+        self.amendments = before.amendments;
         if self.delegations.len() > before.delegations {
             self.delegations.truncate(before.delegations);
             self.cases.values_mut().for_each(|case| case.delegations.pop());

@@ -156,6 +156,7 @@ fn a_proposal_that_ended_leaves_a_small_row() {
         whole,
         delegations,
         running,
+        amendments,
     } = &book;
     assert_eq!(
         running.len(),
@@ -167,6 +168,11 @@ fn a_proposal_that_ended_leaves_a_small_row() {
         delegations.len(),
         0,
         "grows with what people say, not with what agents do"
+    );
+    assert_eq!(
+        amendments.pending().count(),
+        0,
+        "grows with what people change of the rules"
     );
     let each = (register.bytes() - before) / usize::try_from(more).unwrap();
     assert!(each <= 224, "{each} bytes for each proposal that ended");

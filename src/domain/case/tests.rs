@@ -117,6 +117,7 @@ fn events(story: &Story) -> Vec<Event> {
         Event::Incident(Incident {
             what: "x".into(),
             account: None,
+            stray: None,
         }),
     ]
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::RoleKey;
+use super::{RoleKey, Stray};
 use crate::domain::{
     assess::Assessment,
     ids::{
@@ -85,6 +85,9 @@ pub struct Opened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reviewed {
+    /// The pull request, when it would change the rules; a proposal's is named by `opened`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullNumber>,
     /// The review's id.
     pub review: ReviewId,
     /// The numeric account; `None` for a deleted one.
@@ -225,6 +228,8 @@ pub enum VoidReason {
     Changed,
     /// The pull request or its branch is gone.
     Gone,
+    /// The rules that it was proposed under are not in force any more. INVARIANT i02.
+    Rules,
 }
 
 /// The body of `denied`.
@@ -400,4 +405,7 @@ pub struct Incident {
     /// Whose doing, when it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
+    /// The rules on the base branch that are not in force, when it is about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stray: Option<Stray>,
 }

@@ -1,6 +1,6 @@
 //! An agent's own pull request is only an inbox: read at one commit, answered, replaced by the bot's. INVARIANT i25.
 
-use super::{Bot, NotNow};
+use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         entry::Via,
@@ -20,19 +20,26 @@ const FILE: &str = "proposal.yaml";
 
 impl Bot {
     /// Looks at a pull request that is not the bot's.
-    pub(super) async fn inbox(&self, number: PullNumber) -> Result<(), NotNow> {
+    pub(super) async fn inbox(&self, number: PullNumber, told: &[Told]) -> Result<(), NotNow> {
         let pull = match self.github().pull(number).await {
             Ok(pull) => pull,
             Err(github::Error::NotFound { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        if !pull.open {
-            return Ok(());
+        let reviewed = told.iter().any(|told| told.review().is_some());
+        if reviewed && pull.author == Some(self.github().me().await?.account()) && self.is_opening() {
+            // Perhaps it is that one: its review must be recorded as it was heard. INVARIANT i06.
+            return Err(NotNow::because(
+                "a review came while a pull request is being opened",
+            ));
         }
-        if self.is_shadow(&pull) {
+        if pull.open && self.is_shadow(&pull) {
             self.github()
                 .close_with(number, &render::shadow(pull.head)?)
                 .await?;
+            return Ok(());
+        }
+        if self.amend(&pull, told).await? || !pull.open {
             return Ok(());
         }
         let policy = self.in_force().await?;

@@ -25,13 +25,7 @@ impl Bot {
     /// Looks at one pull request, with the reviews that its webhooks told of.
     pub(super) async fn look(&self, pull: PullNumber, told: &[Told]) -> Result<(), NotNow> {
         let Some(id) = self.ledger().read(|book| book.by_pull(pull)) else {
-            if told.iter().any(|told| told.review().is_some()) && self.is_opening() {
-                // Perhaps it is that one: its review must be recorded as it was heard. INVARIANT i06.
-                return Err(NotNow::because(
-                    "a review came while a pull request is being opened",
-                ));
-            }
-            return self.inbox(pull).await;
+            return self.inbox(pull, told).await;
         };
         let policy = self.policy_known().await?;
         let Some(case) = self.case(id) else {
@@ -58,7 +52,7 @@ impl Bot {
                         .await?;
                 }
                 PullState::Open => {
-                    if let Some(because) = self.void(&case, pull) {
+                    if let Some(because) = self.void(&case, pull, &policy) {
                         let mover = told.iter().rev().find_map(Told::mover);
                         self.void_case(&case, pull, because, mover, &policy).await?;
                     } else {
@@ -78,7 +72,7 @@ impl Bot {
     }
 
     /// Whether a pull request may be there that the ledger does not name yet.
-    fn is_opening(&self) -> bool {
+    pub(super) fn is_opening(&self) -> bool {
         self.ledger().read(|book| {
             book.cases()
                 .any(|(_, case)| case.opened.is_none() && case.tier() > Tier::Low)
@@ -86,12 +80,14 @@ impl Bot {
     }
 
     /// What is not as the bot left it, and makes the proposal void. INVARIANT i05.
-    fn void(&self, case: &Case, pull: &Pull) -> Option<VoidReason> {
+    fn void(&self, case: &Case, pull: &Pull, policy: &Policy) -> Option<VoidReason> {
         let opened = case.opened.as_ref()?;
         if pull.head != opened.head {
             Some(VoidReason::ForeignHead)
         } else if pull.base_ref != opened.base_ref {
             Some(VoidReason::ForeignBase)
+        } else if case.policy != policy.digest() {
+            Some(VoidReason::Rules)
         } else {
             None
         }
@@ -111,11 +107,14 @@ impl Bot {
             VoidReason::ForeignBase => "somebody moved a proposal to another base branch",
             VoidReason::Changed => "what was observed changed before the merge",
             VoidReason::Gone => "a proposal's pull request is gone",
+            // Nobody's misdeed: there is no incident to tell of.
+            VoidReason::Rules => return self.void_by_rules(case).await,
         };
         let now = self.now();
         let incident = Incident {
             what: what.to_owned(),
             account: mover,
+            stray: None,
         };
         let person = person_behind(policy, mover);
         let about = |event| Draft {
@@ -131,6 +130,17 @@ impl Bot {
             about(Event::Voided(voided)),
         ])
         .await
+    }
+
+    /// What was proposed under rules that are not in force any more can't be approved; its agent proposes it anew.
+    pub(super) async fn void_by_rules(&self, case: &Case) -> Result<(), NotNow> {
+        let voided = Voided {
+            because: VoidReason::Rules,
+            head: None,
+        };
+        let event = Event::Voided(voided);
+        self.append(vec![Draft::about(case, Role::Gate, event, self.now())])
+            .await
     }
 
     /// A merge was seen: through the gate, or around it. INVARIANT i14.
@@ -341,6 +351,7 @@ impl Bot {
             body: shown.report,
             check_title: check.title,
             check_summary: check.summary,
+            annotations: Vec::new(),
             outcome: match want.outcome {
                 Some(_) => render::outcome(case, policy)?,
                 None => String::new(),
@@ -389,13 +400,13 @@ impl Bot {
 }
 
 /// The person an account belongs to, when the policy knows one.
-fn person_behind(policy: &Policy, account: Option<AccountId>) -> Option<PersonName> {
+pub(super) fn person_behind(policy: &Policy, account: Option<AccountId>) -> Option<PersonName> {
     let person = policy.person_of(account?)?;
     Some(person.name().clone())
 }
 
 /// The login under which each person is asked.
-fn logins(policy: &Policy) -> BTreeMap<PersonName, Login> {
+pub(super) fn logins(policy: &Policy) -> BTreeMap<PersonName, Login> {
     let login = |person: &Person| Some((person.name().clone(), person.accounts().first()?.login().clone()));
     policy.people().filter_map(login).collect()
 }

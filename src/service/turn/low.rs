@@ -40,6 +40,11 @@ impl Bot {
                 "this process does not execute; low-tier actions run where one does",
             ));
         }
+        // The rules do not change between the claim and the act's end; what was claimed before is recorded before they do.
+        let _same_rules = self.inner.rules.read().await;
+        if self.ledger().read(|book| book.policy()) != policy.digest() {
+            return Err(Problem::unavailable("the rules changed just now; send it again"));
+        }
         let proposal = Arc::new(body.proposal.as_ref().clone());
         let case = Case::received(
             Arc::clone(&proposal),

@@ -1,6 +1,7 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
 mod again;
+mod amend;
 mod assemble;
 mod command;
 mod execute;
@@ -12,10 +13,11 @@ mod open;
 mod receive;
 mod record;
 mod status;
+mod stray;
 mod told;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -35,7 +37,7 @@ use crate::{
         case::Case,
         due::due,
         entry::Draft,
-        ids::{AgentName, BranchName, Digest, InstanceId, ProposalId, PullNumber, Timestamp},
+        ids::{AgentName, BranchName, Digest, InstanceId, ProposalId, PullNumber, Sha, Timestamp},
         observation::Seen,
         policy::{Policy, Tier, compile, policy_digest},
     },
@@ -87,6 +89,14 @@ struct Inner {
     acting: Mutex<BTreeSet<ProposalId>>,
     shown: Mutex<BTreeSet<ProposalId>>,
     arrivals: again::Arrivals,
+    /// Held while the rules change, and shared while something runs that is recorded afterwards.
+    rules: tokio::sync::RwLock<()>,
+    /// Held while a change of the rules is looked at.
+    amending: tokio::sync::Mutex<()>,
+    /// Pull requests that leave the rules alone, as they stood.
+    beside: Mutex<BTreeMap<PullNumber, (Sha, bool)>>,
+    /// Why the rules on the base branch are not in force.
+    stray: Mutex<Option<String>>,
     counting: limits::Counting,
 }
 
@@ -167,6 +177,10 @@ impl Bot {
             acting: Mutex::default(),
             shown: Mutex::default(),
             arrivals: again::Arrivals::default(),
+            rules: tokio::sync::RwLock::default(),
+            amending: tokio::sync::Mutex::default(),
+            beside: Mutex::default(),
+            stray: Mutex::default(),
             counting: limits::Counting::default(),
         };
         Self {
@@ -224,7 +238,7 @@ impl Bot {
     pub fn tasks(&self) -> &super::tasks::Tasks {
         &self.inner.tasks
     }
-    /// Low-tier executions that are being recorded.
+    /// What is recorded beside the queue: low-tier executions, and what became of the rules on the base branch.
     pub fn recording(&self) -> &super::tasks::Tasks {
         &self.inner.recording
     }
@@ -341,11 +355,13 @@ impl Bot {
     pub(super) async fn in_force(&self) -> Result<Arc<Policy>, NotInForce> {
         let active = self.ledger().read(|book| book.policy());
         match self.policy_on_base().await {
-            Seen::Known(base) if base == active => self
-                .known()
-                .filter(|known| known.digest() == active)
-                .ok_or(NotInForce::Unknown("it does not compile".into())),
-            Seen::Known(_) => Err(NotInForce::Changed),
+            Seen::Known(base) if base == active => {
+                self.note_stray(None);
+                self.known()
+                    .filter(|known| known.digest() == active)
+                    .ok_or(NotInForce::Unknown("it does not compile".into()))
+            }
+            Seen::Known(_) => Err(NotInForce::Changed(self.why_stray().await)),
             Seen::Unknown { because } => Err(NotInForce::Unknown(because)),
         }
     }
@@ -355,8 +371,8 @@ impl Bot {
 #[derive(Debug, thiserror::Error)]
 pub enum NotInForce {
     /// The base branch holds another policy.
-    #[error("`policies/` on the base branch is not the policy in force; nothing opens until it is")]
-    Changed,
+    #[error("{0}")]
+    Changed(String),
     /// It can't be read.
     #[error("the policy in force can't be read: {0}")]
     Unknown(String),
@@ -396,6 +412,12 @@ impl Bot {
     /// every entry that this process itself records. INVARIANT i31.
     pub(super) fn pushed(&self, branch: &BranchName) {
         if self.ledger().read(|book| book.genesis().base == *branch) {
+            let bot = self.clone();
+            self.recording().spawn(async move {
+                if let Err(error) = bot.look_at_base().await {
+                    tracing::warn!(%error, "the rules on the base branch could not be looked at; the sweep tries again");
+                }
+            });
             return self.look_at_all();
         }
         let pull = self.ledger().read(|book| {
@@ -414,6 +436,7 @@ impl Bot {
         self.ledger().refresh().await?;
         let mut failed = self.recover_low().await.err();
         failed = self.recover().await.err().or(failed);
+        failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
         self.look_at_unshown();
         failed = self.look_at_others().await.err().or(failed);

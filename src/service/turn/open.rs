@@ -56,6 +56,9 @@ impl Bot {
         if case.opened.is_some() {
             return Ok(());
         }
+        if case.policy != policy.digest() {
+            return self.void_by_rules(&case).await;
+        }
         let shown = self.presentation(&case.proposal, &case.assessment, &policy)?;
         let directory = case.proposal.directory();
         let file = Digest::of(&shown.file);

@@ -139,7 +139,7 @@ impl Bot {
 }
 
 /// A review and the text it was made on.
-struct Heard {
+pub(super) struct Heard {
     review: Reviewed,
     /// None when the title beside the text was not the bot's: then it is not what was to be approved. INVARIANT i26.
     presentation: Option<Digest>,
@@ -147,52 +147,83 @@ struct Heard {
 
 impl Heard {
     fn told(event: &ReviewEvent, opened: &Opened) -> Self {
-        let found = Found::Event {
-            delivery: event.delivery.clone(),
-        };
         Self {
-            review: Reviewed {
-                review: event.review,
-                account: event.account,
-                login: event.login.clone(),
-                decision: event.state,
-                head: event.head,
-                base: event.base,
-                commit: event.commit,
-                submitted_at: event.submitted_at,
-                found,
-                requirement: None,
-                progress: None,
-                assurance: Assurance::GateAttested,
-            },
+            review: reviewed_by_event(event),
             presentation: (event.title == opened.title).then_some(event.body),
         }
     }
 
     fn found(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp, opened: &Opened) -> Self {
-        let commit: Option<Sha> = live.commit;
         Self {
-            review: Reviewed {
-                review: live.id,
-                account: live.account,
-                login: live.login.clone(),
-                decision: live.state,
-                head: pull.head,
-                base: pull.base,
-                commit,
-                submitted_at: live.submitted_at,
-                found: Found::Sweep { head_changed_at },
-                requirement: None,
-                progress: None,
-                assurance: Assurance::GateAttested,
-            },
+            review: reviewed_by_look(live, pull, head_changed_at),
             presentation: (pull.title == opened.title).then_some(pull.body),
         }
     }
 }
 
+/// Reviews of a change of the rules: what they were made on is the commit, and no text of the bot's.
+impl Heard {
+    pub(super) fn of_rules(event: &ReviewEvent) -> Self {
+        Self {
+            review: reviewed_by_event(event),
+            presentation: None,
+        }
+    }
+    pub(super) fn found_on_rules(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp) -> Self {
+        Self {
+            review: reviewed_by_look(live, pull, head_changed_at),
+            presentation: None,
+        }
+    }
+    pub(super) const fn review(&self) -> &Reviewed {
+        &self.review
+    }
+    pub(super) fn into_review(self) -> Reviewed {
+        self.review
+    }
+}
+
+fn reviewed_by_event(event: &ReviewEvent) -> Reviewed {
+    Reviewed {
+        pull: None,
+        review: event.review,
+        account: event.account,
+        login: event.login.clone(),
+        decision: event.state,
+        head: event.head,
+        base: event.base,
+        commit: event.commit,
+        submitted_at: event.submitted_at,
+        found: Found::Event {
+            delivery: event.delivery.clone(),
+        },
+        requirement: None,
+        progress: None,
+        assurance: Assurance::GateAttested,
+    }
+}
+
+fn reviewed_by_look(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp) -> Reviewed {
+    let commit: Option<Sha> = live.commit;
+    Reviewed {
+        pull: None,
+        review: live.id,
+        account: live.account,
+        login: live.login.clone(),
+        decision: live.state,
+        head: pull.head,
+        base: pull.base,
+        commit,
+        submitted_at: live.submitted_at,
+        found: Found::Sweep { head_changed_at },
+        requirement: None,
+        progress: None,
+        assurance: Assurance::GateAttested,
+    }
+}
+
 /// Whether a live review is recorded as it is now; a comment needs no record to stay without effect.
-fn same(known: &RecordedReview, live: &LiveReview) -> bool {
+pub(super) fn same(known: &RecordedReview, live: &LiveReview) -> bool {
     known.review.review == live.id
         && (known.review.decision == live.state || known.review.decision == ReviewState::Edited)
 }

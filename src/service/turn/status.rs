@@ -76,6 +76,7 @@ impl Bot {
                 return Ok(of_row(&row));
             }
         }
+        let stray = self.stray();
         let page = |pull: PullNumber| self.github().page(pull);
         self.ledger().read(|book| {
             if let Some(case) = book.case(id).or_else(|| book.recent(id)) {
@@ -99,7 +100,10 @@ impl Bot {
                         .finished
                         .as_ref()
                         .map_or_else(Vec::new, |finished| finished.steps.clone()),
-                    reason: case.refused.clone(),
+                    reason: case
+                        .refused
+                        .clone()
+                        .or_else(|| stray.filter(|_| !case.life.ended())),
                 });
             }
             let closed = book

@@ -151,6 +151,7 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
                 plan: None,
             },
             review: Reviewed {
+                pull: None,
                 review,
                 account: Some(account),
                 login: Some("somebody".parse().unwrap()),

@@ -243,6 +243,7 @@ impl Story {
         let mut draft = self.draft(
             Role::Gate,
             Event::Reviewed(Reviewed {
+                pull: None,
                 review: ReviewId(u64::from(self.n) + 7),
                 account: Some(AccountId(17)),
                 login: Some("alice".parse().unwrap()),

@@ -42,6 +42,16 @@ impl Policy {
         });
         Some(Owned(items.collect()))
     }
+
+    /// Who owns some paths, each for itself.
+    pub fn owned_paths(&self, paths: impl IntoIterator<Item = String>) -> Owned {
+        let items = paths.into_iter().map(|path| OwnedItem {
+            item: ItemId::only(),
+            requirements: self.owners().requirements(&path),
+            path: Ok(path),
+        });
+        Owned(items.collect())
+    }
 }
 
 impl Requirements {
