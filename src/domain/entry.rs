@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 mod body;
+mod command;
 
 pub use body::{
     Assurance, Cancelled, ClaimedBy, Delegated, Denied, Expired, Finished, Found, Genesis, Incident, Merged,
     Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded,
     Unknown, Via, VoidReason, Voided, When,
 };
+pub use command::{Exception, Excluded, Heard};
 
 use super::{
     canonical::{NotCanonical, canonical_text},
@@ -211,6 +213,10 @@ events! {
     Opened(Opened),
     /// A person reviewed it.
     Reviewed(Reviewed),
+    /// An approver excluded items.
+    Excluded(Excluded),
+    /// A failed check was departed from.
+    Exception(Exception),
     /// The verdict changed, or was taken at merge or start.
     Observed(Observed),
     /// A person named a stand-in, or took that back.

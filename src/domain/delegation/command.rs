@@ -3,44 +3,28 @@
 use super::{Delegated, admissible};
 use crate::domain::{
     calendar::Zone,
-    ids::{AccountId, ActionName, DeliveryId, Timestamp},
+    command::{Comment, reason, shown},
+    ids::{ActionName, Timestamp},
     policy::{Account, Person, Policy},
-    source::is_visible,
 };
 
-const COMMAND: &str = "/delegate";
+/// How the command begins.
+pub(in crate::domain) const COMMAND: &str = "/delegate";
 const USAGE: &str = "write `/delegate @login until 2026-12-01`, then `for payments.create` where it is for some actions \
                      only, then why; `/delegate nobody` takes it back";
-/// The longest reason, in characters.
-const MAX_REASON: usize = 200;
 
-/// A comment by a person of the policy.
-#[derive(Debug, Clone, Copy)]
-pub struct Comment<'a> {
-    /// What it says.
-    pub text: &'a str,
-    /// Whose account wrote it.
-    pub by: &'a Person,
-    /// The account.
-    pub account: AccountId,
-    /// `X-GitHub-Delivery`.
-    pub delivery: &'a DeliveryId,
-    /// When it is heard.
-    pub at: Timestamp,
-}
-
-/// The delegation that a comment's first line asks for; nothing when it asks for none. A day is meant to its end, where
-/// the owner lives. Errors: why it can't be recorded, and what to write instead.
-pub fn asked(comment: Comment<'_>, policy: &Policy) -> Option<Result<Delegated, String>> {
-    let line = comment.text.trim_start().lines().next()?;
-    let mut words = line.split_whitespace();
-    (words.next() == Some(COMMAND)).then(|| {
-        let said = read(words, comment, policy)?;
-        said.permitted(policy)
-            .and_then(|()| admissible(&said, Some(comment.by.name()), comment.at))
-            .map_err(|error| error.to_string())?;
-        Ok(said)
-    })
+/// The delegation that a comment's words ask for. A day is meant to its end, where the owner lives. Errors: why it can't
+/// be recorded, and what to write instead.
+pub(in crate::domain) fn asked<'a>(
+    words: impl Iterator<Item = &'a str>,
+    comment: Comment<'_>,
+    policy: &Policy,
+) -> Result<Delegated, String> {
+    let said = read(words, comment, policy)?;
+    said.permitted(policy)
+        .and_then(|()| admissible(&said, Some(comment.by.name()), comment.at))
+        .map_err(|error| error.to_string())?;
+    Ok(said)
 }
 
 fn read<'a>(
@@ -70,18 +54,8 @@ fn read<'a>(
             said.actions = actions(words.next().ok_or(USAGE)?, policy)?;
         }
     }
-    let reason = words.collect::<Vec<_>>().join(" ");
-    if reason.chars().count() > MAX_REASON || !reason.chars().all(is_visible) {
-        return Err(format!(
-            "the reason has at most {MAX_REASON} visible characters; shorten it"
-        ));
-    }
-    said.reason = Some(reason).filter(|reason| !reason.is_empty());
+    said.reason = reason(words)?;
     Ok(said)
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
 /// By login, or by the name that the policy gives.
@@ -125,7 +99,10 @@ fn actions(text: &str, policy: &Policy) -> Result<Vec<ActionName>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fixture::*;
+    use crate::domain::{
+        command::{self, Wish},
+        fixture::*,
+    };
 
     fn policy() -> Policy {
         let people = PEOPLE.replace(
@@ -149,7 +126,13 @@ mod tests {
             delivery: &"d-1".parse().unwrap(),
             at: at(0),
         };
-        asked(comment, &policy)
+        let case = Story::high().case;
+        command::asked(comment, &case, &policy).map(|asked| {
+            asked.map(|wish| match wish {
+                Wish::Delegate(said) => said,
+                other => panic!("{other:?}"),
+            })
+        })
     }
 
     fn refused(text: &str) -> String {

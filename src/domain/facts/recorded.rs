@@ -8,6 +8,7 @@ use crate::domain::{
     book::Book,
     case::Case,
     entry::Event,
+    exception,
     ids::ProposalId,
     observation::Observation,
     proposal::Item,
@@ -48,6 +49,8 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
             .iter()
             .map(|count| (count.counter().to_owned(), count.so_far()))
             .collect(),
+        granted: Vec::new(),
+        excluded: case.left_out().cloned().collect(),
         rolls: None,
     };
     if let Some(seen) = seen {
@@ -58,6 +61,7 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
 
 fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
     facts.now = seen.decided_at().max(facts.at);
+    facts.granted = exception::recorded(case, seen);
     let Some(live) = seen.reviews.known() else {
         return;
     };
