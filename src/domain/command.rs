@@ -4,32 +4,13 @@
 
 use super::{
     case::Case,
+    comment::Comment,
     delegation,
     entry::Delegated,
     exception::{self, Departure},
     exclusion::{self, Exclusion},
-    ids::{AccountId, DeliveryId, Timestamp},
-    policy::{Person, Policy},
-    source::is_visible,
+    policy::Policy,
 };
-
-/// The longest reason, in characters.
-const MAX_REASON: usize = 200;
-
-/// A comment by a person of the policy.
-#[derive(Debug, Clone, Copy)]
-pub struct Comment<'a> {
-    /// What it says.
-    pub text: &'a str,
-    /// Whose account wrote it.
-    pub by: &'a Person,
-    /// The account.
-    pub account: AccountId,
-    /// `X-GitHub-Delivery`.
-    pub delivery: &'a DeliveryId,
-    /// When it is heard.
-    pub at: Timestamp,
-}
 
 /// What a comment asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,18 +36,39 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
     }
 }
 
-/// The rest of a command as its reason; none where there is no rest.
-pub(super) fn reason<'a>(words: impl Iterator<Item = &'a str>) -> Result<Option<String>, String> {
-    let reason = words.collect::<Vec<_>>().join(" ");
-    if reason.chars().count() > MAX_REASON || !reason.chars().all(is_visible) {
-        return Err(format!(
-            "the reason has at most {MAX_REASON} visible characters; shorten it"
-        ));
-    }
-    Ok(Some(reason).filter(|reason| !reason.is_empty()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixture::*;
 
-/// What somebody wrote, so that it can stand in an answer.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
+    #[test]
+    fn other_comments_ask_for_nothing() {
+        let Story { case, policy, .. } = Story::high();
+        let heard = |text: &str| {
+            let comment = Comment {
+                text,
+                by: policy.person(&"alice".parse().unwrap()).unwrap(),
+                account: ALICE,
+                delivery: &"d-1".parse().unwrap(),
+                at: at(0),
+            };
+            asked(comment, &case, &policy)
+        };
+        for text in [
+            "",
+            "thanks",
+            "/delegated @bob",
+            "please /delegate @bob until 2026-12-01",
+            "> /delegate @bob",
+            "thanks\n/exclude 1 x",
+            "/ exclude 1 x",
+            "/EXCLUDE 1 x",
+            "`/exception text x`",
+        ] {
+            assert_eq!(heard(text), None, "{text}");
+        }
+        for text in ["/delegate", "\n /exclude", "/exception\nthanks"] {
+            assert!(heard(text).is_some_and(|asked| asked.is_err()), "{text}");
+        }
+    }
 }

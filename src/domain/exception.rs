@@ -18,7 +18,6 @@ use super::{
     case::{Case, RecordedException},
     checks::{CheckResult, Level},
     entry::{Digests, Exception},
-    facts::{Granted, Who},
     ids::{AccountId, CheckName, PersonName},
     observation::Observation,
     policy::{Party, Person, Policy, Tier},
@@ -173,29 +172,17 @@ pub(super) fn departures_of<'p>(
 }
 
 /// Exceptions that were granted on the proposal's commit, text and rules, before its merge.
-fn standing<'a>(case: &'a Case, seen: &Observation) -> impl Iterator<Item = Grant<'a>> {
-    let on = case
-        .exceptions
-        .iter()
-        .filter(|recorded| stands_on(case, seen, recorded));
-    on.map(|recorded| Grant {
-        check: &recorded.exception.check,
-        account: recorded.exception.heard.account,
-    })
+pub(super) fn recorded<'a>(case: &'a Case, seen: &Observation) -> impl Iterator<Item = &'a Exception> {
+    let all = case.exceptions.iter();
+    all.filter(|recorded| stands_on(case, seen, recorded))
+        .map(|recorded| &recorded.exception)
 }
 
-/// The same as facts, with the reasons.
-pub(super) fn recorded(case: &Case, seen: &Observation) -> Vec<Granted> {
-    let on = case
-        .exceptions
-        .iter()
-        .filter(|recorded| stands_on(case, seen, recorded));
-    on.map(|RecordedException { exception, .. }| Granted {
-        check: exception.check.clone(),
-        by: Who::Account(exception.heard.account),
-        reason: exception.reason.clone(),
+fn standing<'a>(case: &'a Case, seen: &Observation) -> impl Iterator<Item = Grant<'a>> {
+    recorded(case, seen).map(|exception| Grant {
+        check: &exception.check,
+        account: exception.heard.account,
     })
-    .collect()
 }
 
 fn stands_on(case: &Case, seen: &Observation, recorded: &RecordedException) -> bool {

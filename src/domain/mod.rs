@@ -13,6 +13,7 @@ pub mod canonical;
 pub mod case;
 pub mod checks;
 pub mod command;
+pub mod comment;
 pub mod delegation;
 pub mod door;
 pub mod due;

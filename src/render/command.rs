@@ -16,6 +16,9 @@ use crate::domain::{
 /// So many items are named; the others are counted.
 const NAMED: usize = 12;
 
+/// What may follow input in an error's text.
+const MARKS: [&str; 4] = [";", ",", ":", "?"];
+
 #[derive(Serialize)]
 struct Answer {
     by: String,
@@ -32,7 +35,7 @@ impl Page for Answer {
 pub fn not_recorded(by: &PersonName, why: &str) -> Result<String, RenderError> {
     fill(&Answer {
         by: by.to_string(),
-        refused: Some(words(why)),
+        refused: Some(words(why).and(if why.ends_with('?') { "" } else { "." })),
         said: Markdown::default(),
         means: Markdown::default(),
     })
@@ -86,8 +89,11 @@ fn words(text: &str) -> Markdown {
         if number % 2 == 1 {
             return all.then(&Markdown::code(part));
         }
+        let mark = MARKS.into_iter().find(|mark| part.starts_with(mark));
+        let part = mark.and_then(|mark| part.strip_prefix(mark)).unwrap_or(part);
         let blank = |is: bool| Markdown::ours(if is { " " } else { "" });
-        all.then(&blank(part.starts_with(' ')))
+        all.and(mark.unwrap_or_default())
+            .then(&blank(part.starts_with(' ')))
             .then(&Markdown::prose(part))
             .then(&blank(part.ends_with(' ')))
     })

@@ -3,7 +3,7 @@
 use crate::domain::{
     case::Case,
     checks::{CheckResult, Level},
-    command::{reason, shown},
+    comment::{reason, shown},
     ids::CheckName,
     source::nearest,
 };

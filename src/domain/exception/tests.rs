@@ -6,7 +6,8 @@ use super::*;
 use crate::domain::{
     case::Life,
     checks::Problem,
-    command::{self, Comment, Wish},
+    command::{self, Wish},
+    comment::Comment,
     entry::Event,
     facts::{Facts, facts_of, judge},
     fixture::*,

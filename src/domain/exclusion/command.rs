@@ -3,7 +3,7 @@
 use super::leaves_some;
 use crate::domain::{
     case::Case,
-    command::{reason, shown},
+    comment::{reason, shown},
     ids::ItemId,
     proposal::Item,
     source::nearest,

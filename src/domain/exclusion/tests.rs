@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::{
-    command::{self, Comment, Wish},
+    command::{self, Wish},
+    comment::Comment,
     facts::{Facts, facts_of, judge},
     fixture::*,
     gate::{Because, Rule, Standing, Verdict},

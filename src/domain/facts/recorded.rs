@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, RecordedRolls, Said, Says, Who};
+use super::{Facts, Granted, RecordedRolls, Said, Says, Who};
 use crate::domain::{
     audit::Recorded,
     book::Book,
@@ -61,7 +61,12 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
 
 fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
     facts.now = seen.decided_at().max(facts.at);
-    facts.granted = exception::recorded(case, seen);
+    let granted = exception::recorded(case, seen).map(|exception| Granted {
+        check: exception.check.clone(),
+        by: Who::Account(exception.heard.account),
+        reason: exception.reason.clone(),
+    });
+    facts.granted = granted.collect();
     let Some(live) = seen.reviews.known() else {
         return;
     };

@@ -6,7 +6,8 @@ use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         case::{Case, Life},
-        command::{Comment, Wish, asked},
+        command::{Wish, asked},
+        comment::Comment,
         entry::{Delegated, Digests, Draft, Event, Exception, Excluded, Heard, Role},
         exception::{Departure, grantable},
         exclusion::{Exclusion, excludable},
