@@ -24,7 +24,8 @@ use super::{
     audit::{Authentic, Finding, Flaw, Recorded},
     case::{Case, Life},
     delegation::{self, Delegations, NotDelegated},
-    entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
+    entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS, StepResult},
+    exception, exclusion,
     ids::{
         AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq, Timestamp,
     },
@@ -231,14 +232,24 @@ impl Book {
                 let outbox = started.claim == super::entry::ClaimedBy::Outbox;
                 if digests.action.is_none() || digests.plan.is_none() {
                     Err(Illegal::Digest("plan"))
+                } else if !case.left_out().eq(&started.excluded) {
+                    Err(Illegal::Items)
                 } else if low == outbox {
                     self.startable(case, time)
                 } else {
                     Err(Illegal::Claim)
                 }
             }
-            Event::Finished(finished) => same_instance(case, &finished.instance),
-            Event::Unknown(unknown) => same_instance(case, &unknown.instance),
+            Event::Exception(said) => Ok(exception::admissible(case, said, digests, person)?),
+            Event::Excluded(said) => Ok(exclusion::admissible(case, said, person)?),
+            Event::Finished(finished) => {
+                same_instance(case, &finished.instance)?;
+                none_excluded(case, &finished.steps)
+            }
+            Event::Unknown(unknown) => {
+                same_instance(case, &unknown.instance)?;
+                none_excluded(case, &unknown.steps)
+            }
             _ => Ok(()),
         }
     }
@@ -536,6 +547,14 @@ fn same_instance(case: &Case, instance: &super::ids::InstanceId) -> Result<(), I
     match &case.started {
         Some(started) if started.instance == *instance => Ok(()),
         Some(_) | None => Err(Illegal::Instance),
+    }
+}
+
+/// What approvers took out never ran.
+fn none_excluded(case: &Case, steps: &[StepResult]) -> Result<(), Illegal> {
+    match steps.iter().find(|step| case.excludes(&step.item)) {
+        Some(step) => Err(Illegal::Excluded(step.item.clone())),
+        None => Ok(()),
     }
 }
 

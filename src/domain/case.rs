@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     assess::Assessment,
     delegation::Delegations,
-    entry::{Digests, Event, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason},
-    ids::{Digest, Seq, Timestamp},
+    entry::{
+        Digests, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason,
+    },
+    ids::{Digest, ItemId, Seq, Timestamp},
     policy::Tier,
-    proposal::Proposal,
+    proposal::{Item, Proposal},
     verdict::Verdict,
 };
 
@@ -169,6 +171,16 @@ pub struct RecordedReview {
     pub review: Reviewed,
 }
 
+/// An exception as the ledger recorded it, with the digests it was granted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedException {
+    /// What it was granted on.
+    pub digests: Digests,
+    /// The exception.
+    pub exception: Exception,
+}
+
 /// A proposal and everything recorded about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -195,6 +207,12 @@ pub struct Case {
     /// Reviews in the order they were recorded.
     #[serde(default)]
     pub reviews: Vec<RecordedReview>,
+    /// Exceptions in the order they were granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<RecordedException>,
+    /// What approvers excluded, in the order they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<Excluded>,
     /// Who stands in for whom, as far as it was recorded while this could still be approved.
     #[serde(default, skip_serializing_if = "Delegations::is_empty")]
     pub delegations: Delegations,
@@ -237,6 +255,8 @@ impl Case {
             opened_at: None,
             presentation: None,
             reviews: Vec::new(),
+            exceptions: Vec::new(),
+            excluded: Vec::new(),
             delegations: Delegations::default(),
             verdict: None,
             reminded: false,
@@ -254,6 +274,21 @@ impl Case {
         self.assessment.tier
     }
 
+    /// Whether an approver excluded an item.
+    pub fn excludes(&self, item: &ItemId) -> bool {
+        self.excluded.iter().any(|excluded| excluded.items.contains(item))
+    }
+    /// The items that approvers left in, in the proposal's order.
+    pub fn left_in(&self) -> impl Iterator<Item = &Item> {
+        let items = self.proposal.binding.items.iter();
+        items.filter(|item| !self.excludes(&item.id))
+    }
+    /// The items that approvers excluded, in the proposal's order.
+    pub fn left_out(&self) -> impl Iterator<Item = &ItemId> {
+        let items = self.proposal.binding.items.iter().map(|item| &item.id);
+        items.filter(|item| self.excludes(item))
+    }
+
     /// Whether an event may follow; the table of the proposal's life.
     pub fn allows(&self, event: &Event) -> bool {
         use Life::{Cancelled, Denied, Expired, Merged, Open, Received, Started, Superseded, Voided};
@@ -261,9 +296,12 @@ impl Case {
         match event {
             Event::Genesis(_) | Event::Policy(_) | Event::Received(_) | Event::Delegated(_) => false,
             Event::Opened(_) => self.life == Received && !low,
-            Event::Reviewed(_) | Event::Reminded(_) | Event::Escalated(_) | Event::Merged(_) => {
-                self.life == Open
-            }
+            Event::Reviewed(_)
+            | Event::Exception(_)
+            | Event::Excluded(_)
+            | Event::Reminded(_)
+            | Event::Escalated(_)
+            | Event::Merged(_) => self.life == Open,
             Event::Observed(_) => matches!(self.life, Open | Merged) || low && self.life == Received,
             Event::Voided(_)
             | Event::Denied(_)
@@ -308,6 +346,11 @@ impl Case {
                     review: review.clone(),
                 });
             }
+            Event::Exception(exception) => self.exceptions.push(RecordedException {
+                digests: digests.clone(),
+                exception: exception.clone(),
+            }),
+            Event::Excluded(excluded) => self.excluded.push(excluded.clone()),
             Event::Observed(observed) => self.verdict = Some(observed.gate),
             Event::Reminded(_) => self.reminded = true,
             Event::Escalated(_) => self.escalated = true,

@@ -2,7 +2,7 @@
 
 mod command;
 
-pub use command::{Comment, asked};
+pub(super) use command::{COMMAND, asked};
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 mod body;
+mod command;
 mod rules;
 
 pub use body::{
@@ -14,6 +15,7 @@ pub use body::{
     Unknown, Via, VoidReason, Voided, When,
 };
 pub use rules::{Approver, Enacted, Stray, Under};
+pub use command::{Exception, Excluded, Heard};
 
 use super::{
     canonical::{NotCanonical, canonical_text},
@@ -215,6 +217,10 @@ events! {
     Opened(Opened),
     /// A person reviewed it.
     Reviewed(Reviewed),
+    /// An approver excluded items.
+    Excluded(Excluded),
+    /// A failed check was departed from.
+    Exception(Exception),
     /// The verdict changed, or was taken at merge or start.
     Observed(Observed),
     /// A person named a stand-in, or took that back.

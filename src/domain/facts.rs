@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     delegation::Delegations,
-    ids::{AccountId, ActionName, AgentName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
+    ids::{AccountId, ActionName, AgentName, CheckName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
     observation::{Permission, Seen},
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
@@ -41,6 +41,8 @@ pub struct Facts {
     now: Timestamp,
     delegations: Delegations,
     counted: BTreeMap<String, SoFar>,
+    granted: Vec<Granted>,
+    excluded: Vec<ItemId>,
     rolls: Option<RecordedRolls>,
 }
 
@@ -65,6 +67,19 @@ pub struct Said {
     /// When; the moment of the decision unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+}
+
+/// A person's word that a failed check is departed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// The check.
+    pub check: CheckName,
+    /// Who.
+    pub by: Who,
+    /// Why; none where the agent's own request is granted as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a review says.
@@ -121,6 +136,12 @@ struct Written {
     /// What limits counted before it, by the limit's name or the counter's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counted: BTreeMap<String, SoFar>,
+    /// Exceptions from checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    granted: Vec<Granted>,
+    /// Items that approvers took out; tier, checks and limits stay those of the whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<ItemId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
 }
@@ -151,6 +172,12 @@ pub enum FactsError {
     /// An observation without its item.
     #[error("`observed` names item `{0}`, which is not there; name one of `items`")]
     Observed(ItemId),
+    /// An exclusion of an item that is not there.
+    #[error("`excluded` names item `{0}`, which is not there; name one of `items`")]
+    Excluded(ItemId),
+    /// Nothing left to run.
+    #[error("`excluded` names every item; leave one in")]
+    AllExcluded,
     /// Decided before it was proposed.
     #[error("`now` is before `at`; a decision comes after the proposal")]
     Now,
@@ -173,6 +200,12 @@ impl TryFrom<Written> for Facts {
         let mut names = BTreeSet::new();
         if let Some(twice) = items.iter().find(|item| !names.insert(&item.id)) {
             return Err(FactsError::TwiceItem(twice.id.clone()));
+        }
+        if let Some(strange) = written.excluded.iter().find(|item| !names.contains(item)) {
+            return Err(FactsError::Excluded(strange.clone()));
+        }
+        if names.iter().all(|item| written.excluded.contains(item)) {
+            return Err(FactsError::AllExcluded);
         }
         let at = written.at;
         let mut observed = Vec::with_capacity(written.observed.len());
@@ -219,6 +252,8 @@ impl TryFrom<Written> for Facts {
             now,
             delegations: written.delegations,
             counted: written.counted,
+            granted: written.granted,
+            excluded: written.excluded,
             rolls: written.rolls,
         })
     }
@@ -254,6 +289,8 @@ impl From<Facts> for Written {
             now: Some(facts.now),
             delegations: facts.delegations,
             counted: facts.counted,
+            granted: facts.granted,
+            excluded: facts.excluded,
             rolls: facts.rolls,
         }
     }

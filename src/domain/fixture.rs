@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use super::{
     assess::assess,
     case::Case,
-    entry::{Assurance, Digests, Event, Found, Merged, Opened, Reviewed},
+    entry::{Assurance, Digests, Event, Exception, Excluded, Found, Heard, Merged, Opened, Reviewed},
     gate::{self, Decision, Rule, Standing, Verdict, decide},
-    ids::{AccountId, Digest, ItemId, ProposalId, PullNumber, ReviewId, Seq, Sha, Span, Timestamp},
+    ids::{
+        AccountId, CommentId, Digest, ItemId, ProposalId, PullNumber, ReviewId, Seq, Sha, Span, Timestamp,
+    },
     observation::{
         Commit, LiveReview, Observation, Permission, Protection, Pull, PullState, ReviewState, Seen,
     },
@@ -49,6 +51,8 @@ pub(crate) struct Files {
     pub(crate) owners: String,
     pub(crate) people: String,
     pub(crate) agents: String,
+    /// Files of checks: path and text.
+    pub(crate) checks: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Files {
@@ -59,21 +63,26 @@ impl Default for Files {
             owners: OWNERS.into(),
             people: PEOPLE.into(),
             agents: AGENTS.into(),
+            checks: Vec::new(),
         }
     }
 }
 
 impl Files {
     pub(crate) fn list(&self) -> Vec<SourceFile> {
-        [
+        let files = [
             ("catalog.yaml", &self.catalog),
             ("tiers.yaml", &self.tiers),
             ("CODEOWNERS", &self.owners),
             ("people.yaml", &self.people),
             ("agents.yaml", &self.agents),
         ]
-        .map(|(path, text)| SourceFile::new(path, text.as_str()))
-        .into()
+        .map(|(path, text)| SourceFile::new(path, text.as_str()));
+        let checks = self
+            .checks
+            .iter()
+            .map(|(path, text)| SourceFile::new(*path, *text));
+        files.into_iter().chain(checks).collect()
     }
     pub(crate) fn policy(&self) -> Policy {
         compile(&self.list()).unwrap_or_else(|errors| panic!("{errors:#?}"))
@@ -277,6 +286,30 @@ impl Story {
         self.live().push(live(id, account, state, minutes));
         self
     }
+    /// An exception from a check by an account, granted after so many minutes.
+    pub(crate) fn except(mut self, check: &str, account: AccountId, minutes: i64) -> Self {
+        let event = Event::Exception(Exception {
+            check: check.parse().unwrap(),
+            reason: Some("it is the yearly invoice".into()),
+            heard: heard(account, minutes),
+        });
+        let digests = digests(&self.case);
+        self.case
+            .follow(&event, &digests, at(minutes), Seq(self.case.last.0 + 1));
+        self
+    }
+    /// Items that an account took out.
+    pub(crate) fn exclude(mut self, items: &[&str], account: AccountId, minutes: i64) -> Self {
+        let event = Event::Excluded(Excluded {
+            items: items.iter().map(|item| item.parse().unwrap()).collect(),
+            reason: "paid already".into(),
+            heard: heard(account, minutes),
+        });
+        let digests = digests(&self.case);
+        self.case
+            .follow(&event, &digests, at(minutes), Seq(self.case.last.0 + 1));
+        self
+    }
     /// An approval, recorded and live; ids and times follow the order of the calls.
     pub(crate) fn approve(self, account: AccountId) -> Self {
         let next = self.case.reviews.len() as u64 + 1;
@@ -407,6 +440,17 @@ pub(crate) fn digests(case: &Case) -> Digests {
         presentation: case.presentation,
         policy: Some(case.policy),
         plan: None,
+    }
+}
+
+/// A comment on the proposal's commit.
+pub(crate) fn heard(account: AccountId, minutes: i64) -> Heard {
+    Heard {
+        account,
+        comment: CommentId(5_000 + minutes as u64),
+        at: at(minutes),
+        delivery: "d-2".parse().unwrap(),
+        head: HEAD,
     }
 }
 

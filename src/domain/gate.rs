@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    assess::{Assessment, assess},
+    assess::assess,
     case::{Case, Life},
-    checks::Level,
-    ids::{BranchName, Digest, ProposalId, Sha, Span, TeamName, Timestamp},
+    exception::{self, Departures},
+    ids::{BranchName, Digest, ItemId, ProposalId, Sha, Span, TeamName, Timestamp},
     matter::Matter,
     observation::{Observation, Pull, PullState, Seen},
     policy::{GateRule, Policy, Preview, Tier},
@@ -116,6 +116,8 @@ pub struct OpenGate {
     at: Timestamp,
     reviewed: Option<Box<ReviewedAt>>,
     approvers: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    excluded: BTreeSet<ItemId>,
     #[serde(skip)]
     whole: Arc<Proposal>,
 }
@@ -169,6 +171,10 @@ impl OpenGate {
     pub fn approvers(&self) -> &[String] {
         &self.approvers
     }
+    /// The items that approvers took out of what will run.
+    pub const fn excluded(&self) -> &BTreeSet<ItemId> {
+        &self.excluded
+    }
     pub(super) fn reviewed(&self) -> Option<&ReviewedAt> {
         self.reviewed.as_deref()
     }
@@ -182,7 +188,8 @@ impl OpenGate {
 ///
 /// | rule | low | medium, high |
 /// |---|---|---|
-/// | life, policy, action, assessment, checks, not before | holds, or no | the same |
+/// | life, policy, action, assessment, not before | holds, or no | the same |
+/// | checks | hold, or no | hold, or were departed from, or no |
 /// | expiry, execute within | judged now | judged at the merge, once there is one |
 /// | pull, head, presentation, commits, preview, protection | – | holds, or no |
 /// | owners, approvals, changes requested, step-up | – | counted |
@@ -190,14 +197,14 @@ impl OpenGate {
 /// One rule that could not be looked at makes the verdict `errored`; else one that blocks makes it `blocked`; else
 /// one that is missing makes it `waiting`; only when all hold is it `open`.
 pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
-    let mut because = alone(case, seen, policy);
+    let (mut because, departures) = alone(case, seen, policy);
     let mut approvers = Vec::new();
     let mut reviewed = None;
     if case.tier() > Tier::Low {
         match &seen.pull {
             Seen::Known(pull) => {
                 because.extend(pull_rules(case, seen, pull, policy));
-                let count = review::count(&Review { case, seen, pull }, policy);
+                let count = review::count(&Review { case, seen, pull }, policy, departures.granters);
                 approvers = count.approvers;
                 because.extend(count.because);
                 reviewed = where_reviewed(case, pull);
@@ -220,6 +227,7 @@ pub fn decide(case: &Case, seen: &Observation, policy: &Policy) -> Decision {
             at: seen.at,
             reviewed: reviewed.map(Box::new),
             approvers,
+            excluded: case.left_out().cloned().collect(),
             whole: Arc::clone(&case.proposal),
         }),
     };
@@ -243,7 +251,7 @@ pub fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
 }
 
 /// The rules that need no pull request.
-fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
+fn alone<'p>(case: &Case, seen: &Observation, policy: &'p Policy) -> (Vec<Because>, Departures<'p>) {
     let assessed = assess(&case.proposal.matter(), &case.assessment.totals, policy);
     let live = match case.life {
         Life::Received => case.tier() == Tier::Low,
@@ -276,16 +284,18 @@ fn alone(case: &Case, seen: &Observation, policy: &Policy) -> Vec<Because> {
             Because::holds_or_blocks(Rule::Policy, same).who([policy.digest().short()])
         }
     };
+    let mut departures = exception::departures_of(case, seen, &assessed, policy);
     let known = assessed.known() && may_propose(&case.proposal.matter(), policy);
     let mut rules = vec![
         Because::holds_or_blocks(Rule::Life, live).who([case.life]),
         policy_rule,
         Because::holds_or_blocks(Rule::Action, known),
         Because::holds_or_blocks(Rule::Assessment, assessed == case.assessment),
-        checks(&assessed),
     ];
+    rules.append(&mut departures.rules);
+    rules.extend(excluded(case.left_out(), case.proposal.binding.items.len()));
     rules.extend(times(case, seen));
-    rules
+    (rules, departures)
 }
 
 /// Whether the policy lets this agent propose this action, for this sponsor. INVARIANT i04, i10.
@@ -295,15 +305,16 @@ pub(super) fn may_propose(matter: &Matter<'_>, policy: &Policy) -> bool {
         .is_some_and(|agent| agent.may_propose(matter.operation) && agent.sponsor() == matter.sponsor)
 }
 
-/// Whether every check passed, or only warned.
-pub(super) fn checks(assessed: &Assessment) -> Because {
-    let failed = || assessed.checks.iter().filter(|check| check.level > Level::Warn);
-    let standing = match failed().map(|check| check.level).max() {
-        None => Standing::Holds,
-        Some(Level::Pass | Level::Warn | Level::Deny) => Standing::Blocks,
-        Some(Level::Errored) => Standing::Errored,
-    };
-    Because::new(Rule::Checks, standing).who(failed().map(|check| check.check.as_str()))
+/// What approvers took out of so many items, and how many are left.
+pub(super) fn excluded<'a>(items: impl Iterator<Item = &'a ItemId>, of: usize) -> Option<Because> {
+    let items: Vec<&ItemId> = items.collect();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let left = number(of.saturating_sub(items.len()));
+    (!items.is_empty()).then(|| {
+        Because::new(Rule::Excluded, Standing::Noted)
+            .count(left, number(of))
+            .who(items)
+    })
 }
 
 /// The rules about time. A merge counts above low tier only: low tier has none, whatever was seen.

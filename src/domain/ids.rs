@@ -262,6 +262,10 @@ number!(
     ReviewId
 );
 number!(
+    /// A comment's numeric id.
+    CommentId
+);
+number!(
     /// An entry's place in the ledger; the genesis entry is 0.
     Seq
 );

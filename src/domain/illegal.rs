@@ -7,7 +7,9 @@ use super::{
     case::Life,
     delegation::NotDelegated,
     entry::{Kind, Role},
-    ids::{AgentName, BranchName, ProposalId, PullNumber},
+    exception::NotGranted,
+    exclusion::NotExcluded,
+    ids::{AgentName, BranchName, ItemId, ProposalId, PullNumber},
 };
 
 /// Open proposals one agent may have at a time. INVARIANT i24.
@@ -81,6 +83,18 @@ pub enum Illegal {
     /// Not a change of the rules that could come into force. INVARIANT i02.
     #[error(transparent)]
     Amendment(#[from] NotAmended),
+    /// Not an exception that could hold.
+    #[error(transparent)]
+    Exception(#[from] NotGranted),
+    /// Not an exclusion that could hold.
+    #[error(transparent)]
+    Exclusion(#[from] NotExcluded),
+    /// What is to run, or ran, is not what approvers left in.
+    #[error("the items are not those that approvers left in")]
+    Items,
+    /// An item that approvers excluded is told to have run.
+    #[error("item `{0}` was excluded by an approver and can't have been run")]
+    Excluded(ItemId),
     /// The role may not write this kind.
     #[error("{role} may not write `{kind}`")]
     Role {

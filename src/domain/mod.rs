@@ -13,10 +13,14 @@ pub mod calendar;
 pub mod canonical;
 pub mod case;
 pub mod checks;
+pub mod command;
+pub mod comment;
 pub mod delegation;
 pub mod door;
 pub mod due;
 pub mod entry;
+pub mod exception;
+pub mod exclusion;
 pub mod facts;
 #[cfg(test)]
 mod fixture;

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     case::{Case, RecordedReview},
+    checks::Level,
     entry::{Digests, Found},
     ids::{AccountId, PersonName, ReviewId, Sha, TeamName, Timestamp},
     matter::Matter,
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
-    policy::{Agent, Owned, Owner, Person, Policy},
+    policy::{Agent, Owned, Owner, Party, Person, Policy},
     verdict::{Because, Rule, Standing},
 };
 
@@ -31,14 +32,20 @@ pub(super) struct Count {
     pub(super) because: Vec<Because>,
 }
 
-pub(super) fn count(at: &Review<'_>, policy: &Policy) -> Count {
+/// Counts; `granters` departed from a check of this proposal, and no approval of theirs counts besides.
+pub(super) fn count<'p>(at: &Review<'p>, policy: &'p Policy, granters: BTreeSet<&'p PersonName>) -> Count {
     let mut because = Vec::new();
-    let approvers = counted(at, policy, &mut because).unwrap_or_default();
+    let approvers = counted(at, policy, granters, &mut because).unwrap_or_default();
     Count { approvers, because }
 }
 
 /// The approvers; none when something that counting needs is missing, which `because` tells.
-fn counted(at: &Review<'_>, policy: &Policy, because: &mut Vec<Because>) -> Option<Vec<String>> {
+fn counted<'p>(
+    at: &Review<'p>,
+    policy: &'p Policy,
+    granters: BTreeSet<&'p PersonName>,
+    because: &mut Vec<Because>,
+) -> Option<Vec<String>> {
     let matter = at.case.proposal.matter();
     let owned = owned(&matter, policy, because)?;
     let Seen::Known(live) = &at.seen.reviews else {
@@ -64,10 +71,37 @@ fn counted(at: &Review<'_>, policy: &Policy, because: &mut Vec<Because>) -> Opti
         action: matter.operation,
         owned: &owned,
         delegations: &at.case.delegations,
-        parties: parties(&matter, policy, hands.all()),
+        parties: &parties(&matter, policy, hands.all()) | &granters,
         voices: voices(policy, gate, at.seen.decided_at(), opinions, because),
     };
     Some(tally(&ballot, at.seen, because))
+}
+
+/// Whether an account's approval, given now, could count for some requirement; `None` when a look-up failed.
+pub(super) fn may_approve(at: &Review<'_>, policy: &Policy, account: AccountId) -> Option<bool> {
+    let matter = at.case.proposal.matter();
+    let Some(owned) = owned(&matter, policy, &mut Vec::new()) else {
+        return Some(false);
+    };
+    let hands = hands(at).ok()?;
+    let gate = policy.gate(at.case.tier());
+    let now = at.seen.decided_at();
+    let ballot = Ballot {
+        policy,
+        gate,
+        action: matter.operation,
+        owned: &owned,
+        delegations: &at.case.delegations,
+        parties: parties(&matter, policy, hands.all()),
+        voices: voices(
+            policy,
+            gate,
+            now,
+            vec![(account, Opinion::Approves(now))],
+            &mut Vec::new(),
+        ),
+    };
+    tally::could_count(&ballot, at.seen)
 }
 
 /// INVARIANT i09: looked up again at each decision.
@@ -83,7 +117,7 @@ impl Rolls for Observation {
 }
 
 /// The teams that owners of this case are counted by: owning teams and, where approvals come from teams that differ,
-/// the teams of people who own by name.
+/// the teams of people who own by name; and the teams that may depart from a check that denied it.
 pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
     let distinct = policy.gate(case.tier()).distinct_teams();
     let mut teams = BTreeSet::new();
@@ -99,6 +133,16 @@ pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
                 teams.extend(person.into_iter().flat_map(Person::teams).cloned());
             }
             Owner::Person(_) => {}
+        }
+    }
+    let denied = case
+        .assessment
+        .checks
+        .iter()
+        .filter(|check| check.level == Level::Deny);
+    for party in denied.flat_map(|denied| policy.exception_approvers(&denied.check)) {
+        if let Party::Team(team) = party {
+            teams.insert(team.clone());
         }
     }
     teams

@@ -2,6 +2,7 @@
 
 use super::{
     entry::{Enacted, Entry, Event, Outcome, Reviewed, Under},
+    ids::ItemId,
     observation::ReviewState,
     policy::Tier,
     source::is_visible,
@@ -30,6 +31,19 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         }
         Event::Opened(opened) => format!("opened: {what}, as pull request {}", opened.pull),
         Event::Reviewed(review) => reviewed(entry, review, &what),
+        Event::Exception(said) => {
+            let why = said.reason.as_ref();
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            format!("exception: {what}, from {}{}{why}", said.check, by(entry))
+        }
+        Event::Excluded(said) => {
+            let items: Vec<&str> = said.items.iter().map(ItemId::as_str).collect();
+            let (items, of) = (
+                items.join(", "),
+                if said.items.len() == 1 { "item" } else { "items" },
+            );
+            format!("excluded: {of} {items} of {what}{}: {}", by(entry), said.reason)
+        }
         Event::Observed(observed) => {
             let when = match observed.when {
                 super::entry::When::Verdict => "",

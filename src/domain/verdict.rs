@@ -15,8 +15,14 @@ pub enum Rule {
     Assessment,
     /// The catalog knows the action as proposed, and its agent may propose it. INVARIANT i10.
     Action,
-    /// No check failed. INVARIANT i10.
+    /// No check failed, or only such as somebody who may departed from. INVARIANT i10.
     Checks,
+    /// A person departed from a failed check.
+    Exception,
+    /// An exception that does not count: whoever granted it may not, or not any more. INVARIANT i08, i09.
+    NotExcepted,
+    /// Approvers took items out of what will run.
+    Excluded,
     /// It can still be approved. INVARIANT i12.
     Expiry,
     /// Its window of validity has begun.
@@ -72,6 +78,9 @@ impl Rule {
             Self::Assessment => "assessment",
             Self::Action => "action",
             Self::Checks => "checks",
+            Self::Exception => "exception",
+            Self::NotExcepted => "not_excepted",
+            Self::Excluded => "excluded",
             Self::Expiry => "expiry",
             Self::NotBefore => "not_before",
             Self::ExecuteWithin => "execute_within",
@@ -122,7 +131,7 @@ pub struct Because {
     pub rule: Rule,
     /// How it stands.
     pub standing: Standing,
-    /// The section of CODEOWNERS that asks.
+    /// The section of CODEOWNERS that asks, or the check that was departed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section: Option<String>,
     /// How many there are.
@@ -156,7 +165,7 @@ impl Because {
     pub const fn holds_or_blocks(rule: Rule, holds: bool) -> Self {
         Self::new(rule, if holds { Standing::Holds } else { Standing::Blocks })
     }
-    /// With the section that asks.
+    /// With the section that asks, or the check that was departed from.
     #[must_use]
     pub fn section(mut self, section: Option<&str>) -> Self {
         self.section = section.map(Into::into);

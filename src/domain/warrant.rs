@@ -1,6 +1,6 @@
 //! From an open gate to something that may be run: each step is a value that only the step before can make.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -96,6 +96,7 @@ pub struct NotLow(pub Tier);
 #[derive(Debug)]
 pub struct Warrant {
     proposal: Arc<Proposal>,
+    excluded: BTreeSet<ItemId>,
     tier: Tier,
     policy: Digest,
     deadline: Timestamp,
@@ -143,6 +144,7 @@ impl Warrant {
             tier: gate.tier(),
             policy: gate.policy(),
             deadline: until,
+            excluded: gate.excluded().clone(),
             proposal: Arc::new(merge.proposal),
         })
     }
@@ -157,6 +159,7 @@ impl Warrant {
             tier: gate.tier(),
             policy: gate.policy(),
             deadline,
+            excluded: gate.excluded().clone(),
             proposal,
         })
     }
@@ -205,6 +208,9 @@ pub enum PlanError {
     /// The warrant was given under another policy.
     #[error("the policy in force is not the one the warrant was given under")]
     Policy,
+    /// Approvers took every item out.
+    #[error("approvers excluded every item; nothing is left to run")]
+    Nothing,
     /// A template can't be filled.
     #[error("item `{item}`: {error}")]
     Fill {
@@ -229,7 +235,7 @@ pub enum FillError {
     Url(#[from] UrlError),
 }
 
-/// Exactly what will be called, in order.
+/// Exactly what will be called, in order: every item of the proposal but those that approvers excluded.
 ///
 /// ```compile_fail,E0277
 /// fn cloned<T: Clone>(_: &T) {}
@@ -243,6 +249,7 @@ pub struct ExecutionPlan {
     tier: Tier,
     policy: Digest,
     steps: Vec<Step>,
+    excluded: BTreeSet<ItemId>,
     digest: Digest,
     deadline: Timestamp,
 }
@@ -259,7 +266,8 @@ pub fn plan(warrant: Warrant, policy: &Policy) -> Result<ExecutionPlan, PlanErro
         .ok_or_else(|| PlanError::Action(operation.to_string()))?;
     let Execute::Http(http) = action.execute();
     let mut steps = Vec::new();
-    for item in &proposal.binding.items {
+    let left_in = proposal.binding.items.iter();
+    for item in left_in.filter(|item| !warrant.excluded.contains(&item.id)) {
         let fill = |error| PlanError::Fill {
             item: item.id.clone(),
             error,
@@ -270,8 +278,12 @@ pub fn plan(warrant: Warrant, policy: &Policy) -> Result<ExecutionPlan, PlanErro
             observed: proposal.observed_for(&item.id).map(|seen| seen.facts.clone()),
         });
     }
+    if steps.is_empty() {
+        return Err(PlanError::Nothing);
+    }
     let digest = digest_of(&steps)?;
     Ok(ExecutionPlan {
+        excluded: warrant.excluded,
         tier: warrant.tier,
         policy: warrant.policy,
         deadline: warrant.deadline,
@@ -334,6 +346,11 @@ impl ExecutionPlan {
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
+    /// The items that are not called, in the proposal's order.
+    fn left_out(&self) -> impl Iterator<Item = &ItemId> {
+        let items = self.proposal.binding.items.iter().map(|item| &item.id);
+        items.filter(|item| self.excluded.contains(item))
+    }
     /// The entry that claims it.
     pub fn started(&self, instance: InstanceId, now: Timestamp) -> Draft {
         let claim = if self.tier == Tier::Low {
@@ -364,6 +381,7 @@ impl ExecutionPlan {
                 attempt: 1,
                 idempotency_key: self.proposal.id.to_string(),
                 claim,
+                excluded: self.left_out().cloned().collect(),
             }),
             grouped: self.tier == Tier::Low,
         }
@@ -386,6 +404,9 @@ impl ExecutionPlan {
             || entry.digests.policy != Some(self.policy)
         {
             return Err(NotMine("another plan"));
+        }
+        if !self.left_out().eq(&body.excluded) {
+            return Err(NotMine("other items"));
         }
         if body.instance != *me {
             return Err(NotMine("another instance"));

@@ -176,9 +176,15 @@ impl Unfit {
 
 /// Looks whether an approved proposal could run now, before it is merged: proof, sealed values, facts. Sends nothing
 /// that acts. INVARIANT i15.
-pub async fn preflight(proposal: &Proposal, tools: &Tools<'_>) -> Result<(), Unfit> {
+///
+/// What approvers took out is not looked at: it does not run.
+pub async fn preflight<'a>(
+    proposal: &Proposal,
+    left_in: impl Iterator<Item = &'a Item>,
+    tools: &Tools<'_>,
+) -> Result<(), Unfit> {
     check_proof(proposal, tools.policy, tools.key)?;
-    for item in &proposal.binding.items {
+    for item in left_in {
         let approved = proposal.observed_for(&item.id).map(|seen| &seen.facts);
         look_again(proposal, item, approved, tools).await?;
     }

@@ -33,6 +33,8 @@ pub struct Ask {
     pub teams: Vec<TeamName>,
     /// Accounts whose permission matters; all reviewers' when `None`. Strangers can't then make an observation dear.
     pub accounts: Option<BTreeSet<AccountId>>,
+    /// Accounts whose permission matters whether or not they reviewed, and their logins.
+    pub also: BTreeMap<AccountId, Login>,
     /// max(local clock, last entry); GitHub's `Date` is added here. INVARIANT i30.
     pub now: Timestamp,
 }
@@ -148,7 +150,7 @@ impl GitHub {
                 self.our_outcome(pull),
             );
             let reviews = seen(reviews)?;
-            let permissions = self.permissions(reviews.known(), ask.accounts.as_ref()).await?;
+            let permissions = self.permissions(reviews.known(), ask).await?;
             let last = self.pull_now(pull).await?;
             if !same(&first, &last) {
                 first = last;
@@ -317,14 +319,15 @@ impl GitHub {
     async fn permissions(
         &self,
         reviews: Option<&Vec<LiveReview>>,
-        accounts: Option<&BTreeSet<AccountId>>,
+        ask: &Ask,
     ) -> Result<BTreeMap<AccountId, Seen<Permission>>, Error> {
-        let mut people: BTreeMap<AccountId, Option<&Login>> = BTreeMap::new();
+        let also = ask.also.iter().map(|(account, login)| (*account, Some(login)));
+        let mut people: BTreeMap<AccountId, Option<&Login>> = also.collect();
         for review in reviews.into_iter().flatten() {
             let decides = review.human && review.state != ReviewState::Commented;
             let account = review
                 .account
-                .filter(|id| decides && accounts.is_none_or(|wanted| wanted.contains(id)));
+                .filter(|id| decides && ask.accounts.as_ref().is_none_or(|wanted| wanted.contains(id)));
             if let Some(account) = account {
                 people.insert(account, review.login.as_ref());
             }

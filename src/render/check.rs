@@ -35,6 +35,7 @@ struct CheckPage {
     next: Vec<Markdown>,
     rules: Vec<RuleLine>,
     more: usize,
+    commands: Option<Markdown>,
 }
 
 impl Page for CheckPage {
@@ -79,11 +80,22 @@ pub fn check(case: &Case, decision: &Decision, policy: &Policy) -> Result<CheckT
             next: next(case, decision, policy).into_iter().take(steps).collect(),
             rules: rules.iter().take(listed).map(line).collect(),
             more: rules.len().saturating_sub(listed),
+            commands: commands(case),
         })
     })?;
     Ok(CheckText {
         title: title(case, decision),
         summary,
+    })
+}
+
+/// What owners may write below the pull request besides reviewing it.
+fn commands(case: &Case) -> Option<Markdown> {
+    let batch = case.life == Life::Open && case.left_in().nth(1).is_some();
+    batch.then(|| {
+        Markdown::ours("An owner who may approve leaves items out with a comment: ")
+            .then(&Markdown::code("/exclude 3,7 why"))
+            .and(". Nothing else changes, and approvals stay.")
     })
 }
 

@@ -35,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("inbox-ran.md", include_str!("../../templates/inbox-ran.md")),
     ("amendment.md", include_str!("../../templates/amendment.md")),
     ("shadow.md", include_str!("../../templates/shadow.md")),
+    ("answered.md", include_str!("../../templates/answered.md")),
     ("delegated.md", include_str!("../../templates/delegated.md")),
 ];
 

@@ -7,6 +7,7 @@
 mod amendment;
 mod change;
 mod check;
+mod command;
 mod delegation;
 mod engine;
 mod error;
@@ -30,7 +31,8 @@ mod words;
 pub use amendment::{AmendmentText, Replayed, Tested, amendment, amendment_merge};
 pub use change::change_diff;
 pub use check::{CheckText, check};
-pub use delegation::{delegated, not_delegated};
+pub use command::{excepted, excluded, not_recorded};
+pub use delegation::delegated;
 pub use error::RenderError;
 pub use file::proposal_yaml;
 pub use inbox::{inbox_accepted, inbox_answer, inbox_ran, shadow};

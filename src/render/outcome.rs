@@ -70,15 +70,18 @@ fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage
     let action = policy.action(&case.proposal.binding.operation);
     let unsettled = matches!(case.life, Life::Unknown | Life::Errored | Life::Partial);
     let reason = case.refused.as_deref().filter(|reason| !reason.trim().is_empty());
+    let mut lines: Vec<StepLine> = steps.iter().map(|step| step_line(step, note)).collect();
+    lines.extend(excluded(case, policy, note).take(listed.saturating_sub(lines.len())));
+    let notes = lines.iter().any(|line| line.note.is_some());
     OutcomePage {
         headline: headline(case.life),
         summary: plain(&case.proposal.summary),
         what: what(case),
         reason: reason.map(|reason| shortened(reason, 2 * note)),
-        steps: steps.iter().map(|step| step_line(step, note)).collect(),
+        steps: lines,
         more: u64::try_from(more).unwrap_or(u64::MAX),
         statuses: steps.iter().any(|step| step.status.is_some()),
-        notes: steps.iter().any(|step| step.note.is_some()),
+        notes,
         taking_back: ran.then(|| words::taking_back(action)),
         key: case
             .started
@@ -108,6 +111,24 @@ fn informed(action: &Action, policy: &Policy) -> Option<Markdown> {
     };
     let all = Markdown::joined(parties.map(mention), ", ");
     (!all.is_empty()).then_some(all)
+}
+
+/// What approvers took out of what ran, and why.
+fn excluded(case: &Case, policy: &Policy, room: usize) -> impl Iterator<Item = StepLine> {
+    let all = case.excluded.iter().filter(|_| case.started.is_some());
+    all.flat_map(move |excluded| {
+        let by = policy.person_of(excluded.heard.account);
+        let by = by.map_or_else(|| excluded.heard.account.to_string(), |by| by.name().to_string());
+        let note = Markdown::prose(&by)
+            .and(": ")
+            .then(&Markdown::code(&shortened(&excluded.reason, room)));
+        excluded.items.iter().map(move |item| StepLine {
+            item: item.to_string(),
+            outcome: Markdown::ours("excluded"),
+            status: None,
+            note: Some(note.clone()),
+        })
+    })
 }
 
 fn step_line(step: &StepResult, room: usize) -> StepLine {

@@ -18,6 +18,8 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Assessment => "Risk",
         Rule::Action => "Action",
         Rule::Checks => "Checks",
+        Rule::Exception => "Exception",
+        Rule::Excluded => "Excluded",
         Rule::Expiry => "Deadline",
         Rule::NotBefore => "Earliest time",
         Rule::ExecuteWithin => "Runs in time",
@@ -35,9 +37,12 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::UpToDate => "Up to date",
         Rule::Scope => "Other files",
         Rule::Landed => "Merge",
-        Rule::SeparationOfDuties | Rule::NotRecorded | Rule::NotAPerson | Rule::NotAnOwner | Rule::TooOld => {
-            "Does not count"
-        }
+        Rule::NotExcepted
+        | Rule::SeparationOfDuties
+        | Rule::NotRecorded
+        | Rule::NotAPerson
+        | Rule::NotAnOwner
+        | Rule::TooOld => "Does not count",
     }
 }
 
@@ -52,9 +57,12 @@ pub(super) const fn mark(standing: Standing) -> &'static str {
     }
 }
 
+fn ours(text: &'static str) -> Markdown {
+    Markdown::ours(text)
+}
+
 /// How a rule stands, and what would satisfy it.
 pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
-    let ours = Markdown::ours;
     if one.standing == Standing::Errored {
         return unknown(one);
     }
@@ -75,10 +83,24 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::Action, false) => {
             ours("the catalog does not know it as proposed; correct catalog.yaml or propose it anew")
         }
-        (Rule::Checks, true) => ours("none failed"),
-        (Rule::Checks, false) => ours("failed: ")
+        (Rule::Checks, true) if one.who.is_empty() => ours("none failed"),
+        (Rule::Checks, true) => ours("failed, and departed from: ").then(&list(&one.who)),
+        (Rule::Checks, false) if one.could.is_empty() => ours("failed: ")
             .then(&list(&one.who))
             .and("; the agent must correct what the report says and propose it anew"),
+        (Rule::Checks, false) => ours("failed: ")
+            .then(&list(&one.who))
+            .and("; the agent corrects it and proposes it anew, or ")
+            .then(&some(&one.could, " or "))
+            .and(" comments ")
+            .then(&Markdown::code("/exception CHECK why"))
+            .and(" and does not approve"),
+        (Rule::Exception, _) => departed(one, case, policy),
+        (Rule::NotExcepted, _) => list(&one.who)
+            .and("'s exception from ")
+            .then(&check_of(one))
+            .and(": a party to the proposal, or not one who may grant it now"),
+        (Rule::Excluded, _) => excluded(one),
         (Rule::Expiry, true) => {
             ours("can be approved until ").then(&Markdown::time(case.proposal.expires_at))
         }
@@ -121,7 +143,7 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             | Rule::NotAnOwner,
             _,
         ) => of_people(one),
-        (Rule::SeparationOfDuties, _) => party(one, case),
+        (Rule::SeparationOfDuties, _) => party(one, case, policy),
         (Rule::TooOld, _) => too_old(one, policy.gate(case.tier())),
         (Rule::Compiles | Rule::UpToDate | Rule::Scope | Rule::Landed, _) => {
             ours("about a change of the rules")
@@ -181,6 +203,9 @@ pub(super) fn unknown(one: &Because) -> Markdown {
         Rule::Approvals => "reviews, permissions or teams could not be read",
         Rule::SeparationOfDuties => "who pushed, wrote or merged it could not be read",
         Rule::Life
+        | Rule::Exception
+        | Rule::NotExcepted
+        | Rule::Excluded
         | Rule::Assessment
         | Rule::Action
         | Rule::Expiry
@@ -213,6 +238,42 @@ pub(super) fn stray(one: &Because) -> Markdown {
         )
 }
 
+/// Who granted it, and why.
+fn departed(one: &Because, case: &Case, policy: &Policy) -> Markdown {
+    let text = list(&one.who).and(" let it pass ").then(&check_of(one));
+    let granted = case
+        .exceptions
+        .iter()
+        .map(|recorded| &recorded.exception)
+        .find(|granted| {
+            let by = policy.person_of(granted.heard.account);
+            one.section.as_deref() == Some(granted.check.as_str())
+                && by.is_some_and(|by| one.who.iter().any(|who| who == by.name().as_str()))
+        });
+    match granted.map(|granted| &granted.reason) {
+        Some(Some(reason)) => text.and(": ").then(&Markdown::prose(reason)),
+        Some(None) => text.and(", as the agent asked"),
+        None => text,
+    }
+}
+
+fn check_of(one: &Because) -> Markdown {
+    Markdown::code(one.section.as_deref().unwrap_or_default())
+}
+
+/// `3, 7; 8 of 10 items run`.
+fn excluded(one: &Because) -> Markdown {
+    let count = |number: Option<u32>| Markdown::count(u64::from(number.unwrap_or_default()));
+    let items = Markdown::some_of(one.who.iter().map(|item| Markdown::code(item)), NAMED, ", ");
+    ours("items ")
+        .then(&items)
+        .and("; ")
+        .then(&count(one.have))
+        .and(" of ")
+        .then(&count(one.need))
+        .and(" run; risk and limits stay those of all")
+}
+
 fn unowned(one: &Because) -> Markdown {
     let which = Markdown::some_of(one.who.iter().map(|path| Markdown::code(path)), NAMED, ", ");
     if which.is_empty() {
@@ -243,26 +304,39 @@ fn approvals(one: &Because) -> Markdown {
             if one.could.is_empty() {
                 text.and("; nobody is left who could approve: correct CODEOWNERS or people.yaml")
             } else {
-                let could = one.could.iter().map(|who| Markdown::prose(who));
-                text.and("; ask ").then(&Markdown::some_of(could, NAMED, " or "))
+                text.and("; ask ").then(&some(&one.could, " or "))
             }
         }
     }
 }
 
 /// INVARIANT i08.
-fn party(one: &Because, case: &Case) -> Markdown {
+fn party(one: &Because, case: &Case, policy: &Policy) -> Markdown {
     if one.who.is_empty() {
         return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
     }
+    let granted = |who: &String| {
+        let granters = case
+            .exceptions
+            .iter()
+            .map(|recorded| recorded.exception.heard.account);
+        let mut people = granters.filter_map(|account| policy.person_of(account));
+        people.any(|person| person.name().as_str() == who)
+    };
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")
+    } else if one.who.iter().any(granted) {
+        list(&one.who).and("'s approval: whoever lets it pass a check does not approve it besides")
     } else {
         list(&one.who).and("'s approval: whoever pushes, writes or merges it never approves")
     }
 }
 
 pub(super) fn list(names: &[String]) -> Markdown {
-    Markdown::some_of(names.iter().map(|name| Markdown::prose(name)), NAMED, ", ")
+    some(names, ", ")
+}
+
+fn some(names: &[String], between: &'static str) -> Markdown {
+    Markdown::some_of(names.iter().map(|name| Markdown::prose(name)), NAMED, between)
 }

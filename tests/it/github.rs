@@ -129,6 +129,7 @@ fn ask() -> Ask {
         organization: Some("acme".to_owned()),
         teams: vec!["finance".parse().unwrap()],
         accounts: None,
+        also: Default::default(),
         now: Timestamp::from_millis(0),
     }
 }

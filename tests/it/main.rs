@@ -19,6 +19,8 @@ mod contract;
 mod delegation;
 mod demo;
 mod door;
+mod exception;
+mod exclusion;
 mod execute;
 mod explain;
 mod faults;

@@ -893,6 +893,7 @@ fn finished(case: &mut Case, life: Life, outcome: Outcome, steps: Vec<StepResult
         attempt: 1,
         idempotency_key: "cs-01M817QNM0-1".into(),
         claim: ClaimedBy::Ledger,
+        excluded: Vec::new(),
     });
     case.finished = Some(Finished {
         instance: "executor-1".parse().unwrap(),

@@ -46,6 +46,8 @@ const POLICIES: &[(&str, &str)] = &[
 pub(crate) struct Setup {
     /// Edits of policy files: path, from, to.
     pub(crate) edits: Vec<(&'static str, &'static str, &'static str)>,
+    /// Further policy files: path, text.
+    pub(crate) files: Vec<(&'static str, &'static str)>,
     /// Whether the agents' accounts exist, for pull requests of their own.
     pub(crate) agent_accounts: bool,
     /// Agents that sign with a shared secret instead of a key, and the secret.
@@ -162,6 +164,12 @@ impl World {
             assert!(file.text.contains(from), "{path} has no `{from}`");
             file.text = file.text.replace(from, to);
         }
+        files.extend(
+            setup
+                .files
+                .iter()
+                .map(|(path, text)| SourceFile::new(*path, *text)),
+        );
         if let Err(errors) = compile(&files) {
             panic!("{errors:#?}");
         }

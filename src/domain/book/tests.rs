@@ -116,6 +116,7 @@ fn life(n: u64) -> Vec<Draft> {
             attempt: 1,
             idempotency_key: proposal.id.to_string(),
             claim: ClaimedBy::Ledger,
+            excluded: Vec::new(),
         })),
         executor(Event::Finished(Finished {
             instance: "one".parse().unwrap(),

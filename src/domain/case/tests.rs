@@ -7,7 +7,7 @@ use crate::domain::{
     entry::*,
     fixture::*,
     gate::Verdict,
-    ids::{AccountId, BranchName, ProposalId, PullNumber, Sha, Span},
+    ids::{AccountId, BranchName, CommentId, ProposalId, PullNumber, Sha, Span},
     observation::ReviewState,
 };
 
@@ -64,6 +64,7 @@ fn events(story: &Story) -> Vec<Event> {
         attempt: 1,
         idempotency_key: id.to_string(),
         claim: ClaimedBy::Ledger,
+        excluded: Vec::new(),
     };
     let open_for = Span::seconds(60);
     vec![
@@ -71,6 +72,16 @@ fn events(story: &Story) -> Vec<Event> {
         Event::Received(received),
         Event::Opened(opened),
         Event::Reviewed(reviewed),
+        Event::Exception(Exception {
+            check: "text".parse().unwrap(),
+            reason: None,
+            heard: heard(),
+        }),
+        Event::Excluded(Excluded {
+            items: vec!["1".parse().unwrap()],
+            reason: "x".into(),
+            heard: heard(),
+        }),
         Event::Observed(observed),
         Event::Delegated(Delegated {
             owner: "alice".parse().unwrap(),
@@ -122,6 +133,16 @@ fn events(story: &Story) -> Vec<Event> {
     ]
 }
 
+fn heard() -> Heard {
+    Heard {
+        account: AccountId(1),
+        comment: CommentId(1),
+        at: at(1),
+        delivery: "d-1".parse().unwrap(),
+        head: HEAD,
+    }
+}
+
 /// What may follow, by name; the same for medium and high tier.
 fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
     match (life, low) {
@@ -148,6 +169,8 @@ fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
         ],
         (Life::Open, _) => &[
             "reviewed",
+            "exception",
+            "excluded",
             "observed",
             "reminded",
             "escalated",

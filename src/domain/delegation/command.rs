@@ -3,44 +3,28 @@
 use super::{Delegated, admissible};
 use crate::domain::{
     calendar::Zone,
-    ids::{AccountId, ActionName, DeliveryId, Timestamp},
+    comment::{Comment, reason, shown},
+    ids::{ActionName, Timestamp},
     policy::{Account, Person, Policy},
-    source::is_visible,
 };
 
-const COMMAND: &str = "/delegate";
+/// How the command begins.
+pub(in crate::domain) const COMMAND: &str = "/delegate";
 const USAGE: &str = "write `/delegate @login until 2026-12-01`, then `for payments.create` where it is for some actions \
                      only, then why; `/delegate nobody` takes it back";
-/// The longest reason, in characters.
-const MAX_REASON: usize = 200;
 
-/// A comment by a person of the policy.
-#[derive(Debug, Clone, Copy)]
-pub struct Comment<'a> {
-    /// What it says.
-    pub text: &'a str,
-    /// Whose account wrote it.
-    pub by: &'a Person,
-    /// The account.
-    pub account: AccountId,
-    /// `X-GitHub-Delivery`.
-    pub delivery: &'a DeliveryId,
-    /// When it is heard.
-    pub at: Timestamp,
-}
-
-/// The delegation that a comment's first line asks for; nothing when it asks for none. A day is meant to its end, where
-/// the owner lives. Errors: why it can't be recorded, and what to write instead.
-pub fn asked(comment: Comment<'_>, policy: &Policy) -> Option<Result<Delegated, String>> {
-    let line = comment.text.trim_start().lines().next()?;
-    let mut words = line.split_whitespace();
-    (words.next() == Some(COMMAND)).then(|| {
-        let said = read(words, comment, policy)?;
-        said.permitted(policy)
-            .and_then(|()| admissible(&said, Some(comment.by.name()), comment.at))
-            .map_err(|error| error.to_string())?;
-        Ok(said)
-    })
+/// The delegation that a comment's words ask for. A day is meant to its end, where the owner lives. Errors: why it can't
+/// be recorded, and what to write instead.
+pub(in crate::domain) fn asked<'a>(
+    words: impl Iterator<Item = &'a str>,
+    comment: Comment<'_>,
+    policy: &Policy,
+) -> Result<Delegated, String> {
+    let said = read(words, comment, policy)?;
+    said.permitted(policy)
+        .and_then(|()| admissible(&said, Some(comment.by.name()), comment.at))
+        .map_err(|error| error.to_string())?;
+    Ok(said)
 }
 
 fn read<'a>(
@@ -70,18 +54,8 @@ fn read<'a>(
             said.actions = actions(words.next().ok_or(USAGE)?, policy)?;
         }
     }
-    let reason = words.collect::<Vec<_>>().join(" ");
-    if reason.chars().count() > MAX_REASON || !reason.chars().all(is_visible) {
-        return Err(format!(
-            "the reason has at most {MAX_REASON} visible characters; shorten it"
-        ));
-    }
-    said.reason = Some(reason).filter(|reason| !reason.is_empty());
+    said.reason = reason(words)?;
     Ok(said)
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
 /// By login, or by the name that the policy gives.
@@ -140,7 +114,7 @@ mod tests {
     }
 
     /// By alice, on 2026-11-22.
-    fn heard(text: &str) -> Option<Result<Delegated, String>> {
+    fn heard(text: &str) -> Result<Delegated, String> {
         let policy = policy();
         let comment = Comment {
             text,
@@ -149,44 +123,30 @@ mod tests {
             delivery: &"d-1".parse().unwrap(),
             at: at(0),
         };
-        asked(comment, &policy)
+        let line = text.trim_start().lines().next().unwrap();
+        asked(line.split_whitespace().skip(1), comment, &policy)
     }
 
     fn refused(text: &str) -> String {
-        heard(text).unwrap().unwrap_err()
+        heard(text).unwrap_err()
     }
 
     #[test]
     fn a_day_is_meant_to_its_end_where_the_owner_lives() {
-        let said = heard("\n/delegate @BOB until 2026-12-01\nsee you")
-            .unwrap()
-            .unwrap();
+        let said = heard("\n/delegate @BOB until 2026-12-01\nsee you").unwrap();
         assert_eq!((said.stand_in, said.reason), (Some("bob".parse().unwrap()), None));
         assert_eq!(said.until.to_string(), "2026-12-01T23:00:00.000Z");
         assert_eq!((said.from, said.account), (at(0), ALICE));
         let said = heard("/delegate carol until 2026-11-23T18:00:00Z for payments.create,crm.note on leave");
-        let said = said.unwrap().unwrap();
+        let said = said.unwrap();
         assert_eq!(said.until.to_string(), "2026-11-23T18:00:00.000Z");
         assert_eq!(said.actions.len(), 2);
         assert_eq!(said.reason.as_deref(), Some("on leave"));
-        let back = heard("/delegate nobody back early").unwrap().unwrap();
+        let back = heard("/delegate nobody back early").unwrap();
         assert_eq!(
             (back.stand_in, back.reason.as_deref()),
             (None, Some("back early"))
         );
-    }
-
-    #[test]
-    fn other_comments_ask_for_nothing() {
-        for text in [
-            "",
-            "thanks",
-            "/delegated @bob",
-            "please /delegate @bob until 2026-12-01",
-            "> /delegate @bob",
-        ] {
-            assert_eq!(heard(text), None, "{text}");
-        }
     }
 
     #[test]

@@ -311,6 +311,9 @@ pub struct Started {
     pub idempotency_key: String,
     /// The lock that was taken before the act.
     pub claim: ClaimedBy,
+    /// The items that approvers excluded; every other item of the proposal is in the plan, and none of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ItemId>,
 }
 
 /// The lock that was taken before the act. INVARIANT i16.

@@ -8,6 +8,7 @@ use super::{Facts, RecordedRolls, Says, Who};
 use crate::domain::{
     assess::{Assessment, TierReason, assess},
     checks::CheckResult,
+    exception::{self, Grant},
     gate::{self, Because, Rule, Standing, Verdict},
     ids::{AccountId, TeamName},
     matter::Matter,
@@ -85,24 +86,36 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
     let tier = assessed.tier;
     let rule = policy.gate(tier);
     let expires_at = facts.at.plus(rule.expires_after());
-    let mut because = vec![
-        action_rule(&matter, &assessed, action, policy),
-        gate::checks(&assessed),
-        Because::holds_or_blocks(Rule::Expiry, facts.now < expires_at).could([expires_at]),
-    ];
+    let hands = facts.hands.iter().filter_map(|who| account(who, policy));
+    let parties = (tier > Tier::Low).then(|| review::parties(&matter, policy, hands));
+    let grants = facts.granted.iter().filter_map(|granted| {
+        let account = account(&granted.by, policy)?;
+        let check = &granted.check;
+        Some(Grant { check, account })
+    });
+    let grants: Vec<Grant<'_>> = grants.collect();
+    let departures = match &facts.rolls {
+        Some(rolls) => exception::departures(&assessed, policy, parties.as_ref(), &grants, rolls),
+        None => exception::departures(&assessed, policy, parties.as_ref(), &grants, &AsThePolicySays),
+    };
+    let mut because = vec![action_rule(&matter, &assessed, action, policy)];
+    because.extend(departures.rules);
+    let left_out = items.iter().map(|item| &item.id);
+    let left_out = left_out.filter(|id| facts.excluded.contains(id));
+    because.extend(gate::excluded(left_out, items.len()));
+    because.push(Because::holds_or_blocks(Rule::Expiry, facts.now < expires_at).could([expires_at]));
     let mut approvers = Vec::new();
     if tier > Tier::Low {
         because.push(gate::preview(&matter, rule));
         if let Some(owned) = review::owned(&matter, policy, &mut because) {
             let opinions = opinions(facts, policy, &mut because);
-            let hands = facts.hands.iter().filter_map(|who| account(who, policy));
             let ballot = Ballot {
                 policy,
                 gate: rule,
                 action: &facts.operation,
                 owned: &owned,
                 delegations: &facts.delegations,
-                parties: review::parties(&matter, policy, hands),
+                parties: &parties.unwrap_or_default() | &departures.granters,
                 voices: review::voices(policy, rule, facts.now, opinions, &mut because),
             };
             approvers = match &facts.rolls {

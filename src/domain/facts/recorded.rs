@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, RecordedRolls, Said, Says, Who};
+use super::{Facts, Granted, RecordedRolls, Said, Says, Who};
 use crate::domain::{
     audit::Recorded,
     book::Book,
     case::Case,
     entry::Event,
+    exception,
     ids::ProposalId,
     observation::Observation,
     proposal::Item,
@@ -48,6 +49,8 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
             .iter()
             .map(|count| (count.counter().to_owned(), count.so_far()))
             .collect(),
+        granted: Vec::new(),
+        excluded: case.left_out().cloned().collect(),
         rolls: None,
     };
     if let Some(seen) = seen {
@@ -58,6 +61,12 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
 
 fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
     facts.now = seen.decided_at().max(facts.at);
+    let granted = exception::recorded(case, seen).map(|exception| Granted {
+        check: exception.check.clone(),
+        by: Who::Account(exception.heard.account),
+        reason: exception.reason.clone(),
+    });
+    facts.granted = granted.collect();
     let Some(live) = seen.reviews.known() else {
         return;
     };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::{
-    checks::CheckResult,
+    checks::{CheckResult, Level},
     fixture::*,
     observation::{Commit, ReviewState::*},
     totals::Totals,

@@ -123,6 +123,30 @@ pub(in crate::domain) fn tally(
     approvers
 }
 
+/// Whether one of the voices could be given a requirement; `None` when a look-up failed.
+pub(in crate::domain) fn could_count(ballot: &Ballot<'_>, rolls: &impl Rolls) -> Option<bool> {
+    let requirements = ballot.owned.needs(ballot.gate.approvals());
+    let mut unknown = false;
+    for voice in ballot
+        .voices
+        .iter()
+        .filter(|voice| !ballot.parties.contains(voice.person.name()))
+    {
+        let principals = principals(ballot, rolls, voice);
+        unknown |= principals.is_none();
+        for principal in principals.iter().flatten() {
+            for (set, _) in &requirements {
+                match owner_as(ballot.gate.distinct_teams(), rolls, principal, set) {
+                    Some(stands) if !stands.is_empty() => return Some(true),
+                    Some(_) => {}
+                    None => unknown = true,
+                }
+            }
+        }
+    }
+    (!unknown).then_some(false)
+}
+
 /// Gives every eligible person a requirement and says what is still missing, by name.
 fn fill(
     ballot: &Ballot<'_>,

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::Hint;
 use crate::{
-    domain::ids::{AccountId, DeliveryId, PullNumber, RepoName},
-    github::wire,
+    domain::ids::{AccountId, CommentId, DeliveryId, Digest, PullNumber, RepoName, Timestamp},
+    github::{shown::shown_digest, wire},
 };
 
 /// A comment as it was made; what it is edited to later says nothing.
@@ -15,8 +15,16 @@ pub struct CommentEvent {
     pub delivery: DeliveryId,
     /// The account of the person who made it.
     pub account: AccountId,
+    /// The comment.
+    pub comment: CommentId,
+    /// When it was made.
+    pub at: Timestamp,
     /// What it says.
     pub text: String,
+    /// The digest of the pull request's title at the time.
+    pub title: Digest,
+    /// The digest of the pull request's body at the time.
+    pub body: Digest,
 }
 
 #[derive(Deserialize)]
@@ -28,11 +36,16 @@ pub(super) struct OfComment {
 #[derive(Deserialize)]
 struct IssuePart {
     number: PullNumber,
+    title: String,
+    #[serde(default)]
+    body: Option<String>,
     pull_request: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct CommentPart {
+    id: CommentId,
+    created_at: Timestamp,
     user: Option<wire::Account>,
     #[serde(default)]
     body: Option<String>,
@@ -50,7 +63,11 @@ pub(super) fn of_comment(repo: RepoName, delivery: DeliveryId, part: OfComment) 
             event: Box::new(CommentEvent {
                 delivery,
                 account,
+                comment: comment.id,
+                at: comment.created_at,
                 text,
+                title: shown_digest(&issue.title),
+                body: shown_digest(issue.body.as_deref().unwrap_or_default()),
             }),
         },
         _ => Hint::Nothing,

@@ -6,17 +6,32 @@ use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         case::{Case, Life},
-        delegation::{Comment, asked},
-        entry::{Delegated, Digests, Draft, Event, Role},
-        ids::PullNumber,
+        command::{Wish, asked},
+        comment::Comment,
+        entry::{Delegated, Digests, Draft, Event, Exception, Excluded, Heard, Role},
+        exception::{Departure, grantable},
+        exclusion::{Exclusion, excludable},
+        ids::{PersonName, ProposalId, PullNumber},
+        observation::{Observation, PullState},
         policy::Policy,
     },
     github::CommentEvent,
     render,
 };
 
+/// What a person is told whose command comes too late.
+const MERGED: &str = "it is merged, and what was approved runs; nothing that is said now changes that";
+
+/// Where a command stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    id: ProposalId,
+    pull: PullNumber,
+    policy: &'a Policy,
+}
+
 impl Bot {
-    /// Does what comments on an open proposal's pull request ask for, each once. Strangers' comments are nothing.
+    /// Does what comments on a proposal's pull request ask for, each once. Strangers' comments are nothing.
     pub(super) async fn commands(
         &self,
         case: &Case,
@@ -24,11 +39,9 @@ impl Bot {
         pull: PullNumber,
         told: &[Told],
     ) -> Result<(), NotNow> {
-        if case.life != Life::Open {
-            return Ok(());
-        }
+        let id = case.proposal.id;
         for event in told.iter().filter_map(Told::comment) {
-            if let Some(answer) = self.command(event, policy).await? {
+            if let Some(answer) = self.command(event, Place { id, pull, policy }).await? {
                 self.github().answer(pull, &answer).await?;
             }
         }
@@ -36,17 +49,13 @@ impl Bot {
     }
 
     /// What is answered to a comment; nothing when it is no command, or not by a person of the policy.
-    async fn command(&self, event: &CommentEvent, policy: &Policy) -> Result<Option<String>, NotNow> {
-        let recorded = |delivery| {
-            self.ledger()
-                .read(|book| book.delegations().of_delivery(delivery).cloned())
-        };
-        if let Some(said) = recorded(&event.delivery) {
-            return Ok(Some(render::delegated(&said)?));
-        }
-        let Some(by) = policy.person_of(event.account) else {
+    async fn command(&self, event: &CommentEvent, place: Place<'_>) -> Result<Option<String>, NotNow> {
+        let (Some(case), Some(by)) = (self.case(place.id), place.policy.person_of(event.account)) else {
             return Ok(None);
         };
+        if let Some(answer) = self.answered(event, &case, by.name())? {
+            return Ok(Some(answer));
+        }
         let comment = Comment {
             text: &event.text,
             by,
@@ -54,22 +63,53 @@ impl Bot {
             delivery: &event.delivery,
             at: self.now(),
         };
-        match asked(comment, policy) {
-            None => Ok(None),
-            Some(Err(why)) => Ok(Some(render::not_delegated(by.name(), &why)?)),
-            Some(Ok(said)) => {
-                let draft = self.delegation(said.clone(), policy);
-                if let Err(illegal) = self.ledger().read(|book| book.admits(&draft)) {
-                    return Ok(Some(render::not_delegated(by.name(), &illegal.to_string())?));
-                }
-                self.append(vec![draft]).await?;
-                Ok(Some(render::delegated(&said)?))
-            }
+        let Some(wish) = asked(comment, &case, place.policy) else {
+            return Ok(None);
+        };
+        let recorded = match wish {
+            Err(why) => Err(why),
+            Ok(_) if case.life > Life::Open => Err(MERGED.to_owned()),
+            Ok(Wish::Delegate(said)) => self.delegate(said, place.policy).await?,
+            Ok(Wish::Except(wish)) => self.except(wish, event, &case, by.name(), place).await?,
+            Ok(Wish::Exclude(wish)) => self.exclude(wish, event, &case, by.name(), place).await?,
+        };
+        if let Err(why) = recorded {
+            return Ok(Some(render::not_recorded(by.name(), &why)?));
         }
+        let case = self.case(place.id).unwrap_or(case);
+        self.answered(event, &case, by.name())
     }
 
-    fn delegation(&self, said: Delegated, policy: &Policy) -> Draft {
-        Draft {
+    /// The answer to a comment whose command is on the ledger.
+    fn answered(&self, event: &CommentEvent, case: &Case, by: &PersonName) -> Result<Option<String>, NotNow> {
+        let delegated = self
+            .ledger()
+            .read(|book| book.delegations().of_delivery(&event.delivery).cloned());
+        if let Some(said) = delegated {
+            return Ok(Some(render::delegated(&said)?));
+        }
+        let mut granted = case.exceptions.iter().map(|recorded| &recorded.exception);
+        if let Some(said) = granted.find(|said| said.heard.comment == event.comment) {
+            return Ok(Some(render::excepted(by, said)?));
+        }
+        let mut excluded = case.excluded.iter();
+        if let Some(said) = excluded.find(|said| said.heard.comment == event.comment) {
+            return Ok(Some(render::excluded(by, said, case)?));
+        }
+        Ok(None)
+    }
+
+    /// Records a draft, unless the ledger's rules refuse it. Inner errors: why, for the person who wrote it.
+    async fn record_wish(&self, draft: Draft) -> Result<Result<(), String>, NotNow> {
+        if let Err(illegal) = self.ledger().read(|book| book.admits(&draft)) {
+            return Ok(Err(illegal.to_string()));
+        }
+        self.append(vec![draft]).await?;
+        Ok(Ok(()))
+    }
+
+    async fn delegate(&self, said: Delegated, policy: &Policy) -> Result<Result<(), String>, NotNow> {
+        self.record_wish(Draft {
             role: Role::Gate,
             person: Some(said.owner.clone()),
             agent: None,
@@ -81,6 +121,115 @@ impl Bot {
             },
             event: Event::Delegated(said),
             grouped: false,
+        })
+        .await
+    }
+
+    /// INVARIANT i08, i09.
+    async fn except(
+        &self,
+        wish: Departure,
+        event: &CommentEvent,
+        case: &Case,
+        by: &PersonName,
+        place: Place<'_>,
+    ) -> Result<Result<(), String>, NotNow> {
+        let (heard, seen) = match self.hear(event, case, place).await? {
+            Ok(heard) => heard,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Err(no) = grantable(case, &seen, place.policy, &wish.check, event.account) {
+            return Ok(Err(no.to_string()));
         }
+        let exception = Exception {
+            check: wish.check,
+            reason: wish.reason,
+            heard,
+        };
+        let check = exception.check.to_string();
+        let recorded = self
+            .record_wish(Draft {
+                person: Some(by.clone()),
+                ..Draft::about(case, Role::Gate, Event::Exception(exception), self.now())
+            })
+            .await?;
+        if recorded.is_ok() {
+            metrics::counter!("countersign_exceptions_total", "check" => check).increment(1);
+        }
+        Ok(recorded)
+    }
+
+    async fn exclude(
+        &self,
+        wish: Exclusion,
+        event: &CommentEvent,
+        case: &Case,
+        by: &PersonName,
+        place: Place<'_>,
+    ) -> Result<Result<(), String>, NotNow> {
+        let (heard, seen) = match self.hear(event, case, place).await? {
+            Ok(heard) => heard,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Err(no) = excludable(case, &seen, place.policy, event.account) {
+            return Ok(Err(no.to_string()));
+        }
+        let excluded = Excluded {
+            items: wish.items,
+            reason: wish.reason,
+            heard,
+        };
+        let items = u64::try_from(excluded.items.len()).unwrap_or(u64::MAX);
+        let recorded = self
+            .record_wish(Draft {
+                person: Some(by.clone()),
+                ..Draft::about(case, Role::Gate, Event::Excluded(excluded), self.now())
+            })
+            .await?;
+        if recorded.is_ok() {
+            metrics::counter!("countersign_excluded_items_total").increment(items);
+        }
+        Ok(recorded)
+    }
+
+    /// A comment with the head it was made on, and what is seen now. Inner errors: why it does not count. INVARIANT i06.
+    async fn hear(
+        &self,
+        event: &CommentEvent,
+        case: &Case,
+        place: Place<'_>,
+    ) -> Result<Result<(Heard, Observation), String>, NotNow> {
+        let Some(opened) = &case.opened else {
+            return Ok(Err(
+                "its pull request is not open yet; write it again in a while".to_owned()
+            ));
+        };
+        let seeing = self
+            .see_with(case, place.policy, place.pull, Some(event.account))
+            .await?;
+        let pull = seeing.pull();
+        let no = |why: &str| Ok(Err(why.to_owned()));
+        match &pull.state {
+            PullState::Open => {}
+            PullState::Merged { at, .. } if event.at < *at => {}
+            PullState::Merged { .. } => return no(MERGED),
+            PullState::Closed => return no("the pull request is closed"),
+        }
+        if event.title != opened.title || Some(event.body) != case.presentation {
+            return no(
+                "title or text were not as Countersign wrote them; write it again when they are put back",
+            );
+        }
+        if pull.head != opened.head || event.at <= self.github().head_changed_at(&opened.branch).await? {
+            return no("somebody moved the branch meanwhile, or it was made just now; write it again");
+        }
+        let heard = Heard {
+            account: event.account,
+            comment: event.comment,
+            at: event.at,
+            delivery: event.delivery.clone(),
+            head: opened.head,
+        };
+        Ok(Ok((heard, seeing.into_observation())))
     }
 }

@@ -177,7 +177,7 @@ impl Bot {
             clock: &*clock,
             frozen: &|| false,
         };
-        match execute::preflight(&case.proposal, &tools).await {
+        match execute::preflight(&case.proposal, case.left_in(), &tools).await {
             Ok(()) => Ok(true),
             Err(Unfit::Changed { .. }) => {
                 let voided = Voided {

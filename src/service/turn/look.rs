@@ -34,6 +34,7 @@ impl Bot {
             return Ok(());
         };
         self.commands(&case, &policy, pull, told).await?;
+        let case = self.case(id).unwrap_or(case);
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
         }
@@ -250,7 +251,7 @@ impl Bot {
             life,
             Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded
         );
-        let seeing = self.see(id, Vec::new(), policy, pull).await?;
+        let seeing = self.see(id, Vec::new(), BTreeMap::new(), policy, pull).await?;
         if unexecuted && let PullState::Merged { by, sha, .. } = seeing.pull().state {
             let person = person_behind(policy, by);
             let reason = format!("merged after it was {life}");

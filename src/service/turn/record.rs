@@ -1,12 +1,14 @@
 //! Reviews become entries when they are heard of, with the head and text they were made on. INVARIANT i06.
 
+use std::collections::BTreeMap;
+
 use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         case::{Case, Life, RecordedReview},
         entry::{Assurance, Draft, Event, Found, Opened, Reviewed, Role},
         gate::{Rule, decide, teams},
-        ids::{Digest, ProposalId, PullNumber, Sha, TeamName, Timestamp},
+        ids::{AccountId, Digest, Login, ProposalId, PullNumber, Sha, TeamName, Timestamp},
         observation::{LiveReview, Pull, ReviewState},
         policy::{Person, Policy},
         proposal::branch_of,
@@ -22,13 +24,29 @@ impl Bot {
         policy: &Policy,
         pull: PullNumber,
     ) -> Result<Seeing, NotNow> {
-        self.see(
-            case.proposal.id,
-            teams(case, policy).into_iter().collect(),
-            policy,
-            pull,
-        )
-        .await
+        self.see_with(case, policy, pull, None).await
+    }
+
+    /// The same, with what somebody may do who is about to be heard. INVARIANT i09.
+    pub(super) async fn see_with(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        pull: PullNumber,
+        also: Option<AccountId>,
+    ) -> Result<Seeing, NotNow> {
+        let granters = case
+            .exceptions
+            .iter()
+            .map(|recorded| recorded.exception.heard.account);
+        let known = |account| {
+            let person = policy.person_of(account)?;
+            let account = person.accounts().iter().find(|known| known.id() == account)?;
+            Some((account.id(), account.login().clone()))
+        };
+        let also = granters.chain(also).filter_map(known).collect();
+        let teams = teams(case, policy).into_iter().collect();
+        self.see(case.proposal.id, teams, also, policy, pull).await
     }
 
     /// One consistent observation of a proposal's pull request.
@@ -36,6 +54,7 @@ impl Bot {
         &self,
         id: ProposalId,
         teams: Vec<TeamName>,
+        also: BTreeMap<AccountId, Login>,
         policy: &Policy,
         pull: PullNumber,
     ) -> Result<Seeing, NotNow> {
@@ -51,6 +70,7 @@ impl Bot {
             organization: policy.owners().organization().map(str::to_owned),
             teams,
             accounts: Some(accounts),
+            also,
             now: self.now(),
         };
         let seeing = self.github().observe(pull, &ask).await?;

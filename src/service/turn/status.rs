@@ -8,7 +8,7 @@ use crate::{
         case::Life,
         entry::StepResult,
         gate::Verdict,
-        ids::{ActionName, AgentName, Digest, ProposalId, PullNumber, Timestamp},
+        ids::{ActionName, AgentName, Digest, ItemId, ProposalId, PullNumber, Timestamp},
         policy::Tier,
     },
     service::problem::Problem,
@@ -47,6 +47,9 @@ pub struct Status {
     /// How each item ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
+    /// The items that approvers took out of what runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ItemId>,
     /// One line on why it ended without running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -100,6 +103,7 @@ impl Bot {
                         .finished
                         .as_ref()
                         .map_or_else(Vec::new, |finished| finished.steps.clone()),
+                    excluded: case.left_out().cloned().collect(),
                     reason: case
                         .refused
                         .clone()
@@ -123,6 +127,7 @@ impl Bot {
                 url: closed.pull.map(page),
                 expires_at: None,
                 steps: Vec::new(),
+                excluded: Vec::new(),
                 reason: closed.refused.map(str::to_owned),
             })
         })
@@ -150,6 +155,7 @@ fn of_row(row: &Row) -> Status {
         url: None,
         expires_at: None,
         steps,
+        excluded: Vec::new(),
         reason,
     }
 }

@@ -220,8 +220,13 @@ async fn i15_the_pre_flight_tells_what_the_execution_would_refuse() {
         clock: &now,
         frozen: &|| false,
     };
-    assert_eq!(preflight(&proposal, &tools).await, Ok(()));
-    let refused = preflight(&proposal, &tools).await.unwrap_err();
+    assert_eq!(
+        preflight(&proposal, proposal.binding.items.iter(), &tools).await,
+        Ok(())
+    );
+    let refused = preflight(&proposal, proposal.binding.items.iter(), &tools)
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, Unfit::Observe(ObserveError::Missing { .. })),
         "{refused}"

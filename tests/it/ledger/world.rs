@@ -290,6 +290,7 @@ impl Story {
                 attempt: 1,
                 idempotency_key: self.proposal.id.to_string(),
                 claim,
+                excluded: Vec::new(),
             }),
         );
         draft.digests.plan = Some(digest_of("plan").unwrap());

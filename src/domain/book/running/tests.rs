@@ -307,6 +307,7 @@ fn started(proposal: &Proposal, policy: &Policy, minutes: i64) -> Draft {
         attempt: 1,
         idempotency_key: proposal.id.to_string(),
         claim: ClaimedBy::Ledger,
+        excluded: Vec::new(),
     });
     draft(proposal, policy, Role::Executor, minutes, event)
 }

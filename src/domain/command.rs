@@ -1,0 +1,74 @@
+//! What people write below a proposal's pull request for the bot to do: one registry, one file a command.
+//!
+//! Only a comment's first line is a command, and only as it was made.
+
+use super::{
+    case::Case,
+    comment::Comment,
+    delegation,
+    entry::Delegated,
+    exception::{self, Departure},
+    exclusion::{self, Exclusion},
+    policy::Policy,
+};
+
+/// What a comment asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// `/delegate`
+    Delegate(Delegated),
+    /// `/exception`
+    Except(Departure),
+    /// `/exclude`
+    Exclude(Exclusion),
+}
+
+/// What a comment on a case's pull request asks for; nothing when it asks for none. Errors: why it can't be recorded,
+/// and what to write instead. Whether its author may is not looked at here.
+pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Result<Wish, String>> {
+    let line = comment.text.trim_start().lines().next()?;
+    let mut words = line.split_whitespace();
+    match words.next()? {
+        delegation::COMMAND => Some(delegation::asked(words, comment, policy).map(Wish::Delegate)),
+        exception::COMMAND => Some(exception::asked(words, case).map(Wish::Except)),
+        exclusion::COMMAND => Some(exclusion::asked(words, case).map(Wish::Exclude)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixture::*;
+
+    #[test]
+    fn other_comments_ask_for_nothing() {
+        let Story { case, policy, .. } = Story::high();
+        let heard = |text: &str| {
+            let comment = Comment {
+                text,
+                by: policy.person(&"alice".parse().unwrap()).unwrap(),
+                account: ALICE,
+                delivery: &"d-1".parse().unwrap(),
+                at: at(0),
+            };
+            asked(comment, &case, &policy)
+        };
+        for text in [
+            "",
+            "thanks",
+            "/delegated @bob",
+            "please /delegate @bob until 2026-12-01",
+            "> /delegate @bob",
+            "thanks\n/exclude 1 x",
+            "/ exclude 1 x",
+            "/EXCLUDE 1 x",
+            "`/exception text x`",
+        ] {
+            assert_eq!(heard(text), None, "{text}");
+        }
+        for text in ["/delegate", "\n /exclude", "/exception\nthanks"] {
+            assert!(heard(text).is_some_and(|asked| asked.is_err()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! A comment by a person of the policy, and what every command of theirs has.
+
+use super::{
+    ids::{AccountId, DeliveryId, Timestamp},
+    policy::Person,
+    source::is_visible,
+};
+
+/// The longest reason, in characters.
+const MAX_REASON: usize = 200;
+
+/// A comment by a person of the policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Comment<'a> {
+    /// What it says.
+    pub text: &'a str,
+    /// Whose account wrote it.
+    pub by: &'a Person,
+    /// The account.
+    pub account: AccountId,
+    /// `X-GitHub-Delivery`.
+    pub delivery: &'a DeliveryId,
+    /// When it is heard.
+    pub at: Timestamp,
+}
+
+/// The rest of a command as its reason; none where there is no rest.
+pub(super) fn reason<'a>(words: impl Iterator<Item = &'a str>) -> Result<Option<String>, String> {
+    let reason = words.collect::<Vec<_>>().join(" ");
+    if reason.chars().count() > MAX_REASON || !reason.chars().all(is_visible) {
+        return Err(format!(
+            "the reason has at most {MAX_REASON} visible characters; shorten it"
+        ));
+    }
+    Ok(Some(reason).filter(|reason| !reason.is_empty()))
+}
+
+/// What somebody wrote, so that it can stand in an answer.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,100 @@
+//! Answers to what people write for the bot to do.
+
+use serde::Serialize;
+
+use super::{
+    RenderError,
+    engine::{Page, fill},
+    markdown::Markdown,
+};
+use crate::domain::{
+    case::Case,
+    entry::{Exception, Excluded},
+    ids::PersonName,
+};
+
+/// So many items are named; the others are counted.
+const NAMED: usize = 12;
+
+/// What may follow input in an error's text.
+const MARKS: [&str; 4] = [";", ",", ":", "?"];
+
+#[derive(Serialize)]
+struct Answer {
+    by: String,
+    refused: Option<Markdown>,
+    said: Markdown,
+    means: Markdown,
+}
+
+impl Page for Answer {
+    const NAME: &'static str = "answered.md";
+}
+
+/// Why nothing was recorded; what the person wrote is quoted.
+pub fn not_recorded(by: &PersonName, why: &str) -> Result<String, RenderError> {
+    fill(&Answer {
+        by: by.to_string(),
+        refused: Some(words(why).and(if why.ends_with('?') { "" } else { "." })),
+        said: Markdown::default(),
+        means: Markdown::default(),
+    })
+}
+
+/// An exception, in the words of the ledger.
+pub fn excepted(by: &PersonName, said: &Exception) -> Result<String, RenderError> {
+    let text = Markdown::prose(by.as_str())
+        .and(" lets this proposal pass ")
+        .then(&Markdown::code(said.check.as_str()));
+    fill(&Answer {
+        by: by.to_string(),
+        refused: None,
+        said: match &said.reason {
+            Some(reason) => text.and(", because ").then(&Markdown::prose(reason)),
+            None => text.and(", as the agent asked"),
+        },
+        means: Markdown::ours(
+            "It stands while the policy and GitHub let them grant it. It is no approval, and theirs does not count besides; \
+             to take it back, ask for changes in a review.",
+        ),
+    })
+}
+
+/// An exclusion, in the words of the ledger; `case` as it stands with it.
+pub fn excluded(by: &PersonName, said: &Excluded, case: &Case) -> Result<String, RenderError> {
+    let code = |item: &str| Markdown::code(item);
+    let items = said.items.iter().map(|item| code(item.as_str()));
+    let left: Vec<Markdown> = case.left_in().map(|item| code(item.id.as_str())).collect();
+    fill(&Answer {
+        by: by.to_string(),
+        refused: None,
+        said: Markdown::prose(by.as_str())
+            .and(" excludes ")
+            .then(&Markdown::some_of(items, NAMED, ", "))
+            .and(", because ")
+            .then(&Markdown::prose(&said.reason)),
+        means: Markdown::ours("What runs once it is approved: ")
+            .then(&Markdown::some_of(left.into_iter(), NAMED, ", "))
+            .and(". Approvals stay; an item does not come back, but the agent may propose it anew."),
+    })
+}
+
+/// An error's text, its input in backticks as code.
+fn words(text: &str) -> Markdown {
+    let parts = text.split('`').enumerate();
+    parts.fold(Markdown::default(), |all, (number, part)| {
+        if part.is_empty() {
+            return all;
+        }
+        if number % 2 == 1 {
+            return all.then(&Markdown::code(part));
+        }
+        let mark = MARKS.into_iter().find(|mark| part.starts_with(mark));
+        let part = mark.and_then(|mark| part.strip_prefix(mark)).unwrap_or(part);
+        let blank = |is: bool| Markdown::ours(if is { " " } else { "" });
+        all.and(mark.unwrap_or_default())
+            .then(&blank(part.starts_with(' ')))
+            .then(&Markdown::prose(part))
+            .then(&blank(part.ends_with(' ')))
+    })
+}

@@ -1,0 +1,109 @@
+//! `/exclude` below a pull request: what is left out never runs, and everything else stays.
+
+use serde_json::{Value, json};
+
+use crate::world::{Opened, REPO, World, payment, story};
+
+/// Three payments in one proposal.
+fn batch() -> Value {
+    let mut body = payment();
+    let one = body["parameters"].take();
+    body.as_object_mut().unwrap().remove("parameters");
+    // What one payment changes must not be what another was approved on.
+    let suppliers = ["acme-ltd", "globex", "initech"];
+    let items = suppliers.iter().zip(1..).map(|(supplier, n)| {
+        let mut parameters = one.clone();
+        parameters["supplier_id"] = json!(supplier);
+        parameters.as_object_mut().unwrap().remove("iban");
+        parameters["reference"] = json!(format!("INV-{n}"));
+        json!({ "id": n.to_string(), "parameters": parameters })
+    });
+    body["items"] = items.collect();
+    body
+}
+
+async fn say(world: &mut World, login: &str, of: &Opened, text: &str) {
+    world.person(login).comment(REPO, of.pull, text).unwrap();
+    world.settle().await;
+}
+
+fn excluded(world: &World) -> Vec<Value> {
+    let mut entries = world.entries();
+    entries.retain(|entry| entry["kind"] == "excluded");
+    entries
+}
+
+/// The bot's comments.
+fn answers(world: &World, of: &Opened) -> Vec<String> {
+    let comments = world.github.comments(REPO, of.pull).unwrap();
+    let ours = comments.iter().filter(|comment| comment["user"]["type"] == "Bot");
+    ours.map(|comment| comment["body"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_takes_one_of_three_payments_out_and_the_others_run() {
+    story(async |world| {
+        let batch = world.open("payments-agent", batch()).await;
+        assert!(world.check(&batch).summary.contains("`/exclude 3,7 why`"));
+        world.approve("alice", &batch).await;
+        say(world, "alice", &batch, "/exclude 2 paid last week").await;
+        let check = world.check(&batch);
+        assert!(check.summary.contains("2 of 3 run"), "{}", check.summary);
+        insta::assert_snapshot!(answers(world, &batch)[0], @r"
+        Recorded: alice excludes `2`, because paid last week.
+
+        What runs once it is approved: `1`, `3`. Approvals stay; an item does not come back, but the agent may propose it anew.
+        ");
+        world.approve("bob", &batch).await;
+        assert_eq!(world.state(&batch).await, "executed");
+        assert_eq!(world.acted(), (2, 0));
+        let keys: Vec<String> = world.targets.bank().effects().into_iter().map(|effect| effect.key).collect();
+        assert!(keys.iter().all(|key| !key.ends_with("/2")), "{keys:?}");
+        let about = world.about(&batch);
+        let started = about.iter().find(|entry| entry["kind"] == "started").unwrap();
+        assert_eq!(started["body"]["excluded"], json!(["2"]));
+        let [entry] = excluded(world).try_into().unwrap();
+        assert_eq!(entry["actor"]["person"], "alice");
+        assert_eq!(entry["body"]["items"], json!(["2"]));
+        let told = world.subjects().into_iter().find(|line| line.starts_with("excluded: ")).unwrap();
+        assert!(told.starts_with("excluded: item 2 of ") && told.ends_with(", by alice: paid last week"), "{told}");
+        let outcome = answers(world, &batch).pop().unwrap();
+        assert!(outcome.contains("| `2` | excluded |"), "{outcome}");
+        assert_eq!(world.status(batch.agent, &batch.id).await["excluded"], json!(["2"]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i08_only_owners_take_out_known_items_and_never_all_or_after_the_merge() {
+    story(async |world| {
+        let batch = world.open("payments-agent", batch()).await;
+        for (login, text) in [
+            ("carol", "/exclude 2 mine"),
+            ("dave", "/exclude 2 not an owner"),
+            ("mallory", "/exclude 2 a stranger"),
+            ("alice", "/exclude 9 no such item"),
+            ("alice", "/exclude 1,2,3 all"),
+            ("alice", "/exclude 2"),
+            ("alice", "let us /exclude 2"),
+        ] {
+            say(world, login, &batch, text).await;
+            assert_eq!(excluded(world), Vec::<Value>::new(), "{login}: {text}");
+        }
+        insta::assert_snapshot!(answers(world, &batch).concat(), @r"
+        Not recorded for carol: items are excluded by an owner who may approve; its sponsor and whoever wrote or pushed it may not.
+        Not recorded for dave: items are excluded by an owner who may approve; its sponsor and whoever wrote or pushed it may not.
+        Not recorded for alice: the proposal has no item `9`.
+        Not recorded for alice: no item would be left; to run none of them, close the pull request.
+        Not recorded for alice: it takes your reason; write `/exclude 3,7` with the items to leave out, then why.
+        ");
+        world.approve("alice", &batch).await;
+        world.approve("bob", &batch).await;
+        assert_eq!(world.state(&batch).await, "executed");
+        say(world, "alice", &batch, "/exclude 2 too late").await;
+        assert!(excluded(world).is_empty());
+        assert_eq!(world.acted(), (3, 0));
+    })
+    .await;
+}
