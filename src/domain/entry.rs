@@ -14,8 +14,8 @@ pub use body::{
     Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded,
     Unknown, Via, VoidReason, Voided, When,
 };
-pub use rules::{Approver, Enacted, Stray, Under};
 pub use command::{Exception, Excluded, Heard};
+pub use rules::{Approver, Enacted, Stray, Under};
 
 use super::{
     canonical::{NotCanonical, canonical_text},

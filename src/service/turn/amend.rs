@@ -163,6 +163,7 @@ impl Bot {
             organization: old.owners().organization().map(str::to_owned),
             teams: teams(&read.change.paths, &old, new).into_iter().collect(),
             accounts: Some(accounts.map(|account| account.id()).collect()),
+            also: BTreeMap::new(),
             now: self.now(),
         };
         let seeing = self.github().observe(number, &ask).await?;
