@@ -18,6 +18,7 @@ use countersign::domain::{
     policy::{Policy, compile},
     proposal::{Item, Provenance},
     source::SourceFile,
+    totals::Totals,
 };
 use serde_json::{Map, Value, json};
 
@@ -146,7 +147,7 @@ fn took(policy: &Policy, body: &str) -> Duration {
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     };
     best(|| {
-        black_box(assess(&matter, policy));
+        black_box(assess(&matter, &Totals::default(), policy));
     })
 }
 

@@ -88,10 +88,10 @@ fn path(number: usize) -> String {
 fn policy(owners: &str) -> Policy {
     let file = |path: &str, text: &str| SourceFile::new(path, text);
     let files = [
-        file("catalog.yaml", include_str!("../policies/catalog.yaml")),
-        file("tiers.yaml", include_str!("../policies/tiers.yaml")),
-        file("people.yaml", include_str!("../policies/people.yaml")),
-        file("agents.yaml", include_str!("../policies/agents.yaml")),
+        file("catalog.yaml", include_str!("../tests/policies/catalog.yaml")),
+        file("tiers.yaml", include_str!("../tests/policies/tiers.yaml")),
+        file("people.yaml", include_str!("../tests/policies/people.yaml")),
+        file("agents.yaml", include_str!("../tests/policies/agents.yaml")),
         file("CODEOWNERS", owners),
     ];
     compile(&files).unwrap()

@@ -14,8 +14,12 @@ pub(super) const APP: &str = "countersign";
 /// Teams and who is in them.
 pub(super) const TEAMS: &[(&str, &[&str])] = &[
     ("finance", &["alice", "carol", "carol-oncall"]),
-    ("treasury", &["bob"]),
-    ("marketing", &["dave", "erin"]),
+    ("treasury", &["bob", "ivan"]),
+    ("marketing", &["dave", "erin", "frank"]),
+    ("legal", &["grace", "henry"]),
+    ("privacy", &["rosa", "sam"]),
+    ("security", &["nina", "oscar"]),
+    ("platform", &["paula", "quinn", "uma"]),
 ];
 /// The organisation's administrator.
 pub(super) const ADMIN: &str = "root";

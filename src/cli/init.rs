@@ -181,26 +181,35 @@ fn write_starter(dir: &Path) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("`{shown}/{path}` is there already"))
             .next("name another directory; nothing is overwritten"));
     }
-    std::fs::create_dir_all(dir).map_err(|error| Failure::new(format!("can't make `{shown}`: {error}")))?;
     for (path, text) in STARTER {
-        std::fs::write(dir.join(path), text)
+        let file = dir.join(path);
+        let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+        folder
+            .and_then(|()| std::fs::write(&file, text))
             .map_err(|error| Failure::new(format!("can't write `{shown}/{path}`: {error}")))?;
     }
     told::starter(dir);
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files of a directory, flat as the policies are.
+/// The files of a directory and of those in it, by their paths from the directory.
 fn policy_files(dir: &Path) -> Result<Vec<SourceFile>, Failure> {
-    let shown = dir.display();
-    let failed = |error: std::io::Error| Failure::new(format!("can't read `{shown}`: {error}"));
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|name| name.to_str())) {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| Failure::new(format!("can't read `{}`: {error}", path.display())))?;
-            files.push(SourceFile::new(name, text));
+    let mut folders = vec![(dir.to_path_buf(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        let failed =
+            |error: std::io::Error| Failure::new(format!("can't read `{}`: {error}", folder.display()));
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if path.is_dir() {
+                folders.push((path, format!("{name}/")));
+            } else {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| Failure::new(format!("can't read `{}`: {error}", path.display())))?;
+                files.push(SourceFile::new(name, text));
+            }
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));

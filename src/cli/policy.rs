@@ -1,12 +1,15 @@
 //! `countersign policy`: what the rules say, without a server.
 
 mod asked;
+mod cases;
 mod explain;
 mod human;
 mod lines;
+mod lint;
 mod load;
 mod owners;
 mod replay;
+mod schema;
 mod simulate;
 
 use std::{
@@ -16,6 +19,8 @@ use std::{
 };
 
 use clap::Subcommand;
+
+use crate::domain::policy::editor;
 
 pub use explain::{Answered, Form, explain};
 pub use replay::{Different, Replayed, Tally, replay_lines};
@@ -58,6 +63,38 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find what is wrong in policy files, and what their author most likely did not mean
+    ///
+    /// Errors keep the policy from compiling, or something shut for good; warnings are lines that do nothing, or less
+    /// than they seem to. The exit code is 3 when there are errors, and for warnings too with `--strict`.
+    Lint {
+        /// The folder of the policy files
+        #[arg(value_name = "DIR", default_value = "policies")]
+        policies: PathBuf,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// Warnings count as errors
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Print the JSON Schema of a kind of file, for editors
+    ///
+    /// The starter files name the schemas as `../.countersign/schema/KIND.json`, which editors with a YAML language
+    /// server read from the disk: `countersign policy schema --write .countersign/schema` puts them there.
+    Schema {
+        /// The kind of file
+        #[arg(value_name = "KIND", value_parser = schema::forms(), required_unless_present = "write")]
+        kind: Option<editor::Form>,
+        /// Write the schemas of all kinds into this folder, as KIND.json
+        #[arg(long, value_name = "DIR", conflicts_with = "kind")]
+        write: Option<PathBuf>,
+    },
+    /// Run the cases of `tests/*.yaml`: proposals and reviews with the outcome they must have
+    ///
+    /// A table of cases by action; below a failed one what differs and the rules that decided; then what the cases
+    /// cover. The exit code is 1 when a case fails, and 3 with `--require-coverage` when something is not covered.
+    Test(cases::Args),
     /// Say what would be different if: other values, other reviews, other rules
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(simulate::Args),
@@ -115,6 +152,13 @@ pub fn run(args: Args) -> ExitCode {
         } => explain::run(&policies, human),
         Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args, crate::cli::door::now()),
+        Command::Lint {
+            policies,
+            json,
+            strict,
+        } => lint::run(&policies, json, strict),
+        Command::Schema { kind, write } => schema::run(kind, write.as_deref()),
+        Command::Test(args) => cases::run(&args),
         Command::Owners { file, json, paths } => owners::run(&file, json, &paths),
     };
     match done {

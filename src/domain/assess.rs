@@ -1,14 +1,17 @@
 //! How risky a proposal is, and what the automatic checks found on it.
 
+pub mod limits;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checks::{CheckResult, Level, limits},
+    checks::{CheckResult, Level},
+    ids::CheckName,
     matter::Matter,
     policy::{
-        Action, Escalation, Policy, Tier,
+        Action, Escalation, LIMITS, Policy, Tier,
         expression::{Root, Scope},
     },
     totals::{Count, Totals},
@@ -193,12 +196,14 @@ fn escalate(
 
 /// The checks that the action names, and its limits, which hold whether it names them or not.
 fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action, policy: &Policy) -> Vec<CheckResult> {
-    let named = action.checks().iter();
-    let mut results: Vec<CheckResult> = named
-        .map(|name| policy.check(name, matter, totals, action))
-        .collect();
-    let listed = action.checks().iter().any(|name| name.as_str() == limits::NAME);
-    if let (false, false, Ok(check)) = (listed, totals.is_empty(), limits::NAME.parse()) {
+    let reached = totals.reached();
+    let run = |name: &CheckName| match name.as_str() {
+        LIMITS => CheckResult::of(name, limits::standing(totals)),
+        _ => policy.check(name, matter, &reached, action),
+    };
+    let mut results: Vec<CheckResult> = action.checks().iter().map(run).collect();
+    let listed = action.checks().iter().any(|name| name.as_str() == LIMITS);
+    if let (false, false, Ok(check)) = (listed, totals.is_empty(), LIMITS.parse()) {
         results.push(CheckResult::of(&check, limits::over(totals)));
     }
     results

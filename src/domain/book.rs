@@ -392,7 +392,7 @@ impl Book {
                 self.policy,
                 entry.seq,
             );
-            case.delegations = self.delegations.from_now_on(entry.time);
+            case.delegations = self.delegations.open_at(entry.time);
             self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;

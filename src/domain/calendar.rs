@@ -10,6 +10,7 @@ use jiff::{
     civil::{Date, Time, Weekday},
     tz::{TimeZone, TimeZoneDatabase},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::ids::{Span, Timestamp};
@@ -19,8 +20,9 @@ const HORIZON: usize = 7_305;
 const MINUTES_OF_A_DAY: i16 = 1_440;
 
 /// A time zone of the IANA database, as in `Europe/Berlin`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Zone(TimeZone);
+#[derive(Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(inline)]
+pub struct Zone(#[schemars(with = "String")] TimeZone);
 
 impl Zone {
     /// UTC.
@@ -71,13 +73,26 @@ impl<'de> Deserialize<'de> for Zone {
 }
 
 /// Working days, their hours, and the days off.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Calendar {
+    /// The working days: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.
     #[serde(deserialize_with = "days")]
+    #[schemars(
+        with = "BTreeSet<String>",
+        length(min = 1),
+        inner(regex(pattern = "^(mon|tue|wed|thu|fri|sat|sun)$"))
+    )]
     days: Vec<Weekday>,
+    /// The hours within one day, as in `09:00-17:00`.
+    #[schemars(with = "String", regex(pattern = "^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"))]
     hours: Hours,
+    /// Days off, as in `2026-12-25`.
     #[serde(default, deserialize_with = "dates")]
+    #[schemars(
+        with = "BTreeSet<String>",
+        inner(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
+    )]
     holidays: BTreeSet<Date>,
 }
 

@@ -1,5 +1,7 @@
 //! Canonical JSON (RFC 8785) without floats, and commitments to values that must stay secret.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -92,8 +94,12 @@ pub fn refuse_inexact(value: &Value, at: &mut String) -> Result<(), NotCanonical
 }
 
 /// One reference token of a JSON pointer (RFC 6901).
-pub fn escape_pointer(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+pub fn escape_pointer(key: &str) -> Cow<'_, str> {
+    if key.contains(['~', '/']) {
+        Cow::Owned(key.replace('~', "~0").replace('/', "~1"))
+    } else {
+        Cow::Borrowed(key)
+    }
 }
 
 /// A 256-bit salt; without it a commitment to a guessable value says nothing.

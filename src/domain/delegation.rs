@@ -124,7 +124,7 @@ impl Delegations {
         self.0.is_empty()
     }
     /// What still holds or will hold at some moment from now on: every owner's last word, unless it is over.
-    pub(super) fn from_now_on(&self, now: Timestamp) -> Self {
+    pub(super) fn open_at(&self, now: Timestamp) -> Self {
         let mut heard = std::collections::BTreeSet::new();
         let newest_first = self
             .0

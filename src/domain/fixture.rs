@@ -25,11 +25,11 @@ use super::{
     warrant::Merge,
 };
 
-pub(crate) const CATALOG: &str = include_str!("../../policies/catalog.yaml");
-pub(crate) const TIERS: &str = include_str!("../../policies/tiers.yaml");
-pub(crate) const OWNERS: &str = include_str!("../../policies/CODEOWNERS");
-pub(crate) const PEOPLE: &str = include_str!("../../policies/people.yaml");
-pub(crate) const AGENTS: &str = include_str!("../../policies/agents.yaml");
+pub(crate) const CATALOG: &str = include_str!("../../tests/policies/catalog.yaml");
+pub(crate) const TIERS: &str = include_str!("../../tests/policies/tiers.yaml");
+pub(crate) const OWNERS: &str = include_str!("../../tests/policies/CODEOWNERS");
+pub(crate) const PEOPLE: &str = include_str!("../../tests/policies/people.yaml");
+pub(crate) const AGENTS: &str = include_str!("../../tests/policies/agents.yaml");
 
 pub(crate) const ALICE: AccountId = AccountId(1001);
 pub(crate) const BOB: AccountId = AccountId(1002);
@@ -43,7 +43,7 @@ pub(crate) const BASE: Sha = Sha::from_bytes([1; 20]);
 pub(crate) const HEAD: Sha = Sha::from_bytes([2; 20]);
 pub(crate) const MERGE: Sha = Sha::from_bytes([3; 20]);
 
-/// The files of a policy; the starter set unless a test changes one.
+/// The files of a policy; those of `tests/policies/` unless a test changes one.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) catalog: String,
@@ -89,7 +89,7 @@ impl Files {
     }
 }
 
-/// The starter rules, compiled once.
+/// The rules of `tests/policies/`, compiled once.
 pub(crate) fn starter() -> Policy {
     static STARTER: LazyLock<Policy> = LazyLock::new(|| Files::default().policy());
     STARTER.clone()

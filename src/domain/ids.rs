@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A text that does not have the shape its place demands.
@@ -37,6 +38,23 @@ macro_rules! as_text {
     };
 }
 
+/// What editors are told of a type (`countersign policy schema`).
+macro_rules! in_editors {
+    ($name:ident, $schema:tt) => {
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $ok:expr) => {
         $(#[$doc])*
@@ -62,6 +80,7 @@ macro_rules! name {
             }
         }
         as_text!($name);
+        in_editors!($name, { "type": "string", "description": concat!($what, ": ", $rule) });
     };
 }
 
@@ -227,6 +246,7 @@ macro_rules! number {
                 text.parse().map(Self).map_err(|_| IdError::new(text, "a number", "decimal digits"))
             }
         }
+        in_editors!($name, { "type": "integer", "minimum": 0 });
     };
 }
 number!(
@@ -299,6 +319,7 @@ impl FromStr for Digest {
     }
 }
 as_text!(Digest);
+in_editors!(Digest, { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" });
 
 /// A Git object id: 40 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -378,6 +399,7 @@ impl FromStr for ProposalId {
     }
 }
 as_text!(ProposalId);
+in_editors!(ProposalId, { "type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", "description": "a ULID" });
 
 /// A moment in UTC to the millisecond, written `2026-11-22T15:33:08.123Z` (RFC 3339).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -452,6 +474,7 @@ impl FromStr for Timestamp {
     }
 }
 as_text!(Timestamp);
+in_editors!(Timestamp, { "type": "string", "format": "date-time", "description": "a time with a zone, as in 2026-11-22T15:33:08Z" });
 
 /// A length of time of whole seconds, written as in `90s`, `15m`, `8h`, `3d`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -513,6 +536,7 @@ impl FromStr for Span {
     }
 }
 as_text!(Span);
+in_editors!(Span, { "type": "string", "pattern": "^[0-9]+[smhd]$", "description": "a length of time, as in 90s, 15m, 8h, 3d" });
 
 #[cfg(test)]
 mod tests {

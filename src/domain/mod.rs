@@ -40,5 +40,6 @@ pub mod sealed;
 pub mod source;
 mod subject;
 pub mod totals;
+pub mod trial;
 pub mod verdict;
 pub mod warrant;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Deref};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -109,7 +110,7 @@ pub struct ObservedFacts {
 }
 
 /// Whom and what an action touches.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Affected {
     /// How many records.
@@ -179,7 +180,7 @@ pub enum Attestation {
 }
 
 /// A justified departure from a failed check, asked for by the agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExceptionAsked {
     /// The check to depart from.
@@ -189,7 +190,7 @@ pub struct ExceptionAsked {
 }
 
 /// Where a proposal came from; names follow OpenTelemetry's generative-AI conventions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// W3C Trace Context.
@@ -228,7 +229,7 @@ pub struct Provenance {
 }
 
 /// A body kept elsewhere, bound by a salted digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
     /// `sha256(salt || bytes)`; the salt stays with the body.

@@ -4,20 +4,23 @@
 //! for one window from its start. So at any moment what may still run and what ran in the window stand together, and
 //! whoever takes them over a limit is the one that is raised or refused.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{
-    canonical::canonical,
-    ids::{Digest, Span},
-    matter::Matter,
-    policy::{CountedBy, Limit, Measure, Over, ParamPath, Policy},
-};
+use super::ids::Span;
 
-/// The longest value that stands in a counter's name as it is, in bytes.
-const MAX_SHOWN: usize = 64;
+/// What happens when a limit is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// Nothing more runs until the window moved on.
+    #[default]
+    Deny,
+    /// What goes over needs the gate of the high tier.
+    High,
+}
 
 /// Every limit of the action, once for each value that it is counted by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +89,24 @@ impl SoFar {
 }
 
 impl Count {
+    /// A limit that counted nothing so far, and what would be added to it.
+    pub(in crate::domain) fn begun(
+        limit: String,
+        counter: String,
+        (max, per, over): (i64, Span, Over),
+        adds: Result<i64, Uncounted>,
+    ) -> Self {
+        Self {
+            limit,
+            counter,
+            max,
+            per,
+            over,
+            uncounted: adds.err(),
+            adds: adds.unwrap_or(0),
+            so_far: SoFar::default(),
+        }
+    }
     /// The limit's name.
     pub fn limit(&self) -> &str {
         &self.limit
@@ -144,38 +165,20 @@ impl Count {
     }
 }
 
+impl FromIterator<Count> for Totals {
+    fn from_iter<I: IntoIterator<Item = Count>>(counts: I) -> Self {
+        Self(counts.into_iter().collect())
+    }
+}
+
 impl Totals {
-    /// What the limits of the action would count, with nothing counted so far.
-    pub fn of(matter: &Matter<'_>, policy: &Policy) -> Self {
-        let limits = policy
-            .action(matter.operation)
-            .map(|action| action.limits())
-            .unwrap_or_default();
-        let mut counts = Vec::new();
-        for limit in limits {
-            let mut keyed: BTreeMap<String, Result<i64, Uncounted>> = BTreeMap::new();
-            for item in matter.items {
-                let key = key(limit, matter, &item.parameters);
-                let adds = amount(limit, &item.parameters);
-                let sum = keyed.entry(key).or_insert(Ok(0));
-                *sum = match (*sum, adds) {
-                    (Ok(sum), Ok(adds)) => sum.checked_add(adds).ok_or(Uncounted::Amount),
-                    (Err(Uncounted::Amount), _) | (_, Err(Uncounted::Amount)) => Err(Uncounted::Amount),
-                    (Err(Uncounted::Currency), _) | (_, Err(Uncounted::Currency)) => Err(Uncounted::Currency),
-                };
-            }
-            counts.extend(keyed.into_iter().map(|(counter, adds)| Count {
-                limit: limit.name().to_owned(),
-                counter,
-                max: limit.max(),
-                per: limit.per(),
-                over: limit.over(),
-                uncounted: adds.err(),
-                adds: adds.unwrap_or(0),
-                so_far: SoFar::default(),
-            }));
-        }
-        Self(counts)
+    /// The same with nothing counted so far.
+    pub(in crate::domain) fn bare(&self) -> Self {
+        let mut bare = self.clone();
+        bare.0
+            .iter_mut()
+            .for_each(|count| count.so_far = SoFar::default());
+        bare
     }
 
     /// The same with what each counter holds.
@@ -185,15 +188,6 @@ impl Totals {
             count.so_far = count.so_far.and(so_far(count));
         }
         self
-    }
-
-    /// Whether these are the limits of the action as the policy states them, whatever was counted so far.
-    pub fn fit(&self, matter: &Matter<'_>, policy: &Policy) -> bool {
-        let mut bare = self.clone();
-        bare.0
-            .iter_mut()
-            .for_each(|count| count.so_far = SoFar::default());
-        bare == Self::of(matter, policy)
     }
 
     /// Whether no limit applies.
@@ -217,59 +211,5 @@ impl Totals {
             *most = (*most).max(count.reached());
         }
         reached.into_iter().collect()
-    }
-}
-
-/// What is counted and for whom. A value is written as JSON, so that no two keys are spelled alike.
-fn key(limit: &Limit, matter: &Matter<'_>, params: &Value) -> String {
-    let what: Cow<'_, str> = match limit.measure() {
-        Measure::Rate => "rate".into(),
-        Measure::Budget { of, currency: None } => of.to_string().into(),
-        Measure::Budget {
-            of,
-            currency: Some((_, code)),
-        } => format!("{of} in {code}").into(),
-    };
-    let mut text = format!("{} {what} by", matter.operation);
-    for by in limit.by() {
-        text.push(' ');
-        text.push_str(&by.to_string());
-        text.push('=');
-        text.push_str(&match by {
-            CountedBy::Agent => matter.agent.to_string(),
-            CountedBy::Sponsor => matter.sponsor.to_string(),
-            CountedBy::Param(param) => written(param.find(params).unwrap_or(&Value::Null)),
-        });
-    }
-    text
-}
-
-fn written(value: &Value) -> String {
-    let bytes = canonical(value).unwrap_or_default();
-    if bytes.len() > MAX_SHOWN {
-        return Digest::of(&bytes).to_string();
-    }
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
-/// What an item adds to a limit.
-fn amount(limit: &Limit, params: &Value) -> Result<i64, Uncounted> {
-    match limit.measure() {
-        Measure::Rate => Ok(1),
-        Measure::Budget { of, currency } => {
-            let amount = of
-                .find(params)
-                .and_then(Value::as_i64)
-                .filter(|amount| *amount >= 0);
-            let amount = amount.ok_or(Uncounted::Amount)?;
-            let same = |(param, code): &(ParamPath, String)| {
-                param.find(params).and_then(Value::as_str) == Some(code)
-            };
-            if currency.as_ref().is_none_or(same) {
-                Ok(amount)
-            } else {
-                Err(Uncounted::Currency)
-            }
-        }
     }
 }

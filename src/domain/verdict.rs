@@ -1,5 +1,6 @@
 //! What a decision says: rules by their ids, how each stands, and the verdict. Records carry these.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A rule of the gate, by the id that records carry.
@@ -180,7 +181,7 @@ impl Because {
 }
 
 /// The verdict alone, as records carry it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// May run.

@@ -113,6 +113,52 @@ async fn i08_only_a_persons_own_comment_delegates_and_only_to_their_stand_ins() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stand_in_s_approval_counts_for_the_absent_owner_while_it_holds() {
+    story_with(stand_ins(), async |world| {
+        let payment = world.payment().await;
+        // Erin is of marketing, which owns no payment.
+        world.approve("erin", &payment).await;
+        world.approve("bob", &payment).await;
+        assert_eq!(world.state(&payment).await, "open");
+        let text = format!("/delegate @erin until {}", day(world, 2));
+        say(world, "alice", &payment, &text).await;
+        // What she said before holds for nobody but herself.
+        assert_eq!(world.state(&payment).await, "open");
+        // GitHub tells whole seconds, and a review in the second of the delegation is not known to come after it.
+        world.both_later(Duration::from_secs(60));
+        world.approve("erin", &payment).await;
+        assert_eq!(
+            world.state(&payment).await,
+            "executed",
+            "{}",
+            world.check(&payment).summary
+        );
+        assert_eq!(world.acted(), (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i08_nobody_stands_in_for_the_sponsor() {
+    let setup = Setup {
+        edits: vec![("people.yaml", "  carol:\n", "  carol:\n    stand_ins: [erin]\n")],
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        let payment = world.payment().await;
+        // Carol, of finance, sponsors the payment.
+        let text = format!("/delegate @erin until {}", day(world, 2));
+        say(world, "carol", &payment, &text).await;
+        assert_eq!(delegated(world).len(), 1);
+        world.approve("erin", &payment).await;
+        world.approve("bob", &payment).await;
+        assert_eq!(world.state(&payment).await, "open");
+        assert_eq!(world.acted(), (0, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i24_a_doubled_comment_delegates_once() {
     story_with(stand_ins(), async |world| {
         let payment = world.payment().await;

@@ -61,7 +61,7 @@ pub(crate) fn files(execute: &str, observe: Option<&str>, required: &str) -> Vec
     );
     let files = [
         ("catalog.yaml", catalog.as_str()),
-        ("tiers.yaml", include_str!("../../policies/tiers.yaml")),
+        ("tiers.yaml", include_str!("../policies/tiers.yaml")),
         ("CODEOWNERS", "/things/ @acme/crew\n"),
         (
             "people.yaml",

@@ -14,6 +14,10 @@ const DESCRIBED: &str = "    describe: \"Note on customer {{ params.customer_id 
 const CAMPAIGNER: &str = "actions: [campaigns.send, crm.note]";
 const PAYER: &str = "actions: [campaigns.send, crm.note, payments.create]";
 
+/// Both paying agents of one sponsor.
+const ERIN_S: &str = "    sponsor: erin\n    account: { login: \"campaign-agent[bot]\"";
+const CAROL_S: &str = "    sponsor: carol\n    account: { login: \"campaign-agent[bot]\"";
+
 /// Payments of medium tier with these limits, which two agents may make.
 fn payments(limits: &'static str) -> Setup {
     Setup {
@@ -84,6 +88,24 @@ async fn i20_the_21st_note_in_an_hour_is_refused() {
         let (status, answer) = world.propose("support-agent", note()).await;
         assert_eq!(status, 201, "{answer:#}");
         assert_eq!(world.acted(), (0, 21));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i20_what_is_asked_at_once_is_counted_one_after_the_other() {
+    const LIMITED: &str = "    limits: [{ rate: 1, per: 1h, by: [agent] }]\n    describe: \"Note on customer {{ params.customer_id }}\"";
+    let setup = Setup {
+        edits: vec![("catalog.yaml", DESCRIBED, LIMITED)],
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        let ask = || world.propose("support-agent", note());
+        let (one, two, three) = tokio::join!(ask(), ask(), ask());
+        let mut answers = [one.0, two.0, three.0];
+        answers.sort_unstable();
+        assert_eq!(answers, [201, 429, 429]);
+        assert_eq!(world.acted(), (0, 1));
     })
     .await;
 }
@@ -171,9 +193,7 @@ async fn i20_another_currency_than_the_limit_s_is_high_or_refused() {
 async fn i20_others_waiting_raise_and_what_ran_makes_the_next_wait() {
     let mut setup =
         payments("    limits:\n      - { rate: 1, per: 1h, by: [sponsor] }\n    sensitive: [params.iban]");
-    let other = "    sponsor: erin\n    account: { login: \"campaign-agent[bot]\"";
-    let same = "    sponsor: carol\n    account: { login: \"campaign-agent[bot]\"";
-    setup.edits.push(("agents.yaml", other, same));
+    setup.edits.push(("agents.yaml", ERIN_S, CAROL_S));
     story_with(setup, async |world| {
         let first = world.open("payments-agent", pay(100, "acme-ltd")).await;
         let second = world.open("campaign-agent", pay(200, "globex")).await;
@@ -194,6 +214,39 @@ async fn i20_others_waiting_raise_and_what_ran_makes_the_next_wait() {
         world.sweep().await;
         assert_eq!(world.state(&second).await, "executed");
         assert_eq!(world.acted(), (2, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i15_a_limit_that_is_over_at_the_act_refuses_after_the_merge() {
+    let mut setup =
+        payments("    limits:\n      - { rate: 1, per: 1h, by: [sponsor] }\n    sensitive: [params.iban]");
+    setup.edits.push(("agents.yaml", ERIN_S, CAROL_S));
+    story_with(setup, async |world| {
+        let first = world.open("payments-agent", pay(100, "acme-ltd")).await;
+        let second = world.open("campaign-agent", pay(200, "globex")).await;
+        world.approve("alice", &first).await;
+        assert_eq!(world.state(&first).await, "executed");
+        world.approve("alice", &second).await;
+        world.approve("bob", &second).await;
+        // Its gate is open, and a person releases it before its limit has room.
+        world
+            .person("dave")
+            .merge(crate::world::REPO, second.pull, crate::world::merge_commit())
+            .unwrap();
+        world.settle().await;
+        assert_eq!(world.state(&second).await, "refused_after_merge");
+        assert_eq!(world.acted(), (1, 0));
+        let told = world.about(&second);
+        let refused = told.last().unwrap()["body"]["reason"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            refused.contains("limit `rate_per_1h_by_sponsor` is over"),
+            "{refused}"
+        );
     })
     .await;
 }

@@ -12,6 +12,7 @@
 )]
 
 mod attacks;
+mod authors;
 mod bad_proposals;
 mod cli;
 mod contract;
@@ -23,6 +24,7 @@ mod exclusion;
 mod execute;
 mod explain;
 mod faults;
+mod fuzz;
 mod gestures;
 mod github;
 mod inbox;

@@ -903,6 +903,21 @@ fn finished(case: &mut Case, life: Life, outcome: Outcome, steps: Vec<StepResult
 }
 
 #[test]
+fn a_report_says_what_each_section_needs() {
+    let owners =
+        "/payments/ @acme/finance\n[Legal & risk][1] @erin\n/payments/\n^[`Wording`] @acme/marketing\n*\n";
+    let policy = policy_owned_by(owners);
+    let report = report_of(&policy, &payment(&policy));
+    let (_, part) = report.split_once("### Who approves\n\n").unwrap();
+    let (part, _) = part.split_once("- Never:").unwrap();
+    insta::assert_snapshot!(part, @r"
+    - 2 approvals from different teams, out of **finance** (alice)
+    - 1 approval, out of erin, for `Legal & risk`
+    - Asked too, without being needed: **marketing** (dave, erin), for `` `Wording` ``
+    ");
+}
+
+#[test]
 fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     let policy = policy();
     let mut case = open_case(&policy, payment(&policy));

@@ -1,4 +1,4 @@
-//! Proposals and cases for the tests of what people read: the starter policies, real requests, fixed times.
+//! Proposals and cases for the tests of what people read: the small policies, real requests, fixed times.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -42,9 +42,18 @@ pub(crate) fn policy() -> Policy {
     policy_with("")
 }
 
-/// The starter policies, with lines appended to the catalog.
+/// The small policies, with lines appended to the catalog.
 pub(crate) fn policy_with(actions: &str) -> Policy {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+    policy_of(actions, None)
+}
+
+/// The small policies, with these owners instead.
+pub(crate) fn policy_owned_by(owners: &str) -> Policy {
+    policy_of("", Some(owners))
+}
+
+fn policy_of(actions: &str, owners: Option<&str>) -> Policy {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/policies");
     let files: Vec<SourceFile> = [
         "catalog.yaml",
         "tiers.yaml",
@@ -63,6 +72,9 @@ pub(crate) fn policy_with(actions: &str) -> Policy {
         }
         if *name == "CODEOWNERS" && actions.contains("attack.all") {
             text.push_str("\n/attack/ @acme/marketing\n");
+        }
+        if let (Some(owners), "CODEOWNERS") = (owners, *name) {
+            owners.clone_into(&mut text);
         }
         SourceFile::new(*name, text)
     })

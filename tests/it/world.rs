@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::D
 use base64::Engine as _;
 use countersign::{
     cli::demo::{
-        policies::{Facts, policies},
+        policies::{Facts, filled},
         targets::Targets,
     },
     domain::{
@@ -31,6 +31,15 @@ use serde_json::{Value, json};
 pub(crate) const REPO: &str = "acme/approvals";
 const LOGINS: &[&str] = &["alice", "bob", "carol", "carol-oncall", "dave", "erin"];
 const AGENTS: &[&str] = &["support-agent", "campaign-agent", "payments-agent"];
+
+/// The policies that worlds begin with; they stay as they are while the starter set grows.
+const POLICIES: &[(&str, &str)] = &[
+    ("CODEOWNERS", include_str!("../policies/CODEOWNERS")),
+    ("agents.yaml", include_str!("../policies/agents.yaml")),
+    ("catalog.yaml", include_str!("../policies/catalog.yaml")),
+    ("people.yaml", include_str!("../policies/people.yaml")),
+    ("tiers.yaml", include_str!("../policies/tiers.yaml")),
+];
 
 /// What may be changed before the world begins.
 #[derive(Default)]
@@ -142,7 +151,7 @@ impl World {
             accounts: &accounts,
             keys: &public,
         };
-        let mut files = policies(&facts).unwrap();
+        let mut files = filled(POLICIES, &facts).unwrap();
         let agents = files.iter_mut().find(|file| file.path == "agents.yaml").unwrap();
         for (agent, _) in &setup.secrets {
             let key = format!("key: {{ ed25519: \"{}\" }}", openssh(&keys[agent]));

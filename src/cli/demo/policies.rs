@@ -6,11 +6,65 @@ use crate::domain::source::SourceFile;
 pub const STARTER: &[(&str, &str)] = &[
     ("CODEOWNERS", include_str!("../../../policies/CODEOWNERS")),
     ("README.md", include_str!("../../../policies/README.md")),
-    ("agents.yaml", include_str!("../../../policies/agents.yaml")),
+    ("agents.yaml", AGENTS),
     ("catalog.yaml", include_str!("../../../policies/catalog.yaml")),
-    ("people.yaml", include_str!("../../../policies/people.yaml")),
+    (
+        "checks/brand.yaml",
+        include_str!("../../../policies/checks/brand.yaml"),
+    ),
+    (
+        "checks/consent.yaml",
+        include_str!("../../../policies/checks/consent.yaml"),
+    ),
+    (
+        "checks/export-fields.rego",
+        include_str!("../../../policies/checks/export-fields.rego"),
+    ),
+    (
+        "checks/pii.yaml",
+        include_str!("../../../policies/checks/pii.yaml"),
+    ),
+    (
+        "checks/text.yaml",
+        include_str!("../../../policies/checks/text.yaml"),
+    ),
+    (
+        "checks/working-hours.yaml",
+        include_str!("../../../policies/checks/working-hours.yaml"),
+    ),
+    ("people.yaml", PEOPLE),
+    (
+        "tests/access.yaml",
+        include_str!("../../../policies/tests/access.yaml"),
+    ),
+    (
+        "tests/contracts.yaml",
+        include_str!("../../../policies/tests/contracts.yaml"),
+    ),
+    (
+        "tests/customers.yaml",
+        include_str!("../../../policies/tests/customers.yaml"),
+    ),
+    (
+        "tests/exports.yaml",
+        include_str!("../../../policies/tests/exports.yaml"),
+    ),
+    (
+        "tests/finance.yaml",
+        include_str!("../../../policies/tests/finance.yaml"),
+    ),
+    (
+        "tests/infrastructure.yaml",
+        include_str!("../../../policies/tests/infrastructure.yaml"),
+    ),
+    (
+        "tests/marketing.yaml",
+        include_str!("../../../policies/tests/marketing.yaml"),
+    ),
     ("tiers.yaml", include_str!("../../../policies/tiers.yaml")),
 ];
+const AGENTS: &str = include_str!("../../../policies/agents.yaml");
+const PEOPLE: &str = include_str!("../../../policies/people.yaml");
 
 /// What only this run knows.
 #[derive(Debug, Clone)]
@@ -35,6 +89,11 @@ pub struct Unknown {
 
 /// The policy files of a demo, comments and all.
 pub fn policies(facts: &Facts<'_>) -> Result<Vec<SourceFile>, Unknown> {
+    filled(STARTER, facts)
+}
+
+/// Policy files with what only this run knows put in.
+pub fn filled(files: &[(&str, &str)], facts: &Facts<'_>) -> Result<Vec<SourceFile>, Unknown> {
     let put_in = |(path, text): &(&str, &str)| {
         let text = match *path {
             "catalog.yaml" => catalog(text, facts),
@@ -44,20 +103,19 @@ pub fn policies(facts: &Facts<'_>) -> Result<Vec<SourceFile>, Unknown> {
         };
         Ok(SourceFile::new(*path, text))
     };
-    STARTER.iter().map(put_in).collect()
+    files.iter().map(put_in).collect()
 }
 
-/// Targets on this machine are allowed to be.
+/// The bank and the CRM are on this machine, and are allowed to be; other targets stay where the starter set has them.
 fn catalog(text: &str, facts: &Facts<'_>) -> String {
     let mut out = String::new();
     for line in text.lines() {
-        out.push_str(
-            &line
-                .replace("https://bank.example", facts.bank_url)
-                .replace("https://crm.example", facts.crm_url),
-        );
+        let here = line
+            .replace("https://bank.example", facts.bank_url)
+            .replace("https://crm.example", facts.crm_url);
+        out.push_str(&here);
         out.push('\n');
-        if let Some((indent, _)) = line.split_once("url: ") {
+        if let (true, Some((indent, _))) = (here != line, line.split_once("url: ")) {
             out.push_str(&format!(
                 "{indent}allow_private: true     # the demo's targets run on this machine\n"
             ));
@@ -117,24 +175,21 @@ mod tests {
 
     #[test]
     fn the_demo_s_policies_compile_with_what_was_put_in() {
-        let logins = [
-            "alice",
-            "bob",
-            "carol",
-            "carol-oncall",
-            "dave",
-            "erin",
-            "support-agent[bot]",
-            "campaign-agent[bot]",
-            "payments-agent[bot]",
-        ];
+        let logins: Vec<&str> = PEOPLE
+            .lines()
+            .chain(AGENTS.lines())
+            .filter_map(|line| Some(line.split_once("login: ")?.1.split_once(',')?.0.trim_matches('"')))
+            .collect();
         let accounts: Vec<(String, u64)> = logins.iter().map(|login| (*login).to_owned()).zip(71..).collect();
         let mut rng = ssh_key::rand_core::OsRng;
         let mut key = |name: &str| {
             let key = PrivateKey::random(&mut rng, Algorithm::Ed25519).unwrap();
             (name.to_owned(), key.public_key().to_openssh().unwrap())
         };
-        let keys = [key("support-agent"), key("campaign-agent"), key("payments-agent")];
+        let keys: Vec<(String, String)> = logins
+            .iter()
+            .filter_map(|login| Some(key(login.strip_suffix("[bot]")?)))
+            .collect();
         let facts = Facts {
             bank_url: "http://127.0.0.1:4001",
             crm_url: "http://127.0.0.1:4002",
@@ -144,7 +199,9 @@ mod tests {
         let files = policies(&facts).unwrap();
         let policy = compile(&files).unwrap();
         let catalog = files.iter().find(|file| file.path == "catalog.yaml").unwrap();
-        assert!(!catalog.text.contains(".example"), "{}", catalog.text);
+        for gone in ["bank.example", "crm.example"] {
+            assert!(!catalog.text.contains(gone), "{}", catalog.text);
+        }
         let agent = policy.agent(&"payments-agent".parse().unwrap()).unwrap();
         assert!(matches!(agent.key(), AgentKey::Ed25519 { .. }));
         assert_eq!(

@@ -39,7 +39,15 @@ use crate::{
     settings::{self, Settings},
 };
 
-const AGENTS: &[&str] = &["support-agent", "campaign-agent", "payments-agent"];
+const AGENTS: &[&str] = &[
+    "support-agent",
+    "campaign-agent",
+    "payments-agent",
+    "access-agent",
+    "contracts-agent",
+    "data-agent",
+    "ops-agent",
+];
 /// Low-tier actions are on the ledger this soon, so that nobody waits for it.
 const GROUP_WITHIN: &str = "1s";
 const SWEEP_EVERY: Duration = Duration::from_secs(60);

@@ -165,6 +165,14 @@ pub(super) fn starter(dir: &Path) {
         format_args!("describe what they may ask for in {at}/catalog.yaml"),
     );
     row(
+        "editor",
+        "`countersign policy schema --write .countersign/schema` lets it complete and check these files",
+    );
+    row(
+        "try",
+        format_args!("`countersign policy lint {at}` and `countersign policy test {at}`"),
+    );
+    row(
         "begin",
         "commit them as policies/ on the base branch, then `countersign init --repo OWNER/NAME ...`",
     );

@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 
 use crate::domain::{
+    assess::TierRule,
     case::Case,
     checks::text::hazard,
     facts::Judged,
     gate::{Because, Decision, Rule, Standing},
+    policy::Action,
 };
 
 /// Writes the decision on a recorded case.
@@ -59,6 +61,29 @@ fn tree(out: &mut impl Write, rules: &[Because]) -> io::Result<()> {
     Ok(())
 }
 
+/// Why a proposal of an action has a tier.
+pub(super) fn reason(because: &TierRule, action: Option<&Action>) -> String {
+    let condition = |number: usize| {
+        let written = action.and_then(|action| action.escalate().get(number.checked_sub(1)?));
+        let words = written.map_or_else(String::new, |written| format!(": {}", written.because()));
+        format!("condition {number} of `escalate`{words}")
+    };
+    match because {
+        TierRule::Rule(number) => format!("rule {number} of tiers.yaml"),
+        TierRule::Escalated(number) => condition(*number),
+        TierRule::Claimed(number) => format!("{} (by what the agent itself says)", condition(*number)),
+        TierRule::Errored {
+            condition: number,
+            why,
+        } => format!("{} has no answer: {why}", condition(*number)),
+        TierRule::Limit(name) => format!("limit `{name}` is over"),
+        TierRule::LimitsChanged => "its limits are not those of the catalog any more".into(),
+        TierRule::UnknownAction => "the catalog does not know the action".into(),
+        TierRule::SchemaChanged => "the catalog's parameters have changed".into(),
+        TierRule::Resource => "a parameter can't stand in the resource".into(),
+    }
+}
+
 const fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Noted => "noted  ",
@@ -69,7 +94,8 @@ const fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn line(because: &Because) -> String {
+/// A rule and what it is about, without how it stands.
+pub(super) fn line(because: &Because) -> String {
     let mut line = about(because.rule).to_owned();
     if let (Some(have), Some(need)) = (because.have, because.need) {
         line.push_str(&format!(", {have} of {need}"));

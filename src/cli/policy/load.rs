@@ -2,21 +2,31 @@
 
 use std::{fs, io, path::Path};
 
-use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report, miette};
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report, Severity, miette};
 
 use super::Failure;
 use crate::domain::{
-    policy::{Policy, PolicyError, compile},
+    policy::{
+        Policy, PolicyError, compile,
+        lint::{self, Finding},
+    },
     source::{SourceError, SourceFile},
 };
 
 /// Reads and compiles a folder of policy files.
 pub(super) fn policy(folder: &Path) -> Result<Policy, Failure> {
-    let files = files(folder)?;
-    compile(&files).map_err(|errors| {
-        let reports = errors.iter().map(|error| in_policy(error, folder, &files));
-        Failure::Files(reports.collect())
-    })
+    compiled(folder, &files(folder)?)
+}
+
+/// Compiles the files of a folder.
+pub(super) fn compiled(folder: &Path, files: &[SourceFile]) -> Result<Policy, Failure> {
+    compile(files).map_err(|found| errors(&found, folder, files))
+}
+
+/// Errors of policy files as a failure.
+pub(super) fn errors(errors: &[PolicyError], folder: &Path, files: &[SourceFile]) -> Failure {
+    let reports = errors.iter().map(|error| in_policy(error, folder, files));
+    Failure::Files(reports.collect())
 }
 
 /// One file as text.
@@ -24,7 +34,8 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
-fn files(folder: &Path) -> Result<Vec<SourceFile>, Failure> {
+/// Every file of a folder and the folders in it, by paths from the folder.
+pub(super) fn files(folder: &Path) -> Result<Vec<SourceFile>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![(folder.to_path_buf(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
@@ -59,10 +70,7 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn in_policy(error: &PolicyError, folder: &Path, files: &[SourceFile]) -> Report {
-    let text = files
-        .iter()
-        .find(|file| file.path == error.file())
-        .map(|file| file.text.as_str());
+    let text = text_of(error.file(), files);
     let name = folder.join(error.file());
     let code = error.rule().as_str();
     report(
@@ -70,9 +78,33 @@ fn in_policy(error: &PolicyError, folder: &Path, files: &[SourceFile]) -> Report
         error.help(),
         Some(code),
         error.bytes(),
-        &name,
-        text,
+        (&name, text),
+        Severity::Error,
     )
+}
+
+/// A finding, with the text around it.
+pub(super) fn in_lint(finding: &Finding, folder: &Path, files: &[SourceFile]) -> Report {
+    let text = text_of(finding.file(), files);
+    let name = folder.join(finding.file());
+    let severity = match finding.severity() {
+        lint::Severity::Error => Severity::Error,
+        lint::Severity::Warning => Severity::Warning,
+    };
+    let code = Some(finding.id());
+    report(
+        finding.message(),
+        finding.remedy(),
+        code,
+        finding.bytes(),
+        (&name, text),
+        severity,
+    )
+}
+
+fn text_of<'a>(path: &str, files: &'a [SourceFile]) -> Option<&'a str> {
+    let file = files.iter().find(|file| file.path == path)?;
+    Some(file.text.as_str())
 }
 
 /// An error of one file, with the text around it.
@@ -82,8 +114,8 @@ pub(super) fn in_file(error: &SourceError, name: &Path, text: &str) -> Report {
         error.help(),
         None,
         error.bytes(),
-        name,
-        Some(text),
+        (name, Some(text)),
+        Severity::Error,
     )
 }
 
@@ -92,8 +124,8 @@ fn report(
     help: Option<&str>,
     code: Option<&str>,
     bytes: Option<(usize, usize)>,
-    name: &Path,
-    text: Option<&str>,
+    (name, text): (&Path, Option<&str>),
+    severity: Severity,
 ) -> Report {
     let name = name.display().to_string();
     let whole = match bytes {
@@ -103,6 +135,7 @@ fn report(
     let mut diagnostic = MietteDiagnostic::new(whole);
     diagnostic.help = help.map(Into::into);
     diagnostic.code = code.map(Into::into);
+    diagnostic.severity = Some(severity);
     if let Some((start, length)) = bytes {
         diagnostic = diagnostic.with_label(LabeledSpan::at(start..start + length, "here"));
     }

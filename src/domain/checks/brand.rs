@@ -179,7 +179,7 @@ fn has_words(text: &str, words: &str) -> bool {
         && text.match_indices(words).any(|(at, _)| {
             let before = text.get(..at).and_then(|text| text.chars().next_back());
             let after = text.get(at + words.len()..).and_then(|text| text.chars().next());
-            !(joins(first) && joins(before)) && !(joins(last) && joins(after))
+            !(joins(first) && joins(before) || joins(last) && joins(after))
         })
 }
 

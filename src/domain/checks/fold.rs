@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfkc_quick};
 
 use super::text::{Hazard, hazard};
 
@@ -18,10 +18,12 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
             Some(Hazard::Invisible | Hazard::Tag | Hazard::Direction)
         )
     };
-    let dash = |c| match c {
-        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-        c => c,
-    };
+    let is_dash = |c: char| matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}');
+    let dash = |c| if is_dash(c) { '-' } else { c };
+    let plain = |c: char| c.is_ascii() || seen(&c) && !is_dash(c);
+    if text.chars().all(plain) && is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        return Cow::Borrowed(text);
+    }
     Cow::Owned(text.chars().filter(seen).nfkc().map(dash).collect())
 }
 

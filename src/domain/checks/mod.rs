@@ -4,7 +4,6 @@ pub mod brand;
 pub mod consent;
 mod findings;
 mod fold;
-pub mod limits;
 pub mod pii;
 mod reach;
 pub mod rego;
@@ -14,9 +13,10 @@ mod skeleton;
 pub(crate) mod testing;
 pub mod text;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ids::CheckName, matter::Matter, totals::Totals};
+use super::{ids::CheckName, matter::Matter};
 pub(in crate::domain) use findings::Findings;
 
 /// What a built-in check looks at.
@@ -24,8 +24,6 @@ pub(in crate::domain) use findings::Findings;
 pub struct Asked<'a> {
     /// What is asked.
     pub matter: &'a Matter<'a>,
-    /// What its limits count.
-    pub totals: &'a Totals,
     /// What data the catalog says the action touches.
     pub declared: Declared,
     /// JSON pointers (RFC 6901) of the parameters that the catalog seals; no check looks at them.
@@ -86,12 +84,6 @@ const REGISTRY: &[BuiltIn] = &[
         check: consent::check,
     },
     BuiltIn {
-        name: limits::NAME,
-        summary: "How each limit stands; limits hold whether or not an action names the check",
-        level: Level::Deny,
-        check: limits::check,
-    },
-    BuiltIn {
         name: "pii",
         summary: "Personal data that the action's `data` does not declare",
         level: Level::Deny,
@@ -130,7 +122,7 @@ pub struct CheckResult {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Nothing found.

@@ -12,6 +12,9 @@ mod phone;
 
 use std::{collections::BTreeMap, ops::Range};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{
     Asked, Findings, Level, Problem,
     fold::{folded, plain_name},
@@ -19,7 +22,7 @@ use super::{
 };
 
 /// A kind of personal data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PiiKind {
     /// An international bank account number (ISO 13616).

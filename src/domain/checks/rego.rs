@@ -373,9 +373,13 @@ fn explain(text: &str, told: &str) -> RegoError {
         let within = column.saturating_sub(1) as usize;
         Mark::new(Place { line, column }, (before + within).min(text.len()), 0)
     });
+    let mut message = message.trim_end_matches('.').replace('\'', "`");
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
     RegoError {
         mark,
-        message: one_line(message.trim_end_matches('.')),
+        message: one_line(&message),
     }
 }
 

@@ -7,23 +7,33 @@ use super::fold::folded;
 /// The text as it looks, in the case it is written in.
 pub(super) fn skeleton(text: &str) -> String {
     let mut seen = String::with_capacity(text.len());
-    if text.is_ascii() {
-        // What the table of confusables says of ASCII: these look like others of it.
-        for c in text.chars() {
-            match c {
-                'm' => seen.push_str("rn"),
-                '1' | 'I' | '|' => seen.push('l'),
-                '0' => seen.push('O'),
-                '"' => seen.push_str("''"),
-                '`' => seen.push('\''),
-                '%' => seen.push_str("°/₀"),
-                c => seen.push(c),
-            }
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii()).unwrap_or(rest.len());
+        let (plain, other) = rest.split_at(end);
+        for c in plain.chars() {
+            ascii(c, &mut seen);
         }
-    } else {
-        seen.extend(uts39(text));
+        // What normalises or reorders never reaches across a character of ASCII.
+        let end = other.find(|c: char| c.is_ascii()).unwrap_or(other.len());
+        let (run, after) = other.split_at(end);
+        seen.extend(uts39(run));
+        rest = after;
     }
     seen
+}
+
+/// What the table of confusables says of ASCII: these look like others of it.
+fn ascii(c: char, seen: &mut String) {
+    match c {
+        'm' => seen.push_str("rn"),
+        '1' | 'I' | '|' => seen.push('l'),
+        '0' => seen.push('O'),
+        '"' => seen.push_str("''"),
+        '`' => seen.push('\''),
+        '%' => seen.push_str("°/₀"),
+        c => seen.push(c),
+    }
 }
 
 /// The ways in which a text may be taken for another: as it is written, without case, and with case taken off what it
@@ -61,6 +71,13 @@ mod tests {
         for c in (0..128_u8).map(char::from) {
             let text = c.to_string();
             assert_eq!(skeleton(&text), uts39(&text).collect::<String>(), "{c:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_way_is_the_long_one(text in "([a-z1I0|]|\\PC|[\u{300}-\u{330}]){0,40}") {
+            proptest::prop_assert_eq!(skeleton(&text), uts39(&text).collect::<String>());
         }
     }
 }

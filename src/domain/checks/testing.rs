@@ -6,7 +6,6 @@ use super::{Asked, Declared, Settings};
 use crate::domain::{
     matter::Matter,
     proposal::{Item, Observed, Provenance},
-    totals::Totals,
 };
 
 /// What is asked with these items, observations and claims, at 2026-11-22T10:00:00Z.
@@ -56,10 +55,8 @@ pub(crate) fn observed(facts: Value) -> Observed {
 }
 
 pub(crate) fn asked_of<'a>(matter: &'a Matter<'a>, settings: &'a Settings) -> Asked<'a> {
-    static NONE: std::sync::LazyLock<Totals> = std::sync::LazyLock::new(Totals::default);
     Asked {
         matter,
-        totals: &NONE,
         declared: Declared::default(),
         sealed: &[],
         settings,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,11 +18,14 @@ use super::{
 use crate::domain::ids::{ActionName, AgentName, CheckName, Digest, PersonName, Span, TeamName};
 
 /// How an action is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
+    /// Whether another action undoes it, the state before is put back, or neither.
     kind: RollbackKind,
+    /// The action that undoes it.
     action: Option<ActionName>,
+    /// How long it can be taken back.
     within: Option<Span>,
 }
 

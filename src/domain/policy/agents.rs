@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -88,24 +89,33 @@ impl Agents {
     }
 }
 
-#[derive(Deserialize)]
+/// A program that may propose actions.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawAgent {
+pub(super) struct RawAgent {
+    /// What it does, in a line.
     summary: Option<String>,
+    /// The person who answers for it and never approves for it, of people.yaml.
     sponsor: PersonName,
+    /// The GitHub account whose pull requests are this agent's.
     account: Option<Account>,
+    /// How it signs its proposals.
     key: RawKey,
+    /// The actions it may propose, of catalog.yaml.
     actions: Vec<ActionName>,
 }
 
-#[derive(Deserialize)]
+/// How an agent signs.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum RawKey {
+    /// The line of its `.pub` file, as in `ssh-ed25519 AAAA...`.
     Ed25519(String),
+    /// A shared secret of the operator's settings, never of this file.
     Hmac(NoFields),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoFields {}
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
@@ -10,8 +11,8 @@ use super::{
     error::{Errors, Rule, unknown},
     escalate,
     expression::Names,
-    http::{Execute, HttpObserve},
-    limits,
+    http::{Execute, Executing, HttpObserve, Observing},
+    limits::{self, LIMITS},
     param::ParamPath,
     people::People,
     resource::ResourcePattern,
@@ -19,7 +20,6 @@ use super::{
     tiers::{DataClass, Impact},
 };
 use crate::domain::{
-    checks::limits::NAME as LIMITS,
     ids::{ActionName, AgentName, CheckName},
     source::{Fault, Node},
 };
@@ -32,40 +32,68 @@ pub(super) struct Around<'a> {
     pub(super) checks: &'a [&'a str],
 }
 
-#[derive(Deserialize)]
+/// Something that agents may propose.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawAction {
+pub(super) struct RawAction {
+    /// What it does, in a line.
     summary: String,
+    /// The system it acts on; the first part of the action's name unless stated.
     system: Option<String>,
+    /// Where it stands for CODEOWNERS, as in `/payments/suppliers/{supplier_id}`.
+    #[schemars(regex(pattern = "^/"))]
     resource: String,
+    /// What it can do to the business when it goes wrong.
     impact: Impact,
+    /// The classes of data that it touches; `public` at least.
+    #[schemars(length(min = 1))]
     data: Vec<DataClass>,
+    /// How it is taken back.
     rollback: Rollback,
+    /// Who does it, answers for it, is asked about it and hears of it.
     raci: RawRaci,
+    /// What an agent may ask for, as JSON Schema; nothing else is taken.
     #[serde(rename = "params")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     _params: IgnoredAny,
+    /// The line that an approver reads first, as in `Pay {{ params.supplier_id }} {{ params.amount | money }}`.
     describe: String,
+    /// Conditions that raise the tier.
     #[serde(rename = "escalate")]
+    #[schemars(with = "Option<Vec<escalate::RawEscalation>>")]
     _escalate: Option<IgnoredAny>,
+    /// How much may run in a while.
     #[serde(rename = "limits")]
+    #[schemars(with = "Option<Vec<limits::RawLimit>>")]
     _limits: Option<IgnoredAny>,
+    /// The checks that run on every proposal.
     #[serde(default)]
     checks: Vec<CheckName>,
+    /// The parameters that are sealed in Git and masked where people read.
     #[serde(default)]
     sensitive: Vec<ParamPath>,
+    /// How the bot itself reads what is affected.
     #[serde(rename = "observe")]
+    #[schemars(with = "Option<Observing>")]
     _observe: Option<IgnoredAny>,
+    /// How the bot carries it out.
     #[serde(rename = "execute")]
+    #[schemars(with = "Executing")]
     _execute: IgnoredAny,
 }
 
-#[derive(Deserialize)]
+/// Who does an action, answers for it, is asked about it and hears of it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawRaci {
+    /// The agent that does it, of agents.yaml.
     responsible: AgentName,
+    /// The team or person that answers for it, of people.yaml.
     accountable: String,
+    /// Teams and people who are asked for a review, without blocking.
     #[serde(default)]
     consulted: Vec<String>,
+    /// Teams and people who hear of the outcome.
     #[serde(default)]
     informed: Vec<String>,
 }

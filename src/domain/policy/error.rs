@@ -119,6 +119,9 @@ impl PolicyError {
     pub fn bytes(&self) -> Option<(usize, usize)> {
         self.mark.map(Mark::bytes)
     }
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
     /// What is wrong.
     pub fn message(&self) -> &str {
         &self.message

@@ -1,5 +1,6 @@
 //! `escalate` of the catalog: conditions that raise an action's tier. They never lower it. INVARIANT i13.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -35,11 +36,15 @@ impl Escalation {
     }
 }
 
-#[derive(Deserialize)]
+/// A condition that raises the tier; it never lowers it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawEscalation {
+pub(super) struct RawEscalation {
+    /// An expression (CEL) over `params`, `items`, `change`, `affected`, `totals`, `agent`, `sponsor` and `now`.
     when: String,
+    /// The tier it raises to: `medium` or `high`.
     to: Tier,
+    /// Why, for the people who approve.
     because: String,
 }
 

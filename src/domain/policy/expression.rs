@@ -20,14 +20,16 @@
 mod compile;
 mod eval;
 mod function;
+mod names;
 mod node;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-pub use compile::Names;
+pub use names::Names;
 pub use scope::{Root, Scope};
 
 use super::param::ParamPath;
@@ -136,6 +138,10 @@ impl Expression {
     /// Its answer in one scope. Errors: see [`ExpressionError`]; an answer other than true and false is one.
     pub fn eval(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
         eval::run(&self.root, scope, &mut { MAX_STEPS })
+    }
+    /// [`Self::eval`] within a bound that several evaluations share; the steps taken are taken off it.
+    pub fn eval_within(&self, scope: &Scope<'_>, steps: &mut u32) -> Result<bool, ExpressionError> {
+        eval::run(&self.root, scope, steps)
     }
     /// Whether it holds for any item of a batch, or for their total: `params` is each item's in turn, and then all
     /// items in one, every whole number summed. For one item this is [`Self::eval`]. The bound of one evaluation

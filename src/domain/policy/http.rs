@@ -1,5 +1,6 @@
 //! How the bot reads and acts over HTTP: declared in the catalog, never by an agent.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::domain::{
 };
 
 /// An HTTP method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Reads.
@@ -39,8 +40,9 @@ impl Method {
 }
 
 /// A place in an answer, by JSON pointer (RFC 6901).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JsonPointer(String);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct JsonPointer(#[schemars(regex(pattern = "^(/.*)?$"))] String);
 
 impl JsonPointer {
     /// The pointer's text.
@@ -69,12 +71,17 @@ impl<'de> Deserialize<'de> for JsonPointer {
 }
 
 /// Where an answer tells what is affected.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "AffectedAt")]
 #[serde(deny_unknown_fields)]
 pub struct Affected {
+    /// How many records.
     count: Option<JsonPointer>,
+    /// Who is reached, in words.
     audience: Option<JsonPointer>,
+    /// What changes by how much.
     deltas: Option<JsonPointer>,
+    /// A few of the records.
     sample: Option<JsonPointer>,
 }
 
@@ -275,31 +282,67 @@ impl HttpObserve {
     }
 }
 
-#[derive(Deserialize)]
+/// How the bot carries an action out.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Executing {
+    /// One HTTP request.
+    #[serde(rename = "http")]
+    _http: RawExecute,
+}
+
+/// How the bot itself reads what is affected.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Observing {
+    /// One HTTP request.
+    #[serde(rename = "http")]
+    _http: RawObserve,
+}
+
+/// The request that carries an action out.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawExecute {
+    /// `POST`, `PUT`, `PATCH` or `DELETE`.
     method: Method,
+    /// Where to act; `{parameter}` is filled in, in the path and the query only.
     url: String,
+    /// A JSON tree; a leaf that is exactly `${params.x}` is replaced by the whole value.
     #[serde(rename = "body")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _body: Option<serde::de::IgnoredAny>,
+    /// How long to wait; 30s unless stated, 5m at most.
     timeout: Option<Span>,
+    /// Stated, it promises that the target acts once for one key, so that the bot may ask again.
     idempotency_header: Option<String>,
+    /// Whether a private address may be called.
     #[serde(default)]
     allow_private: bool,
 }
 
-#[derive(Deserialize)]
+/// The request that reads what is affected.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawObserve {
+    /// `GET`, or `POST` for a query.
     method: Method,
+    /// Where to ask; `{parameter}` is filled in, in the path and the query only.
     url: String,
+    /// A JSON tree; a leaf that is exactly `${params.x}` is replaced by the whole value.
     #[serde(rename = "body")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _body: Option<serde::de::IgnoredAny>,
+    /// Where the answer has the state before (JSON pointer).
     before: Option<JsonPointer>,
+    /// Where the answer has the state after (JSON pointer).
     after: Option<JsonPointer>,
+    /// Where the answer has what is affected (JSON pointers).
     #[serde(default)]
     affected: Affected,
+    /// How long to wait; 10s unless stated, 60s at most.
     timeout: Option<Span>,
+    /// Whether a private address may be called.
     #[serde(default)]
     allow_private: bool,
 }

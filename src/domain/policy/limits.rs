@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::{
@@ -10,26 +11,19 @@ use super::{
     param::ParamPath,
     schema::ParamSchema,
 };
-use crate::domain::{ids::Span, source::Node};
+use crate::domain::{ids::Span, source::Node, totals::Over};
+
+/// The check that shows how each limit stands, as the catalog names it.
+pub const LIMITS: &str = "limits";
 
 /// The longest window.
 pub const MAX_WINDOW: Span = Span::seconds(31 * 86_400);
 /// The most limits of one action.
 const MOST: usize = 16;
 
-/// What happens when a limit is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Over {
-    /// Nothing more runs until the window moved on.
-    #[default]
-    Deny,
-    /// What goes over needs the gate of the high tier.
-    High,
-}
-
 /// What a limit is counted by: each has a window of its own for every value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String")]
 pub enum CountedBy {
     /// The agent.
     Agent,
@@ -121,16 +115,25 @@ impl Limit {
     }
 }
 
-#[derive(Deserialize)]
+/// How much may run in a while: a `rate`, or a `budget` with its `max`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawLimit {
+pub(super) struct RawLimit {
+    /// Its name; made of what it counts unless stated.
     name: Option<String>,
+    /// The most items in one window.
     rate: Option<u64>,
+    /// The parameter whose sum is counted, as in `params.amount.minor`.
     budget: Option<ParamPath>,
+    /// The most of that sum in one window.
     max: Option<u64>,
+    /// The window, which slides; 31d at most.
     per: Span,
+    /// What is counted apart: `agent`, `sponsor`, or a parameter such as the beneficiary.
     by: Vec<CountedBy>,
+    /// The currency that is counted, as in `EUR`.
     currency: Option<String>,
+    /// What happens beyond it; `deny` unless stated.
     #[serde(default)]
     over: Over,
 }

@@ -3,15 +3,19 @@
 mod action;
 mod agents;
 mod body;
+pub mod cases;
 mod catalog;
 mod checks;
 mod compile;
+mod counting;
 mod describe;
+pub mod editor;
 mod error;
 mod escalate;
 pub mod expression;
 mod http;
 mod limits;
+pub mod lint;
 mod owners;
 mod param;
 mod pattern;
@@ -33,6 +37,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::totals::Over;
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
 pub use body::{BodyError, BodyTemplate, Filling};
@@ -41,7 +46,7 @@ pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
 pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
-pub use limits::{CountedBy, Limit, MAX_WINDOW, Measure, Over};
+pub use limits::{CountedBy, LIMITS, Limit, MAX_WINDOW, Measure};
 pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
@@ -95,6 +100,10 @@ impl Policy {
     /// The tier of an action; what no rule matches is high (INVARIANT i10).
     pub fn classify(&self, impact: Impact, data: &BTreeSet<DataClass>, rollback: RollbackKind) -> Classified {
         self.tiers.classify(impact, data, rollback)
+    }
+    /// The rules of `tiers.yaml`, counted from 1, that can give an action its tier.
+    pub fn reachable_rules(&self) -> BTreeSet<usize> {
+        self.tiers.reachable()
     }
     /// What the gate of a tier demands.
     pub fn gate(&self, tier: Tier) -> &GateRule {

@@ -126,6 +126,12 @@ impl Owners {
     pub fn sets(&self) -> impl Iterator<Item = &OwnerSet> {
         self.sets.iter().filter(|set| !set.owners.is_empty())
     }
+    /// The lines that decide about a path, one a section, exclusions and lines that clear among them.
+    pub(super) fn deciding(&self, path: &str) -> Vec<u32> {
+        let rulings = self.index.rulings(&split(path)).into_values();
+        let lines = rulings.filter_map(|ruling| self.sets.get(ruling.excluded.or(ruling.line)?));
+        lines.map(OwnerSet::line).collect()
+    }
     /// The organisation of every team, when a team is named.
     pub fn organization(&self) -> Option<&str> {
         self.organization.as_deref()

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use unicode_normalization::is_nfc;
@@ -9,8 +10,9 @@ use unicode_normalization::is_nfc;
 use crate::domain::source::is_visible;
 
 /// A parameter, written `params.amount.minor`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParamPath(Vec<String>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(inline)]
+pub struct ParamPath(#[schemars(with = "String", regex(pattern = r"^params\."))] Vec<String>);
 
 impl ParamPath {
     /// A parameter from its path without `params.`, as in `amount.minor`.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Errors, Rule, unknown};
@@ -12,10 +13,12 @@ use crate::domain::{
 };
 
 /// A GitHub account: the id counts, the login is what people read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
+    /// The login, for people.
     login: Login,
+    /// The number: `gh api users/LOGIN --jq .id`.
     id: AccountId,
 }
 
@@ -122,15 +125,23 @@ impl People {
     }
 }
 
-#[derive(Deserialize)]
+/// A person who may approve, sponsor or release.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawPerson {
+pub(super) struct RawPerson {
+    /// The name people read.
     full_name: Option<String>,
+    /// All GitHub accounts of this one person; at least one.
+    #[schemars(length(min = 1))]
     accounts: Vec<Account>,
+    /// The teams, as GitHub has them; membership is looked up there again.
     #[serde(default)]
     teams: Vec<TeamName>,
+    /// One of the file's calendars: when this person works.
     calendar: Option<String>,
+    /// Where those hours are, as in `Europe/Berlin`.
     time_zone: Option<Zone>,
+    /// Who may stand in while this person is away; the delegation itself is theirs to give.
     #[serde(default)]
     stand_ins: Vec<PersonName>,
 }

@@ -246,26 +246,29 @@ impl ParamSchema {
     /// Fills in defaults, in nested objects too; gives the JSON pointers of what was filled in.
     pub(super) fn apply_defaults(&self, params: &mut Value) -> Vec<String> {
         let mut filled = Vec::new();
-        self.fill(&self.schema, params, "", &mut filled);
+        self.fill(&self.schema, params, &mut String::new(), &mut filled);
         filled
     }
 
-    fn fill(&self, schema: &Value, value: &mut Value, at: &str, filled: &mut Vec<String>) {
+    fn fill(&self, schema: &Value, value: &mut Value, at: &mut String, filled: &mut Vec<String>) {
         let Some(schema) = self.resolve(schema) else {
             return;
         };
+        let here = at.len();
         match value {
             Value::Object(fields) => {
                 for (name, schema) in properties(schema) {
-                    let at = format!("{at}/{}", escape_pointer(name));
+                    at.push('/');
+                    at.push_str(&escape_pointer(name));
                     let default = self.resolve(schema).and_then(|schema| schema.get("default"));
                     if let (None, Some(default)) = (fields.get(name), default) {
                         fields.insert(name.clone(), default.clone());
                         filled.push(at.clone());
                     }
                     if let Some(value) = fields.get_mut(name) {
-                        self.fill(schema, value, &at, filled);
+                        self.fill(schema, value, at, filled);
                     }
+                    at.truncate(here);
                 }
             }
             Value::Array(items) => {
@@ -273,7 +276,9 @@ impl ParamSchema {
                     return;
                 };
                 for (item, index) in items.iter_mut().zip(0..) {
-                    self.fill(schema, item, &format!("{at}/{index}"), filled);
+                    at.push_str(&format!("/{index}"));
+                    self.fill(schema, item, at, filled);
+                    at.truncate(here);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -351,7 +356,7 @@ impl ParamSchema {
                 alone.entry("$defs").or_insert_with(|| defs.clone());
             }
             let mut filled = default.clone();
-            self.fill(schema, &mut filled, "", &mut Vec::new());
+            self.fill(schema, &mut filled, &mut String::new(), &mut Vec::new());
             let fits = compile(&alone).is_ok_and(|validator| validator.is_valid(&filled));
             if !fits {
                 let mark = node.mark_at(&format!("{at}/default"));

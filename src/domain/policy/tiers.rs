@@ -1,14 +1,15 @@
 //! `tiers.yaml`: how impact, data and rollback give a tier, and what each tier's gate demands.
 
-use std::{collections::BTreeSet, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Errors, Rule};
 use crate::domain::{ids::Span, source::Node};
 
 /// How much stands between a proposal and its execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// Runs at once; a sample is looked at later.
@@ -29,7 +30,7 @@ impl fmt::Display for Tier {
 }
 
 /// What an action can do to the business when it goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Impact {
     /// Nothing changes.
@@ -40,6 +41,10 @@ pub enum Impact {
     Moderate,
     /// Serious loss.
     High,
+}
+impl Impact {
+    /// Every one, from the least.
+    pub const ALL: [Self; 4] = [Self::None, Self::Low, Self::Moderate, Self::High];
 }
 impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +58,7 @@ impl fmt::Display for Impact {
 }
 
 /// A class of data that an action touches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DataClass {
     /// Published already.
@@ -71,6 +76,18 @@ pub enum DataClass {
     /// Keys, passwords, tokens.
     Credentials,
 }
+impl DataClass {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Public,
+        Self::Internal,
+        Self::Confidential,
+        Self::Restricted,
+        Self::Pii,
+        Self::Financial,
+        Self::Credentials,
+    ];
+}
 impl fmt::Display for DataClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -86,7 +103,7 @@ impl fmt::Display for DataClass {
 }
 
 /// How an action can be taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RollbackKind {
     /// Another action undoes it.
@@ -95,6 +112,10 @@ pub enum RollbackKind {
     Restore,
     /// It can't be taken back.
     None,
+}
+impl RollbackKind {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Inverse, Self::Restore, Self::None];
 }
 impl fmt::Display for RollbackKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +128,7 @@ impl fmt::Display for RollbackKind {
 }
 
 /// Who may approve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Approvers {
     /// The owners that CODEOWNERS names for the resource.
@@ -115,7 +136,7 @@ pub enum Approvers {
 }
 
 /// Whether the bot must have read before and after itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Preview {
     /// An observation by the catalog's connector must be there.
@@ -125,7 +146,7 @@ pub enum Preview {
 }
 
 /// What an approver must prove beyond the review itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepUp {
     /// A passkey assertion with user verification (INVARIANT i11).
@@ -133,7 +154,7 @@ pub enum StepUp {
 }
 
 /// Who merges once the gate is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MergeMode {
     /// The bot.
@@ -246,6 +267,28 @@ impl Tiers {
                 },
             )
     }
+    /// How many rules there are.
+    pub(super) fn rules(&self) -> usize {
+        self.rules.len()
+    }
+    /// The rules, counted from 1, that give at least one action its tier: of all 4 x 127 x 3 that there can be.
+    pub(super) fn reachable(&self) -> BTreeSet<usize> {
+        let classes: Vec<BTreeSet<DataClass>> = (1_u32..1 << DataClass::ALL.len())
+            .map(|bits| {
+                let numbered = DataClass::ALL.iter().zip(0..);
+                let chosen = numbered.filter(|(_, bit)| bits >> bit & 1 == 1);
+                chosen.map(|(class, _)| *class).collect()
+            })
+            .collect();
+        let mut reached = BTreeSet::new();
+        for impact in Impact::ALL {
+            for rollback in RollbackKind::ALL {
+                let rule = |data| self.classify(impact, data, rollback).rule;
+                reached.extend(classes.iter().map(rule));
+            }
+        }
+        reached
+    }
     pub(super) fn gate(&self, tier: Tier) -> &GateRule {
         match tier {
             Tier::Low => &self.low,
@@ -256,13 +299,18 @@ impl Tiers {
 }
 
 /// One rule; a condition that is not stated holds.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Condition {
+pub(super) struct Condition {
+    /// The action's impact is one of these.
     impact: Option<OneOrMany<Impact>>,
+    /// The action touches at least one of these classes of data.
     data: Option<OneOrMany<DataClass>>,
+    /// The action touches nothing but these classes of data.
     data_only: Option<OneOrMany<DataClass>>,
+    /// The action's rollback is one of these.
     rollback: Option<OneOrMany<RollbackKind>>,
+    /// The tier that the rule gives.
     tier: Tier,
 }
 
@@ -301,6 +349,19 @@ impl<T> OneOrMany<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("one_or_many_{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Either<T>(std::marker::PhantomData<T>);
@@ -325,25 +386,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-#[derive(Deserialize)]
+/// What must hold before an action of this tier may run.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawGate {
+pub(super) struct RawGate {
+    /// How many people must approve: 0 for low, at least 1 for medium, at least 2 for high.
     approvals: Option<u8>,
+    /// Who may approve.
     from: Option<Approvers>,
+    /// Whether no two approvals may come by the same team.
     #[serde(default)]
     distinct_teams: bool,
+    /// Whether the bot must have read what is affected before anybody is asked.
     preview: Option<Preview>,
+    /// What an approver must prove beyond the review itself.
     step_up: Option<StepUp>,
+    /// When the approvers are reminded, counted from the opening.
     remind_after: Option<Span>,
+    /// When the next owners are asked, counted from the opening.
     escalate_after: Option<Span>,
+    /// When the proposal expires; 3d unless stated. Silence is never an approval.
     expires_after: Option<Span>,
+    /// How old an approval may be at the merge.
     approval_valid_for: Option<Span>,
+    /// Who merges once the gate is open.
     merge: Option<MergeMode>,
+    /// Of a hundred executions, so many are looked at afterwards.
     sample_review: Option<Percent>,
 }
 
 /// A share written as in `5%`.
-struct Percent(u8);
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Percent(#[schemars(with = "String", regex(pattern = "^(100|[0-9]{1,2})%$"))] u8);
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -73,3 +73,59 @@ pub(super) fn of_comment(repo: RepoName, delivery: DeliveryId, part: OfComment) 
         _ => Hint::Nothing,
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected must stop"
+)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::github::parse;
+
+    fn payload() -> Value {
+        json!({
+            "action": "created", "repository": { "full_name": "acme/ops" }, "sender": { "id": 5 },
+            "issue": { "number": 7, "pull_request": { "url": "https://x" } },
+            "comment": { "id": 1, "body": " /delegate @bob", "user": { "id": 5, "login": "ann", "type": "User" } },
+        })
+    }
+
+    fn hint(payload: &Value) -> Hint {
+        parse(
+            "issue_comment",
+            "d-1".parse().unwrap(),
+            payload.to_string().as_bytes(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_persons_command_below_a_pull_request_is_heard() {
+        let Hint::Comment { pull, event, .. } = hint(&payload()) else {
+            panic!("no comment");
+        };
+        assert_eq!((pull, event.account), (PullNumber(7), AccountId(5)));
+        assert_eq!(event.text, " /delegate @bob");
+    }
+
+    #[test]
+    fn i07_bots_edits_and_comments_elsewhere_are_nothing() {
+        for (at, value) in [
+            ("/action", json!("edited")),
+            ("/action", json!("deleted")),
+            ("/issue/pull_request", Value::Null),
+            ("/comment/user/type", json!("Bot")),
+            ("/comment/user", Value::Null),
+            ("/comment/body", json!("thanks")),
+            ("/comment/body", Value::Null),
+        ] {
+            let mut payload = payload();
+            *payload.pointer_mut(at).unwrap() = value;
+            assert_eq!(hint(&payload), Hint::Nothing, "{at}");
+        }
+    }
+}

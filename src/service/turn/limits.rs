@@ -8,19 +8,18 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Bot, NotNow};
+use super::Bot;
 use crate::{
     domain::{
-        assess::Assessment,
+        assess::{Assessment, limits},
         case::{Case, Life},
-        checks::limits,
         ids::Timestamp,
         policy::Policy,
         proposal::Proposal,
         totals::{Count, SoFar, Totals},
     },
     service::problem::Problem,
-    store::{Ended, Row},
+    store::{Ended, Row, StoreError},
 };
 
 /// Lets one low-tier proposal at a time count its limits and be claimed.
@@ -35,7 +34,7 @@ impl Counting {
 
 impl Bot {
     /// What the limits of a proposal's action count now.
-    pub(super) fn totals(&self, proposal: &Proposal, policy: &Policy) -> Result<Totals, NotNow> {
+    pub(super) fn totals(&self, proposal: &Proposal, policy: &Policy) -> Result<Totals, StoreError> {
         let matter = proposal.matter();
         if Totals::of(&matter, policy).is_empty() {
             return Ok(Totals::default());
@@ -52,7 +51,7 @@ impl Bot {
     }
 
     /// Whether the limits have room for a case that is about to run. Errors: the name of the limit that is over.
-    pub(super) fn room(&self, case: &Case) -> Result<Result<(), String>, NotNow> {
+    pub(super) fn room(&self, case: &Case) -> Result<Result<(), String>, StoreError> {
         if case.assessment.totals.is_empty() {
             return Ok(Ok(()));
         }
@@ -65,8 +64,8 @@ impl Bot {
     }
 
     /// The outbox's rows. They are read before the book, so that one that is recorded in between is counted by it.
-    fn unrecorded(&self) -> Result<Vec<Row>, NotNow> {
-        Ok(self.store().outbox().rows()?)
+    fn unrecorded(&self) -> Result<Vec<Row>, StoreError> {
+        self.store().outbox().rows()
     }
 }
 

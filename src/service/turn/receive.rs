@@ -240,7 +240,9 @@ impl Bot {
 
     /// Tier and checks of a proposal with what its limits count now.
     fn assessed(&self, proposal: &Proposal, policy: &Policy) -> Result<Assessment, Problem> {
-        let totals = self.totals(proposal, policy).map_err(NotNow::into_problem)?;
+        let totals = self
+            .totals(proposal, policy)
+            .map_err(|error| Problem::unavailable(error.to_string()))?;
         let assessment = assess(&proposal.matter(), &totals, policy);
         if assessment.tier > Tier::Low {
             // What can't be shown whole is refused before anything is recorded. INVARIANT i26.

@@ -30,14 +30,14 @@ const FILES: [&str; 5] = [
     "agents.yaml",
 ];
 
-/// The files of the starter policies.
+/// The files of the small policies.
 pub(crate) fn files() -> Vec<SourceFile> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policies");
     let read = |name: &str| SourceFile::new(name, std::fs::read_to_string(folder.join(name)).unwrap());
     FILES.map(read).into()
 }
 
-/// The starter policies.
+/// The small policies.
 pub(crate) fn policy() -> Policy {
     compile(&files()).unwrap()
 }

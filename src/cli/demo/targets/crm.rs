@@ -115,7 +115,8 @@ impl Crm {
         let segment = segment.ok_or_else(|| Reply::refuse(StatusCode::NOT_FOUND, "no such segment"))?;
         let sample = self.contacts.iter().take(5).map(|contact| {
             let initial: String = contact.name.chars().take(1).collect();
-            json!({ "contact": contact.id, "name": format!("{initial}."), "city": contact.city })
+            let agreed = json!([{ "purpose": "newsletter", "until": "2099-12-31T00:00:00Z" }]);
+            json!({ "contact": contact.id, "name": format!("{initial}."), "city": contact.city, "consents": agreed })
         });
         let state = |campaigns: usize| json!({ "segment": segment.name, "contacts": segment.contacts, "campaigns_received": campaigns });
         let answer = json!({

@@ -81,6 +81,13 @@ fn links(text: &str) -> impl Iterator<Item = String> {
     let mut from = 0;
     std::iter::from_fn(move || {
         while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+            if !matches!(
+                rest.first(),
+                Some(b'/' | b'\\' | b'w' | b'W' | b'j' | b'J' | b'd' | b'D')
+            ) {
+                from += 1;
+                continue;
+            }
             let start = if rest.starts_with(b"//") || rest.starts_with(b"\\\\") {
                 begin(bytes, from)
             } else if is_word(bytes, from)

@@ -27,8 +27,10 @@ fn settings() -> Settings {
 
 fn found(params: Value) -> Vec<String> {
     with_items(vec![params], |matter| {
-        let mut all = crate::domain::checks::Settings::default();
-        all.brand = Some(settings());
+        let all = crate::domain::checks::Settings {
+            brand: Some(settings()),
+            ..Default::default()
+        };
         check(&asked_of(matter, &all))
             .into_iter()
             .map(|problem| format!("{} {}", problem.at, problem.found))

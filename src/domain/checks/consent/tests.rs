@@ -21,8 +21,10 @@ fn found(settings: Settings, facts: Option<Value>) -> Vec<String> {
         json!({"affected": {"sample": [{"consents": [{"purpose": "newsletter"}]}]}, "consents": true});
     let seen = facts.map(observed).into_iter().collect();
     with(vec![json!({"purpose": "offers"})], seen, claimed, |matter| {
-        let mut all = crate::domain::checks::Settings::default();
-        all.consent = Some(settings);
+        let all = crate::domain::checks::Settings {
+            consent: Some(settings),
+            ..Default::default()
+        };
         check(&asked_of(matter, &all))
             .into_iter()
             .map(|problem| format!("{:?} {} {}", problem.level, problem.at, problem.found))

@@ -2,6 +2,8 @@
 
 mod digits;
 
+use std::sync::LazyLock;
+
 use super::Hit;
 use digits as d;
 
@@ -232,22 +234,40 @@ pub(super) fn countries() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|id| id.country)
 }
 
+/// The forms by the length of their first group, so that most words are passed over at once.
+static BY_FIRST: LazyLock<[Vec<(&NationalId, &Form)>; 20]> = LazyLock::new(|| {
+    std::array::from_fn(|length| {
+        let all = TABLE
+            .iter()
+            .flat_map(|id| id.forms.iter().map(move |form| (id, form)));
+        all.filter(|(_, form)| form.groups.first() == Some(&length))
+            .collect()
+    })
+});
+
 /// National ids of some countries; of all when none is named.
 pub(super) fn find(text: &str, field: Option<&str>, countries: &[String]) -> Vec<Hit> {
     let words = words(text.as_bytes());
     let mut hits = Vec::new();
     let mut next = 0;
-    while let Some(rest) = words.get(next..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = words.get(next..) {
+        let Some((start, end)) = rest.first() else {
+            break;
+        };
+        let forms = BY_FIRST.get(end - start).map_or(&[][..], Vec::as_slice);
         let wanted =
-            |id: &&NationalId| countries.is_empty() || countries.iter().any(|name| name == id.country);
-        let found = TABLE
+            |id: &NationalId| countries.is_empty() || countries.iter().any(|name| name == id.country);
+        let found = forms
             .iter()
-            .filter(wanted)
-            .find_map(|id| id.at(text, rest, field));
+            .filter(|(id, _)| wanted(id))
+            .find_map(|(id, form)| id.at(form, text, rest, field));
         match found {
-            Some((hit, count)) => {
+            Some(hit) => {
+                next += rest
+                    .iter()
+                    .take_while(|(start, _)| *start < hit.range.end)
+                    .count();
                 hits.push(hit);
-                next += count;
             }
             None => next += 1,
         }
@@ -273,34 +293,30 @@ fn words(bytes: &[u8]) -> Vec<(usize, usize)> {
 }
 
 impl NationalId {
-    /// The number that begins with the first word, and how many words it takes.
-    fn at(&self, text: &str, words: &[(usize, usize)], field: Option<&str>) -> Option<(Hit, usize)> {
-        self.forms.iter().find_map(|form| {
-            let (start, _) = *words.first()?;
-            let mut plain = Vec::new();
-            let mut last: Option<usize> = None;
-            for (length, index) in form.groups.iter().zip(0..) {
-                let (from, to) = *words.get(index)?;
-                if to - from != *length {
-                    return None;
-                }
-                if let Some(last) = last
-                    && !matches!(text.as_bytes().get(last..from), Some([b' ' | b'-' | b'.' | b'/']))
-                {
-                    return None;
-                }
-                plain.extend(text.as_bytes().get(from..to)?.iter().map(u8::to_ascii_uppercase));
-                last = Some(to);
+    /// The number in this form that begins with the first word.
+    fn at(&self, form: &Form, text: &str, words: &[(usize, usize)], field: Option<&str>) -> Option<Hit> {
+        let bytes = text.as_bytes();
+        let words = words.get(..form.groups.len())?;
+        let mut last: Option<usize> = None;
+        for ((from, to), length) in words.iter().zip(form.groups) {
+            let joined = |last: usize| matches!(bytes.get(last..*from), Some([b' ' | b'-' | b'.' | b'/']));
+            if to - from != *length || last.is_some_and(|last| !joined(last)) {
+                return None;
             }
-            let end = last?;
-            let holds = (self.holds)(&plain) && (form.alone || self.is_named(text, start, field));
-            let masked = format!("***{}", tail_of(&plain));
-            let hit = Hit {
-                range: start..end,
-                what: self.what,
-                masked,
-            };
-            holds.then_some((hit, form.groups.len()))
+            last = Some(*to);
+        }
+        let (start, end) = (words.first()?.0, last?);
+        let plain: Vec<u8> = bytes
+            .get(start..end)?
+            .iter()
+            .filter(|byte| byte.is_ascii_alphanumeric())
+            .map(u8::to_ascii_uppercase)
+            .collect();
+        let holds = (self.holds)(&plain) && (form.alone || self.is_named(text, start, field));
+        holds.then(|| Hit {
+            range: start..end,
+            what: self.what,
+            masked: format!("***{}", tail_of(&plain)),
         })
     }
 

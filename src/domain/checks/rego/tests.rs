@@ -115,10 +115,10 @@ fn i10_what_fails_is_an_error_and_never_a_pass() {
 fn messages_are_safe_to_show_and_bounded() {
     let module = "package a\nimport rego.v1\ndeny contains input.items[0].parameters.text";
     let text = format!("a\u{202e}b\nc{}", "x".repeat(1000));
-    let long = found(module, json!({ "text": text }));
+    let told = found(module, json!({ "text": text }));
     assert!(
-        long[0].starts_with("Deny  a\\u{202e}b cxxx") && long[0].len() < 500,
-        "{long:?}"
+        told[0].starts_with("Deny  a\\u{202e}b cxxx") && told[0].len() < 500,
+        "{told:?}"
     );
     let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
     let module = "package a\nimport rego.v1\ndeny contains m if some m in input.items[0].parameters.many";
@@ -145,9 +145,9 @@ fn what_a_module_sees_is_the_matter() {
 
 #[test]
 fn mistakes_are_named_with_their_place() {
-    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := "), @"");
-    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := foo(1) }"), @"");
-    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := nowhere }"), @"");
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := "), @"3:28 not a Rego module: expecting `}` while parsing set");
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := foo(1) }"), @"3:24 not a Rego module: unknown function: `foo`");
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains msg if { msg := nowhere }"), @"3:24 not a Rego module: undefined variable: `nowhere`");
     insta::assert_snapshot!(wrong("package a\nallow := true"), @"1:1 the module has no rule named `deny`, `violation` or `warn`, so it would find nothing");
     insta::assert_snapshot!(wrong("package a\n# time.now_ns()\nx := \"http.send(\"\ndeny if time.now_ns() > 1"), @"4:9 `time.now_ns` can't be used in a check; `input.at` is when it was asked");
     for call in [

@@ -1,5 +1,7 @@
 //! What tokens of well-known issuers look like, as each issuer or its secret-scanning partner page documents them.
 
+use std::sync::LazyLock;
+
 use super::run;
 
 /// How a token goes on after its prefix.
@@ -44,7 +46,6 @@ const SLACK: &str = "a Slack token";
 const STRIPE: &str = "a Stripe secret key";
 const GOOGLE: &str = "a Google credential";
 
-/// In groups by their first character.
 const SHAPES: &[Shape] = &[
     // AWS IAM User Guide, "IAM identifiers": unique ID prefixes of access keys; 16 characters follow.
     shape("AKIA", 16, Base32, AWS),
@@ -109,34 +110,25 @@ const SHAPES: &[Shape] = &[
     shape("SG.", 22, Url, "a SendGrid key"),
 ];
 
+/// The shapes by the first byte of their prefix.
+static BY_FIRST: LazyLock<[Vec<&Shape>; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|byte| {
+        let begins = |shape: &&Shape| shape.prefix.bytes().next().map(usize::from) == Some(byte);
+        SHAPES.iter().filter(begins).collect()
+    })
+});
+
 /// What a webhook address of Slack begins with; whoever knows the path may post.
 const SLACK_HOOK: &[u8] = b"hooks.slack.com/services/T";
 
 /// A token of a known issuer that begins at a place.
 pub(super) fn known_token(bytes: &[u8], at: usize) -> Option<&'static str> {
     let rest = bytes.get(at..)?;
-    let (first, second) = (rest.first()?, rest.get(1)?);
-    // Few places get past this, so the list may be long.
-    if !matches!(
-        (first, second),
-        (b'A', b'K' | b'S' | b'B' | b'C' | b'I' | b'G')
-            | (b'g', b'h' | b'i' | b'l')
-            | (b'x', b'o' | b'a')
-            | (b's', b'k' | b'h')
-            | (b'r', b'k')
-            | (b'w', b'h')
-            | (b'G', b'O')
-            | (b'y', b'a')
-            | (b'1', b'/')
-            | (b'n' | b'd' | b'h' | b'l' | b'p', _)
-            | (b'S', b'G')
-    ) {
-        return None;
-    }
+    let shapes = BY_FIRST.get(usize::from(*rest.first()?))?;
     if rest.starts_with(SLACK_HOOK) {
         return Some("a Slack webhook address");
     }
-    SHAPES
+    shapes
         .iter()
         .find(|shape| shape.fits(rest))
         .map(|shape| shape.what)
@@ -177,18 +169,21 @@ pub(super) fn is_token_char(byte: u8) -> bool {
 }
 
 /// Whether the last six of 36 characters are the checksum of the first thirty.
-pub(super) fn holds(token: &[u8]) -> bool {
+fn holds(token: &[u8]) -> bool {
+    let parts = token.split_at_checked(30);
+    parts.is_some_and(|(body, sum)| sum == checksum(body))
+}
+
+/// The checksum of a token's body, in six digits of base 62.
+pub(super) fn checksum(body: &[u8]) -> [u8; 6] {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let Some((body, sum)) = token.split_at_checked(30) else {
-        return false;
-    };
     let mut rest = crc32(body);
-    sum.len() == 6
-        && sum.iter().rev().all(|byte| {
-            let digit = DIGITS.get((rest % 62) as usize);
-            rest /= 62;
-            digit == Some(byte)
-        })
+    let mut sum = [b'0'; 6];
+    for place in sum.iter_mut().rev() {
+        *place = DIGITS.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    sum
 }
 
 /// CRC-32 as in ISO 3309 and zlib.
@@ -212,7 +207,7 @@ pub(super) fn is_random(value: &[u8]) -> bool {
         u8::is_ascii_digit,
         u8::is_ascii_punctuation,
     ];
-    let kinds = kinds.iter().filter(|kind| value.iter().any(|byte| kind(byte)));
+    let kinds = kinds.iter().filter(|kind| value.iter().any(**kind));
     // A path, a version or a name in several words has no digits, or many separators between short words.
     let digits = value.iter().any(u8::is_ascii_digit);
     let length = value.len();
@@ -239,16 +234,4 @@ fn entropy(bytes: &[u8]) -> f64 {
         -share * share.log2()
     })
     .sum()
-}
-
-#[cfg(test)]
-pub(super) fn tests_sum(body: &[u8]) -> [u8; 6] {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut rest = crc32(body);
-    let mut sum = [b'0'; 6];
-    for place in sum.iter_mut().rev() {
-        *place = DIGITS[(rest % 62) as usize];
-        rest /= 62;
-    }
-    sum
 }

@@ -32,9 +32,14 @@ pub struct Known {
     /// The name by each of its looks, and by how many words it has.
     looks: BTreeMap<String, String>,
     words: BTreeSet<usize>,
-    /// The first words of all looks.
+    /// The first words of all looks, and their first characters.
     first: BTreeSet<String>,
+    /// Every word of all looks.
+    parts: BTreeSet<String>,
+    initials: BTreeSet<char>,
+    /// The domain by each of its looks, and by how many labels it has.
     domains: BTreeMap<String, String>,
+    labels: BTreeSet<usize>,
 }
 
 impl Known {
@@ -47,6 +52,7 @@ impl Known {
         names.into_iter().for_each(|name| known.name(name));
         for domain in domains {
             let domain = readable(domain);
+            known.labels.insert(domain.split('.').count());
             for look in looks(&domain) {
                 known.domains.insert(look, domain.clone());
             }
@@ -63,8 +69,10 @@ impl Known {
         self.typed.insert(typed(name));
         self.words.insert(count);
         for look in looks(&typed_spaces(name)) {
+            self.parts.extend(look.split(' ').map(str::to_owned));
             if let Some(first) = look.split(' ').next() {
                 self.first.insert(first.to_owned());
+                self.initials.extend(first.chars().next());
             }
             self.looks.entry(look).or_insert_with(|| name.to_owned());
         }
@@ -76,11 +84,34 @@ impl Known {
 
     /// The known name that a whole text looks like and is not.
     fn whole(&self, text: &str) -> Option<&str> {
-        if text.len() > 4 * LONG || self.typed.contains(&typed(text)) {
+        if text.len() > 4 * LONG {
             return None;
         }
-        let text = typed_spaces(text);
-        looks(&text)
+        self.other(&typed_spaces(text))
+    }
+
+    /// Whether a known name may have a word in it, and begin with it.
+    fn may_hold(&self, word: &str) -> (bool, bool) {
+        let looks = looks(word);
+        let among = |set: &BTreeSet<String>| looks.iter().any(|look| set.contains(look));
+        (among(&self.parts), among(&self.first))
+    }
+
+    /// Whether a known name may begin with a character.
+    fn may_begin(&self, word: &str) -> bool {
+        let mut buffer = [0; 4];
+        let first = word.chars().next().map(|c| &*c.encode_utf8(&mut buffer));
+        let looks = looks(first.unwrap_or_default());
+        let mut initials = looks.iter().filter_map(|look| look.chars().next());
+        initials.any(|initial| self.initials.contains(&initial))
+    }
+
+    /// The known name that some words look like and are not.
+    fn other(&self, written: &str) -> Option<&str> {
+        if self.typed.contains(&typed(written)) {
+            return None;
+        }
+        looks(written)
             .iter()
             .find_map(|look| self.looks.get(look))
             .map(String::as_str)
@@ -88,39 +119,40 @@ impl Known {
 
     /// The known name that some words of a text look like and are not, and those words.
     fn within(&self, text: &str) -> Option<(&str, String)> {
+        if self.looks.is_empty() {
+            return None;
+        }
         let edge = |c: char| !c.is_alphanumeric();
-        let words: Vec<(&str, [String; 3])> = text
+        let words: Vec<&str> = text
             .split_whitespace()
             .map(|word| word.trim_matches(edge))
             .filter(|word| !word.is_empty() && word.len() <= 4 * LONG)
-            .map(|word| (word, looks(word)))
             .collect();
-        for at in 0..words.len() {
-            let starts = words
-                .get(at)
-                .is_some_and(|(_, looks)| looks.iter().any(|look| self.first.contains(look)));
-            if !starts {
+        // Each word and each row of words is looked at once, however often it stands there.
+        let mut held: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
+        let mut asked: BTreeSet<String> = BTreeSet::new();
+        for (word, at) in words.iter().zip(0..) {
+            if !held.contains_key(word) && !self.may_begin(word) {
+                continue;
+            }
+            if !held.entry(word).or_insert_with(|| self.may_hold(word)).1 {
                 continue;
             }
             for count in &self.words {
                 let Some(window) = words.get(at..at + count) else {
                     continue;
                 };
-                let written: Vec<&str> = window.iter().map(|(word, _)| *word).collect();
-                let written = written.join(" ");
-                if self.typed.contains(&typed(&written)) {
+                let all = window
+                    .iter()
+                    .all(|word| held.entry(word).or_insert_with(|| self.may_hold(word)).0);
+                let written = window.join(" ");
+                if !all || asked.contains(&written) {
                     continue;
                 }
-                let found = (0..3).find_map(|way| {
-                    let look: Vec<&str> = window
-                        .iter()
-                        .filter_map(|(_, looks)| looks.get(way).map(String::as_str))
-                        .collect();
-                    self.looks.get(&look.join(" "))
-                });
-                if let Some(name) = found {
+                if let Some(name) = self.other(&written) {
                     return Some((name, written));
                 }
+                asked.insert(written);
             }
         }
         None
@@ -128,7 +160,8 @@ impl Known {
 
     /// The known domain that a domain of a text looks like and is not, and the one in the text.
     fn domain(&self, text: &str) -> Option<(&str, String)> {
-        if self.domains.is_empty() || !text.contains(['.', '。', '．', '｡']) {
+        const DOTS: [char; 4] = ['.', '。', '．', '｡'];
+        if self.domains.is_empty() || !text.contains(DOTS) {
             return None;
         }
         let apart = |c: char| {
@@ -138,22 +171,20 @@ impl Known {
                     '/' | '@' | '<' | '>' | '(' | ')' | '"' | '\'' | ',' | ';' | ':' | '?' | '#'
                 )
         };
-        text.split(apart)
+        let hosts = text
+            .split(apart)
             .map(|part| part.trim_matches(|c: char| !c.is_alphanumeric()))
-            .filter(|part| part.len() <= DOMAIN && part.contains(['.', '。', '．', '｡']))
-            .find_map(|part| {
-                let host = readable(part);
-                let labels: Vec<&str> = host.split('.').collect();
-                self.domains.values().find_map(|known| {
-                    let count = known.split('.').count();
-                    let tail = labels.get(labels.len().checked_sub(count)?..)?.join(".");
-                    let alike = tail != *known
-                        && looks(&tail)
-                            .iter()
-                            .any(|look| self.domains.get(look).is_some_and(|name| name == known));
-                    alike.then(|| (known.as_str(), host.clone()))
-                })
+            .filter(|part| part.len() <= DOMAIN && part.contains(DOTS));
+        let mut seen = BTreeSet::new();
+        hosts.filter(|host| seen.insert(*host)).find_map(|part| {
+            let host = readable(part);
+            let labels: Vec<&str> = host.split('.').collect();
+            self.labels.iter().find_map(|count| {
+                let tail = labels.get(labels.len().checked_sub(*count)?..)?.join(".");
+                let known = looks(&tail).iter().find_map(|look| self.domains.get(look))?;
+                (tail != *known).then(|| (known.as_str(), host.clone()))
             })
+        })
     }
 }
 
@@ -164,11 +195,14 @@ fn typed_spaces(text: &str) -> String {
 
 /// A domain in lower case and in the letters that people see (RFC 5890 U-labels).
 fn readable(domain: &str) -> String {
-    let ascii = url::quirks::domain_to_unicode(domain);
-    if ascii.is_empty() {
-        domain.to_lowercase()
-    } else {
-        ascii.to_lowercase()
+    let domain = domain.to_lowercase();
+    if domain.is_ascii() && !domain.contains("xn--") {
+        return domain;
+    }
+    match url::quirks::domain_to_unicode(&domain) {
+        // A name that the rules of IDNA refuse is compared as it stands.
+        name if name.is_empty() => domain,
+        name => name.to_lowercase(),
     }
 }
 

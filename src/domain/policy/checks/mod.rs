@@ -6,12 +6,14 @@ mod settings;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Policy,
     action::Party,
     error::{Errors, PolicyError, Rule},
+    limits::LIMITS,
     param::ParamPath,
     people::People,
     tiers::DataClass,
@@ -21,9 +23,10 @@ use crate::domain::{
     ids::{ActionName, CheckName},
     matter::Matter,
     source::{Mark, Node, SourceFile, read_tree},
-    totals::Totals,
 };
 use own::Own;
+pub(super) use own::RawOwn;
+pub(super) use settings::{RawBrand, RawConsent, RawPii, RawText};
 
 /// Where the files of checks stand, relative to `policies/`.
 const FOLDER: &str = "checks/";
@@ -76,7 +79,7 @@ impl Check {
 /// A check of the organisation's own.
 #[derive(Debug, Clone)]
 enum Custom {
-    Cel(Own),
+    Cel(Box<Own>),
     Rego(Module),
 }
 
@@ -108,12 +111,13 @@ impl Policy {
         let check = self.checks.all.get(check);
         check.map_or(&[], |check| check.exception_approvers())
     }
-    /// Runs one check; a name without a check is an error, never a pass (INVARIANT i10).
+    /// Runs one check; a name without a check is an error, never a pass (INVARIANT i10). `totals` are the running totals
+    /// of the action's limits, by name. The check that shows limits is the assessment's own.
     pub fn check(
         &self,
         name: &CheckName,
         matter: &Matter<'_>,
-        totals: &Totals,
+        totals: &[(&str, i64)],
         action: &Action,
     ) -> CheckResult {
         match self.checks.custom.get(name) {
@@ -127,7 +131,6 @@ impl Policy {
                 };
                 let asked = Asked {
                     matter,
-                    totals,
                     declared,
                     sealed: &sealed,
                     settings: &self.checks.settings,
@@ -139,9 +142,10 @@ impl Policy {
 }
 
 impl Checks {
-    /// The names that the catalog may use.
+    /// The names that the catalog may use, apart from that of limits, which it knows itself.
     pub(super) fn names(&self) -> Vec<&str> {
-        self.all.keys().map(CheckName::as_str).collect()
+        let names = self.all.keys().map(CheckName::as_str);
+        names.filter(|name| *name != LIMITS).collect()
     }
 
     /// Whether a check could run at all.
@@ -238,9 +242,10 @@ pub(super) fn check_of(path: &str) -> Option<&str> {
 }
 
 /// Who may let a proposal pass.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawExceptions {
+pub(super) struct RawExceptions {
+    /// People and teams of people.yaml.
     approvers: Vec<String>,
 }
 
@@ -273,13 +278,15 @@ impl Reading<'_> {
 pub(super) fn read(files: &[SourceFile], people: &People) -> (Checks, Vec<PolicyError>) {
     let mut found = Vec::new();
     let mut all = Checks::default();
-    for built_in in checks::built_in() {
-        if let Ok(name) = built_in.name.parse::<CheckName>() {
+    let of_limits = (LIMITS, "How each limit stands", Level::Deny);
+    let others = checks::built_in().map(|check| (check.name, check.summary, check.level));
+    for (name, summary, level) in others.chain([of_limits]) {
+        if let Ok(name) = name.parse::<CheckName>() {
             let check = Check {
                 name,
-                summary: built_in.summary.into(),
+                summary: summary.into(),
                 kind: CheckKind::BuiltIn,
-                level: built_in.level,
+                level,
                 exception_approvers: Vec::new(),
             };
             all.add(check, None);
@@ -350,7 +357,7 @@ fn read_file(file: &SourceFile, name: CheckName, people: &People, all: &mut Chec
                 .map(|raw| approvers(raw, &root, "/exceptions", people, errors))
                 .unwrap_or_default(),
         };
-        all.add(check, Some(Custom::Cel(read.own)));
+        all.add(check, Some(Custom::Cel(Box::new(read.own))));
     } else {
         all.unread(name, CheckKind::Cel);
     }

@@ -1,33 +1,41 @@
 //! The organisation's own check in one condition: `checks/NAME.yaml` of any name that is not a built-in check's.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{RawExceptions, settings::RawLevel};
 use crate::domain::{
-    checks::{CheckResult, Level, Problem},
+    checks::{CheckResult, Findings, Level},
     ids::CheckName,
     matter::Matter,
     policy::{
         Action,
         error::{Errors, Rule},
-        expression::{Expression, ExpressionError, Names, Root, Scope},
+        expression::{Expression, ExpressionError, MAX_STEPS, Names, Root, Scope},
     },
-    source::{Mark, Node},
-    totals::Totals,
+    source::{Fault, Mark, Node},
 };
 
 /// The longest line that people are shown, in characters.
 const LINE: usize = 300;
 
-#[derive(Deserialize)]
+/// A check of the organisation's own in one condition.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawOwn {
+pub(in crate::domain::policy) struct RawOwn {
+    /// What it looks for, in a line.
     summary: String,
+    /// The level of findings.
     level: RawLevel,
+    /// The condition (CEL) under which the check applies; always unless stated.
     when: Option<String>,
+    /// The condition (CEL) that must hold.
     expression: String,
+    /// What is wrong when it does not hold.
     message: String,
+    /// What would satisfy it.
     remedy: String,
+    /// Who may let a proposal pass all the same.
     exceptions: Option<RawExceptions>,
 }
 
@@ -116,30 +124,28 @@ impl Own {
                     "{message}, for the action `{}`, which names this check",
                     action.name()
                 );
-                errors.fault(
-                    Rule::Expression,
-                    crate::domain::source::Fault::new(mark, message).with_help(help),
-                );
+                errors.fault(Rule::Expression, Fault::new(mark, message).with_help(help));
             }
         }
     }
 
     /// Asks the conditions of every item in turn: `params` and `change` are that item's. The condition for all items
     /// together is written with `items`.
-    pub(super) fn run(&self, name: &CheckName, matter: &Matter<'_>, totals: &Totals) -> CheckResult {
-        let reached = totals.reached();
-        let scope = Scope::of(matter).with_totals(&reached);
+    pub(super) fn run(&self, name: &CheckName, matter: &Matter<'_>, totals: &[(&str, i64)]) -> CheckResult {
+        let scope = Scope::of(matter).with_totals(totals);
         let varies =
             |expression: &Expression| expression.reads(Root::Params) || expression.reads(Root::Change);
         let each = varies(&self.expression) || self.when.as_ref().is_some_and(varies);
         let count = if each { matter.items.len() } else { 1 };
-        let mut found = crate::domain::checks::Findings::default();
+        let mut found = Findings::default();
+        // One bound for all items: many small ones must not cost more than a large one.
+        let mut steps = MAX_STEPS;
         for index in 0..count {
             let at = match matter.items.get(index) {
                 Some(item) if each => format!("/items/{}/parameters", item.id),
                 Some(_) | None => String::new(),
             };
-            match self.ask(&scope.item(index)) {
+            match self.ask(&scope.item(index), &mut steps) {
                 Ok(true) => {}
                 Ok(false) => found.add(self.level, &at, self.message.as_str(), self.remedy.as_str()),
                 Err(error) => found.add(
@@ -150,17 +156,16 @@ impl Own {
                 ),
             }
         }
-        let problems: Vec<Problem> = found.into_problems();
-        CheckResult::of(name, problems)
+        CheckResult::of(name, found.into_problems())
     }
 
     /// Whether the check does not apply, or its condition holds. INVARIANT i10: an error is neither.
-    fn ask(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
+    fn ask(&self, scope: &Scope<'_>, steps: &mut u32) -> Result<bool, ExpressionError> {
         if let Some(when) = &self.when
-            && !when.eval(scope)?
+            && !when.eval_within(scope, steps)?
         {
             return Ok(true);
         }
-        self.expression.eval(scope)
+        self.expression.eval_within(scope, steps)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{RawExceptions, Reading};
@@ -26,7 +27,7 @@ const MAX_LIST: usize = 1_000;
 const MAX_TEXT: usize = 200;
 
 /// The level of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawLevel {
     Deny,
@@ -43,7 +44,7 @@ impl From<RawLevel> for Level {
 }
 
 /// What a kind of personal data means.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum RawPiiLevel {
     Deny,
@@ -51,77 +52,111 @@ enum RawPiiLevel {
     Off,
 }
 
-#[derive(Deserialize)]
+/// What counts as personal data.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawPii {
+pub(in crate::domain::policy) struct RawPii {
+    /// What each kind of personal data means; `deny` unless stated.
     #[serde(default)]
     levels: BTreeMap<PiiKind, RawPiiLevel>,
+    /// Parameters that may hold personal data.
     #[serde(default)]
     allow: Vec<ParamPath>,
+    /// Names of fields that hold personal data whatever their values.
     fields: Option<Vec<String>>,
+    /// Countries whose national ids are looked for; all that are known unless stated.
     #[serde(default)]
     countries: Vec<String>,
+    /// Who may let a proposal pass all the same.
     exceptions: Option<RawExceptions>,
 }
 
-#[derive(Deserialize)]
+/// Names that others may not look like.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawText {
+pub(in crate::domain::policy) struct RawText {
+    /// Names of known payees, customers and brands.
     #[serde(default)]
     known: Vec<String>,
+    /// Known domains, as in `acme.example`.
     #[serde(default)]
     known_domains: Vec<String>,
+    /// Who may let a proposal pass all the same.
     exceptions: Option<RawExceptions>,
 }
 
-#[derive(Deserialize)]
+/// What the organisation may say.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawBrand {
+pub(in crate::domain::policy) struct RawBrand {
+    /// The level of findings; `deny` unless stated.
     level: Option<RawLevel>,
+    /// The parameters that are read; all unless stated.
     #[serde(default)]
     texts: Vec<ParamPath>,
+    /// Wordings that may not appear.
     #[serde(default)]
     forbidden: Vec<RawForbidden>,
+    /// Wordings that must appear.
     #[serde(default)]
     required: Vec<String>,
+    /// The domains that links may lead to.
     links: Option<Vec<String>>,
+    /// The way to unsubscribe that must be there.
     unsubscribe: Option<RawUnsubscribe>,
+    /// Who may send.
     senders: Option<RawSenders>,
+    /// Who may let a proposal pass all the same.
     exceptions: Option<RawExceptions>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawForbidden {
+    /// The wording.
     words: String,
+    /// What to write instead.
     instead: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawUnsubscribe {
+    /// The parameter where it stands.
     param: ParamPath,
+    /// One of these must appear.
     words: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawSenders {
+    /// The parameters that name the sender.
     params: Vec<ParamPath>,
+    /// The senders that may stand there.
     allow: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// Whose consent is needed, and where it stands in what the bot observed.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawConsent {
+pub(in crate::domain::policy) struct RawConsent {
+    /// Where the people are: `/before/...`, `/after/...` or `/affected/sample`.
     audience: JsonPointer,
+    /// Where a person's consents are, from the person.
     consents: JsonPointer,
+    /// Where a consent's purpose is, from the consent.
     purpose: JsonPointer,
+    /// Where the time is until which it holds, from the consent.
     expires: Option<JsonPointer>,
+    /// Where the time is at which it was withdrawn, from the consent.
     withdrawn: Option<JsonPointer>,
+    /// The purpose that is needed, or the parameter that names it, as in `params.purpose`.
     needed: String,
+    /// Whether a part of the people is enough to look at.
     #[serde(default)]
     partial: bool,
+    /// Who may let a proposal pass all the same.
     exceptions: Option<RawExceptions>,
 }
 

@@ -3,19 +3,21 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use cel::{
-    Env, IdedExpr, ParseErrors,
+    Env, IdedExpr,
     common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators},
 };
 use regex::RegexBuilder;
 
 use super::{
-    Expression, MAX_LOOPS, MAX_NESTED, MAX_SOURCE, MAX_TOKENS,
+    Expression, MAX_LOOPS, MAX_NESTED,
     function::{self, Function},
+    names::Names,
     node::{Access, Binary, Loop, LoopKind, Node, Path},
     scope::Root,
+    text::{bounded, first},
 };
 use crate::domain::{
-    policy::{error::unknown, param::ParamPath, schema::ParamSchema},
+    policy::{error::unknown, param::ParamPath},
     source::{Fault, Mark, nearest},
 };
 
@@ -25,65 +27,6 @@ const MAX_DEEP: usize = 64;
 const MAX_PATTERN: usize = 256;
 /// The largest compiled pattern, in bytes.
 const MAX_AUTOMATON: usize = 1 << 18;
-
-/// The names that an expression may use.
-#[derive(Debug, Clone, Copy)]
-pub struct Names<'a> {
-    params: Option<&'a ParamSchema>,
-    sensitive: &'a [ParamPath],
-    totals: Option<&'a [String]>,
-    observed: bool,
-    claimed: bool,
-}
-
-impl<'a> Names<'a> {
-    /// Every variable, with any parameters: for rules that several actions share.
-    pub const fn any() -> Self {
-        Self {
-            params: None,
-            sensitive: &[],
-            totals: None,
-            observed: true,
-            claimed: true,
-        }
-    }
-    /// The parameters of one action, without those that are sealed (INVARIANT i29).
-    pub(in crate::domain::policy) const fn with_params(
-        self,
-        schema: &'a ParamSchema,
-        sensitive: &'a [ParamPath],
-    ) -> Self {
-        Self {
-            params: Some(schema),
-            sensitive,
-            ..self
-        }
-    }
-    /// The names of the limits whose totals may be read.
-    #[must_use]
-    pub const fn with_totals(self, totals: &'a [String]) -> Self {
-        Self {
-            totals: Some(totals),
-            ..self
-        }
-    }
-    /// Without `change` and `affected`, for an action that nothing observes.
-    #[must_use]
-    pub const fn without_observed(self) -> Self {
-        Self {
-            observed: false,
-            ..self
-        }
-    }
-    /// Without `claimed`, where what only the agent says must not count. INVARIANT i13.
-    #[must_use]
-    pub const fn without_claims(self) -> Self {
-        Self {
-            claimed: false,
-            ..self
-        }
-    }
-}
 
 impl Expression {
     /// Compiles a condition; `mark` is where its text stands. Errors: what can't be parsed, is not bounded, or names
@@ -118,65 +61,6 @@ impl Expression {
 
 /// How deep the parser goes into brackets and the parts of `? :` together.
 const MAX_NESTED_PARSER: u16 = MAX_NESTED as u16 + 2;
-
-/// Refuses what would cost the parser too much, by counting alone: text in quotes counts as well.
-fn bounded(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("the expression is empty; write a condition, as in `params.amount.minor >= 1000`".into());
-    }
-    if text.len() > MAX_SOURCE {
-        return Err(format!(
-            "the expression has {} bytes; {MAX_SOURCE} is the limit, split it",
-            text.len()
-        ));
-    }
-    let (mut deep, mut tokens, mut word) = (0_usize, 0_usize, false);
-    for c in text.chars() {
-        let in_word = c.is_alphanumeric() || c == '_';
-        if !c.is_whitespace() && (!in_word || !word) {
-            tokens += 1;
-        }
-        word = in_word;
-        match c {
-            '(' | '[' | '{' => deep += 1,
-            ')' | ']' | '}' => deep = deep.saturating_sub(1),
-            _ => {}
-        }
-        if deep > MAX_NESTED {
-            return Err(format!(
-                "brackets nested deeper than {MAX_NESTED} levels; flatten the expression"
-            ));
-        }
-    }
-    if tokens > MAX_TOKENS {
-        return Err(format!(
-            "the expression has {tokens} words and signs; {MAX_TOKENS} is the limit, split it"
-        ));
-    }
-    Ok(())
-}
-
-/// The parser's first error: its offset in characters, and what it says.
-fn first(errors: &ParseErrors, text: &str) -> (usize, String) {
-    let Some(error) = errors.errors.first() else {
-        return (0, "it does not parse".into());
-    };
-    let (line, column) = error.pos;
-    let before = usize::try_from(line - 1).unwrap_or(0);
-    let lines = text.split_inclusive('\n').take(before);
-    let before: usize = lines.map(|line| line.chars().count()).sum();
-    let column = usize::try_from(column - 1).unwrap_or(0);
-    let message = if error.msg == "UNKNOWN" {
-        "nested too deep; flatten it".into()
-    } else {
-        // The parser lists every sign that could have stood there; the first part says what did.
-        let message = error.msg.split(" expecting ").next().unwrap_or_default();
-        let message = message.trim_start_matches("Syntax error: ");
-        let message: String = message.chars().take(200).flat_map(char::escape_debug).collect();
-        message.replace("\\'", "`").replace('\'', "`")
-    };
-    (before + column, message)
-}
 
 struct Lower<'a> {
     names: &'a Names<'a>,

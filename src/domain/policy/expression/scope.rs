@@ -119,9 +119,9 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// One scope an item, and for a batch one of all items together.
+    /// One scope an item, and for a batch one of all items together; one in any case, so that nothing is never asked.
     pub(super) fn views(&self) -> impl Iterator<Item = Self> {
-        let items = self.matter.items.len();
+        let items = self.matter.items.len().max(1);
         let together = (items > 1).then(|| Self {
             view: View::Together,
             together: OnceCell::new(),

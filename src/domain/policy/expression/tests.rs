@@ -289,6 +289,11 @@ fn i20_a_batch_is_judged_by_each_item_and_by_its_total() {
         huge.any("params.amount.minor < 0"),
         Err(ExpressionError::Overflow(_))
     ));
+    let none = Asked::of(&[]);
+    assert!(matches!(
+        none.any("params.amount.minor < 0"),
+        Err(ExpressionError::Missing(_))
+    ));
     let odd = Asked::of(&[item(1), json!({})]);
     assert!(matches!(
         odd.any("params.amount.minor > 100"),

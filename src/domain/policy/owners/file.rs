@@ -117,6 +117,11 @@ impl RawOwners {
         rulings.into_values().filter_map(said).collect()
     }
 
+    /// The pattern of every line, with the line's number.
+    pub(in crate::domain::policy) fn patterns(&self) -> impl Iterator<Item = (u32, &Pattern)> {
+        self.lines.iter().map(|line| (line.number, &line.pattern))
+    }
+
     pub(super) fn read(text: &str) -> (Self, Vec<SourceError>) {
         let mut reading = Reading::default();
         if text.len() >= MAX_BYTES {

@@ -44,6 +44,25 @@ impl Policy {
     }
 }
 
+impl Requirements {
+    /// Each set with the approvals that it needs, as [`Owned::needs`] says.
+    pub fn needs(&self, gate: u8) -> impl Iterator<Item = (&OwnerSet, u8)> {
+        let own = move |set: &OwnerSet| {
+            if set.is_optional() {
+                0
+            } else {
+                set.need().unwrap_or(gate)
+            }
+        };
+        let total: u32 = self.sets().iter().map(|set| u32::from(own(set))).sum();
+        self.sets().iter().map(move |set| match own(set) {
+            0 => (set, 0),
+            own if total < u32::from(gate) => (set, own.max(gate)),
+            own => (set, own),
+        })
+    }
+}
+
 impl Owned {
     /// Every item, in the proposal's order.
     pub fn items(&self) -> &[OwnedItem] {
@@ -57,21 +76,7 @@ impl Owned {
     pub fn needs(&self, gate: u8) -> Vec<(&OwnerSet, u8)> {
         let mut needs: Vec<(&OwnerSet, u8)> = Vec::new();
         for item in &self.0 {
-            let sets = item.requirements.sets();
-            let own = |set: &OwnerSet| {
-                if set.is_optional() {
-                    0
-                } else {
-                    set.need().unwrap_or(gate)
-                }
-            };
-            let total: u32 = sets.iter().map(|set| u32::from(own(set))).sum();
-            for set in sets {
-                let need = match own(set) {
-                    0 => 0,
-                    own if total < u32::from(gate) => own.max(gate),
-                    own => own,
-                };
+            for (set, need) in item.requirements.needs(gate) {
                 match needs.iter_mut().find(|(known, _)| *known == set) {
                     Some((_, known)) => *known = need.max(*known),
                     None => needs.push((set, need)),

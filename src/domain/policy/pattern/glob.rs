@@ -34,6 +34,16 @@ impl Glob {
         text(self.0.last())
     }
 
+    /// A name that fits, with this in place of every `*` and `?`.
+    pub(in crate::domain::policy) fn example(&self, open: &str) -> String {
+        let part = |token: &Token| match token {
+            Token::Text(text) => text.clone(),
+            Token::One => open.chars().take(1).collect(),
+            Token::Many => open.to_owned(),
+        };
+        self.0.iter().map(part).collect()
+    }
+
     /// Whether a name fits; goes back to the last `*` only, so at most tokens x characters steps.
     pub(in crate::domain::policy) fn fits(&self, name: &str) -> bool {
         let tokens = self.0.as_slice();

@@ -172,10 +172,10 @@ fn built_in_checks_are_set_by_their_files() {
 fn what_an_action_declares_is_a_warning() {
     // Campaigns declare `pii`, payments `financial`.
     let campaigns = files("pii", &[]);
-    let found = found(&campaigns, vec![campaign("ann@example.com, 4242 4242 4242 4242")]);
+    let warned = found(&campaigns, vec![campaign("ann@example.com, 4242 4242 4242 4242")]);
     assert!(
-        found.len() == 2 && found.iter().all(|line| line.starts_with("pii Warn")),
-        "{found:?}"
+        warned.len() == 2 && warned.iter().all(|line| line.starts_with("pii Warn")),
+        "{warned:?}"
     );
     let undeclared = with("catalog.yaml", "data: [pii]", "data: [internal]");
     let undeclared: Vec<SourceFile> = undeclared
@@ -187,13 +187,13 @@ fn what_an_action_declares_is_a_warning() {
             )
         })
         .collect();
-    let found = checks::found(
+    let denied = found(
         &undeclared,
         vec![campaign("ann@example.com, 4242 4242 4242 4242")],
     );
     assert!(
-        found.len() == 2 && found.iter().all(|line| line.starts_with("pii Deny")),
-        "{found:?}"
+        denied.len() == 2 && denied.iter().all(|line| line.starts_with("pii Deny")),
+        "{denied:?}"
     );
 }
 
@@ -244,25 +244,28 @@ fn every_built_in_check_is_listed() {
 
 #[test]
 fn mistakes_in_checks_are_named_with_their_place() {
-    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("params.body.", "params.bdy.")), @"");
-    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("level: deny", "level: dney")), @"");
-    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("message:", "mesage:")), @"");
-    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("[marketing, alice]", "[markting]")), @"");
-    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("[marketing, alice]", "[]")), @"");
-    insta::assert_snapshot!(wrong("offers", "checks/offer.yaml", OWN), @"");
-    insta::assert_snapshot!(wrong("text, consent", "checks/text.yaml", "known: [a]\n"), @"");
-    insta::assert_snapshot!(wrong("text", "checks/text.yaml", "knwon: [a]\nknown_domains: [https://acme.example]\n"), @"");
-    insta::assert_snapshot!(wrong("text", "checks/text.yaml", "known_domains: [https://acme.example]\n"), @"");
-    insta::assert_snapshot!(wrong("pii", "checks/pii.yaml", "allow: [params.subjct]\ncountries: [xx]\n"), @"");
-    insta::assert_snapshot!(wrong("pii", "checks/pii.yaml", "levels: { emial: deny }\n"), @"");
-    insta::assert_snapshot!(wrong("secrets", "checks/secrets.yaml", "level: warn\n"), @"");
-    insta::assert_snapshot!(wrong("consent", "checks/consent.yaml", "audience: /claimed/x\nconsents: /c\npurpose: /p\nneeded: a\n"), @"");
-    insta::assert_snapshot!(wrong("brand", "checks/brand.yaml", "level: warn\n"), @"");
-    insta::assert_snapshot!(wrong("a", "checks/a.rego", "package a\nimport rego.v1\ndeny contains msg if { msg := time.now_ns() }\n"), @"");
-    insta::assert_snapshot!(wrong("a", "checks/a.rego", "# METADATA\n# title: [\npackage a\ndeny := true\n"), @"");
-    insta::assert_snapshot!(wrong("text", "checks/text.rego", "package a\ndeny := true\n"), @"");
-    insta::assert_snapshot!(wrong("text", "checks/Bad Name.yaml", "a: b\n"), @"");
-    insta::assert_snapshot!(wrong("text", "checks/deep/a.yaml", "a: b\n"), @"");
+    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("params.body.", "params.bdy.")), @"[expression] checks/offers.yaml:4:19: unknown parameter `bdy`, for the action `campaigns.send`, which names this check; did you mean `body`?");
+    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("level: deny", "level: dney")), @"[syntax] checks/offers.yaml:2:8: unknown value `dney`; did you mean `deny`?");
+    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("message:", "mesage:")), @"[syntax] checks/offers.yaml:5:1: unknown field `mesage`; did you mean `message`?");
+    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("[marketing, alice]", "[markting]")), @"[unknown-name] checks/offers.yaml:7:27: unknown team or person `markting`; did you mean `marketing`?");
+    insta::assert_snapshot!(wrong("offers", "checks/offers.yaml", &OWN.replace("[marketing, alice]", "[]")), @"[gates] checks/offers.yaml:7:13: `approvers` is empty; name who may let a proposal pass, or leave `exceptions` out");
+    insta::assert_snapshot!(wrong("offers", "checks/offer.yaml", OWN), @"[unknown-name] catalog.yaml:69:14: unknown check `offers`; did you mean `offer`?");
+    insta::assert_snapshot!(wrong("text, consent", "checks/text.yaml", "known: [a]\n"), @"[missing-file] catalog.yaml:69:20: the check `consent` can't run without its settings; add `checks/consent.yaml`");
+    insta::assert_snapshot!(wrong("text", "checks/text.yaml", "knwon: [a]\nknown_domains: [https://acme.example]\n"), @"[syntax] checks/text.yaml:1:1: unknown field `knwon`; did you mean `known`?");
+    insta::assert_snapshot!(wrong("text", "checks/text.yaml", "known_domains: [https://acme.example]\n"), @"[syntax] checks/text.yaml:1:17: `https://acme.example` is not a domain; write it as in `acme.example`, without `*`, scheme or path");
+    insta::assert_snapshot!(wrong("pii", "checks/pii.yaml", "allow: [params.subjct]\ncountries: [xx]\n"), @r#"
+        [unknown-name] checks/pii.yaml:1:9: unknown parameter of any action `subjct`; did you mean `subject`?
+        [unknown-name] checks/pii.yaml:2:13: unknown country (national ids are known of `at`, `be`, `br`, `ca`, `ch`, `cn`, `de`, `dk`, `es`, `fi`, `fr`, `gb`, `ie`, `in`, `it`, `nl`, `no`, `pl`, `pt`, `se`, `us`) `xx`
+        "#);
+    insta::assert_snapshot!(wrong("pii", "checks/pii.yaml", "levels: { emial: deny }\n"), @"[syntax] checks/pii.yaml:1:11: unknown value `emial`; did you mean `email`?");
+    insta::assert_snapshot!(wrong("secrets", "checks/secrets.yaml", "level: warn\n"), @"[unknown-file] checks/secrets.yaml:1:1: there is nothing to set for `secrets`; remove the file, or give your own check another name");
+    insta::assert_snapshot!(wrong("consent", "checks/consent.yaml", "audience: /claimed/x\nconsents: /c\npurpose: /p\nneeded: a\n"), @"[syntax] checks/consent.yaml:1:11: `/claimed/x` is no place in what the bot observes; write `/before/...`, `/after/...` or `/affected/sample`");
+    insta::assert_snapshot!(wrong("brand", "checks/brand.yaml", "level: warn\n"), @"[syntax] checks/brand.yaml:1:1: nothing is set, so the check would find nothing; set `forbidden`, `required`, `links`, `unsubscribe` or `senders`");
+    insta::assert_snapshot!(wrong("a", "checks/a.rego", "package a\nimport rego.v1\ndeny contains msg if { msg := time.now_ns() }\n"), @"[rego] checks/a.rego:3:31: `time.now_ns` can't be used in a check; `input.at` is when it was asked");
+    insta::assert_snapshot!(wrong("a", "checks/a.rego", "# METADATA\n# title: [\npackage a\ndeny := true\n"), @"[rego] checks/a.rego:2:10: unclosed bracket '['");
+    insta::assert_snapshot!(wrong("text", "checks/text.rego", "package a\ndeny := true\n"), @"[duplicate] checks/text.rego: there is another check `text`; give this one another name");
+    insta::assert_snapshot!(wrong("text", "checks/Bad Name.yaml", "a: b\n"), @"[unknown-file] checks/Bad Name.yaml: the file's name is not one of a check: `Bad Name` is not a check name: a lower-case letter, then letters, digits, `-` and `_`, 60 characters at most");
+    insta::assert_snapshot!(wrong("text", "checks/deep/a.yaml", "a: b\n"), @"[unknown-file] checks/deep/a.yaml: no rule reads this file, so it would change nothing; cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`");
 }
 
 #[test]
@@ -274,5 +277,5 @@ fn two_files_of_one_check_are_one_too_many() {
             ("checks/a.rego", "package a\ndeny := true\n"),
         ],
     );
-    insta::assert_snapshot!(shown(&compile(&files).expect_err("an error")), @"");
+    insta::assert_snapshot!(shown(&compile(&files).expect_err("an error")), @"[duplicate] checks/a.rego: there is another check `a`; give this one another name");
 }

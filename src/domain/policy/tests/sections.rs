@@ -316,7 +316,7 @@ fn write(pieces: &[Piece], path: &[&str]) -> (String, Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn sections_agree_with_a_naive_model_and_the_index_with_every_line(

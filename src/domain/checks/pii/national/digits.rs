@@ -55,7 +55,7 @@ pub(super) fn bsn(plain: &[u8]) -> bool {
     digits::<9>(plain).is_some_and(|digits| {
         let sum = weighted(&digits, &[9, 8, 7, 6, 5, 4, 3, 2, 10]);
         // A weight of 10 is one of -1 modulo 11.
-        sum > 0 && sum % 11 == 0
+        sum > 0 && sum.is_multiple_of(11)
     })
 }
 
@@ -138,7 +138,7 @@ pub(super) fn pesel(plain: &[u8]) -> bool {
     let part = |range: std::ops::Range<usize>| plain.get(range).and_then(number).unwrap_or(0);
     let sum = weighted(&digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
     // The century is added to the month in steps of twenty.
-    is_date(part(4..6), part(2..4) % 20) && sum % 10 == 0
+    is_date(part(4..6), part(2..4) % 20) && sum.is_multiple_of(10)
 }
 
 pub(super) fn rijksregister(plain: &[u8]) -> bool {
@@ -158,7 +158,7 @@ pub(super) fn rijksregister(plain: &[u8]) -> bool {
 pub(super) fn nhs(plain: &[u8]) -> bool {
     digits::<10>(plain).is_some_and(|digits| {
         let sum = weighted(&digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
-        sum > 0 && sum % 11 == 0
+        sum > 0 && sum.is_multiple_of(11)
     })
 }
 
@@ -182,7 +182,8 @@ pub(super) fn ssn(plain: &[u8]) -> bool {
 
 pub(super) fn ahv(plain: &[u8]) -> bool {
     digits::<13>(plain).is_some_and(|digits| {
-        plain.starts_with(b"756") && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+        plain.starts_with(b"756")
+            && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
     })
 }
 
@@ -243,8 +244,8 @@ pub(super) fn fodselsnummer(plain: &[u8]) -> bool {
     let (day, month) = (part(0..2) % 40, part(2..4) % 80);
     digits::<11>(plain).is_some_and(|digits| {
         is_date(day, month)
-            && weighted(&digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 == 0
-            && weighted(&digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0
+            && weighted(&digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11)
+            && weighted(&digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
     })
 }
 

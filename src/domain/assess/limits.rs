@@ -1,20 +1,18 @@
 //! Limits that are over, or that a proposal would take over. They hold whether or not an action lists the check;
 //! listing it shows every limit as it stands. INVARIANT i20.
 
-use super::{Asked, Level, Problem};
 use crate::domain::{
+    checks::{Level, Problem},
     policy::Over,
     totals::{Count, Totals, Uncounted},
 };
 
-/// The name that catalogs use.
-pub const NAME: &str = "limits";
 /// The most findings reported for one proposal.
 const MOST: usize = 20;
 
 /// Every limit as it stands, what is over first.
-pub fn check(asked: &Asked<'_>) -> Vec<Problem> {
-    worst_first(asked.totals.iter().map(problem).collect())
+pub fn standing(totals: &Totals) -> Vec<Problem> {
+    worst_first(totals.iter().map(problem).collect())
 }
 
 /// What is over, for an action that does not name the check.

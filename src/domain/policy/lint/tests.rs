@@ -1,0 +1,333 @@
+//! Every lint finds what it is there for, and nothing in rules without it.
+
+use super::{Severity, lint};
+use crate::domain::source::SourceFile;
+
+/// The small set with cases for all its actions, some texts of it replaced.
+fn files(edits: &[(&str, &str, &str)]) -> Vec<SourceFile> {
+    let mut files: Vec<SourceFile> = [
+        (
+            "CODEOWNERS",
+            include_str!("../../../../tests/policies/CODEOWNERS"),
+        ),
+        (
+            "agents.yaml",
+            include_str!("../../../../tests/policies/agents.yaml"),
+        ),
+        (
+            "catalog.yaml",
+            include_str!("../../../../tests/policies/catalog.yaml"),
+        ),
+        (
+            "people.yaml",
+            include_str!("../../../../tests/policies/people.yaml"),
+        ),
+        (
+            "tiers.yaml",
+            include_str!("../../../../tests/policies/tiers.yaml"),
+        ),
+        (
+            "tests/all.yaml",
+            include_str!("../../../../tests/policies/tests/all.yaml"),
+        ),
+    ]
+    .map(|(path, text)| SourceFile::new(path, text))
+    .into();
+    let people = files.iter_mut().find(|file| file.path == "people.yaml").unwrap();
+    people
+        .text
+        .push_str("  frank:\n    accounts: [{ login: frank, id: 1006 }]\n    teams: [treasury]\n");
+    for (path, from, to) in edits {
+        let file = files.iter_mut().find(|file| file.path == *path).unwrap();
+        assert!(file.text.contains(from), "`{from}` is not in {path}");
+        file.text = file.text.replace(from, to);
+    }
+    files
+}
+
+fn found(edits: &[(&str, &str, &str)]) -> String {
+    let lines = lint(&files(edits)).into_iter().map(|finding| {
+        let place = finding.place().unwrap();
+        format!(
+            "{} {}:{}:{}: {}\n  {}",
+            finding.id(),
+            finding.file(),
+            place.line,
+            place.column,
+            finding.message(),
+            finding.remedy().unwrap_or("-"),
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn rules_that_do_what_they_seem_to_are_found_fine() {
+    insta::assert_snapshot!(found(&[]), @"");
+}
+
+#[test]
+fn an_error_of_the_files_is_the_only_finding() {
+    let files = files(&[
+        ("tiers.yaml", "approvals: 2", "aprovals: 2"),
+        ("tests/all.yaml", "expect", "exepct"),
+    ]);
+    let findings = lint(&files);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].severity(), Severity::Error);
+    assert_eq!((findings[0].id(), findings[0].file()), ("syntax", "tiers.yaml"));
+}
+
+#[test]
+fn a_mistake_in_a_case_is_found_where_it_stands() {
+    let cases = [
+        ("tests/all.yaml", "action: crm.note", "action: crm.not"),
+        ("tests/all.yaml", "agent: campaign-agent", "agent: campain-agent"),
+        (
+            "tests/all.yaml",
+            "    expect: { tier: high }",
+            "    reviews: [{ by: alise, says: approve }]\n    expect: {}",
+        ),
+    ];
+    insta::assert_snapshot!(found(&cases), @r"
+    unknown-name tests/all.yaml:3:24: unknown action `crm.not`
+      did you mean `crm.note`?
+    unknown-name tests/all.yaml:6:47: unknown agent `campain-agent`
+      did you mean `campaign-agent`?
+    unknown-name tests/all.yaml:10:21: unknown person `alise`
+      did you mean `alice`?
+    syntax tests/all.yaml:11:13: nothing is expected, so the case can't fail; state `tier`, `gate`, `checks`, `approvers`, `missing` or `refused`
+      -
+    ");
+    let twice = [(
+        "tests/all.yaml",
+        "a campaign needs an owner",
+        "a note runs at once",
+    )];
+    insta::assert_snapshot!(found(&twice), @r"
+    duplicate tests/all.yaml:5:11: another case is named `a note runs at once`; a name says what only this one shows
+      -
+    ");
+    let both = [(
+        "tests/all.yaml",
+        "params: { supplier_id: S-1 }",
+        "params: {}, items: [{ params: {} }], observed: {}",
+    )];
+    insta::assert_snapshot!(found(&both), @r"
+    syntax tests/all.yaml:9:14: give either `params` (one item) or `items` (several)
+      -
+    syntax tests/all.yaml:9:111: with `items`, each item has its own `observed`
+      -
+    ");
+    let check = [("tests/all.yaml", "{ tier: high }", "{ checks: { txt: deny } }")];
+    insta::assert_snapshot!(found(&check), @r"
+    unknown-name tests/all.yaml:10:25: unknown check of `payments.create` `txt`
+      did you mean `text`?
+    ");
+}
+
+#[test]
+fn a_tier_rule_that_earlier_rules_cover_is_found() {
+    let covered = [
+        (
+            "tiers.yaml",
+            "- { impact: moderate, tier: medium }",
+            "- { impact: moderate, tier: medium }\n  - { impact: [high, moderate], data: pii, tier: high }",
+        ),
+        // All data classes together leave nothing for what follows with the same impact.
+        (
+            "tiers.yaml",
+            "- { impact: none, data_only: public, tier: low }",
+            "- { impact: none, data_only: [public, internal, confidential, restricted, pii, financial, credentials], tier: low }\n  - { impact: none, data: public, tier: medium }",
+        ),
+    ];
+    insta::assert_snapshot!(found(&covered), @r"
+    unreachable-tier-rule tiers.yaml:14:5: rule 5 never applies: for whatever matches it, a rule before it matches first
+      move it up, make a rule before it narrower, or remove it
+    unreachable-tier-rule tiers.yaml:18:5: rule 9 never applies: for whatever matches it, a rule before it matches first
+      move it up, make a rule before it narrower, or remove it
+    ");
+}
+
+#[test]
+fn an_action_without_a_case_is_found() {
+    insta::assert_snapshot!(found(&[("tests/all.yaml", "crm.note, agent: support-agent", "payments.create, agent: payments-agent")]), @r"
+    untested-action catalog.yaml:13:3: no case proposes `crm.note`, so nobody sees when a change moves it
+      add a case to `tests/*.yaml`; `countersign policy test` runs them
+    ");
+}
+
+#[test]
+fn a_gate_that_nobody_can_open_is_found() {
+    // Only the sponsor is left of the owners.
+    let sponsor = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "/payments/ @carol @alice",
+    )];
+    insta::assert_snapshot!(found(&sponsor), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 2 approvals of different teams by the owners of line 8 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `alice`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+    // Two people, but of one team.
+    let one_team = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "/payments/ @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&one_team), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 2 approvals of different teams by the owners of line 8 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `bob` and `frank`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+    // The same two are enough where teams need not differ.
+    let any_team = [
+        one_team[0],
+        ("tiers.yaml", "distinct_teams: true", "distinct_teams: false"),
+    ];
+    insta::assert_snapshot!(found(&any_team), @"");
+    let unowned = [(
+        "CODEOWNERS",
+        "/campaigns/            @acme/marketing",
+        "/campaign/ @acme/marketing",
+    )];
+    insta::assert_snapshot!(found(&unowned), @r"
+    unused-owners-line CODEOWNERS:7:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    gate-nobody-can-open catalog.yaml:51:15: `campaigns.send` is medium and nobody owns `/campaigns/segments/{segment_id}`, so nobody can approve it
+      add a line for it to CODEOWNERS, as in `/campaigns/segments/ @organization/team`
+    ");
+    let cleared = [(
+        "CODEOWNERS",
+        "/campaigns/            @acme/marketing",
+        "/campaigns/ @acme/marketing\n/campaigns/segments/",
+    )];
+    insta::assert_snapshot!(found(&cleared), @r"
+    unused-owners-line CODEOWNERS:7:1: line 8 decides wherever this line would: in a section the last line that matches counts
+      move it below line 8, or remove it
+    gate-nobody-can-open catalog.yaml:51:15: `campaigns.send` is medium and nobody owns `/campaigns/segments/{segment_id}`, so nobody can approve it
+      add a line for it to CODEOWNERS, as in `/campaigns/segments/ @organization/team`
+    ");
+}
+
+#[test]
+fn an_action_that_waits_for_a_preview_it_can_t_have_is_found() {
+    let edit = [(
+        "tiers.yaml",
+        "data_only: [public, internal], rollback: [inverse, restore], tier: low",
+        "data_only: [public, internal], rollback: [inverse, restore], tier: medium",
+    )];
+    insta::assert_snapshot!(found(&edit), @r"
+    preview-without-observe catalog.yaml:13:3: the medium gate wants `crm.note` seen before it is approved, and the action has no `observe`
+      say under `observe` how the bot reads what is affected, or write `preview: none` in the gate
+    ");
+}
+
+#[test]
+fn agents_that_do_not_fit_their_actions_are_found() {
+    let edits = [
+        ("agents.yaml", "actions: [crm.note]", "actions: []"),
+        ("agents.yaml", "actions: [payments.create]", "actions: [crm.note]"),
+    ];
+    insta::assert_snapshot!(found(&edits), @r"
+    agent-without-actions agents.yaml:8:3: `support-agent` may propose nothing
+      list its actions, or remove the agent and its key
+    responsible-may-not-propose catalog.yaml:24:20: `support-agent` is responsible for `crm.note` and may not propose it
+      list `crm.note` under `support-agent` in agents.yaml, or name the agent that does it
+    action-without-agent catalog.yaml:95:3: no agent may propose `payments.create`, so it never runs
+      list it under an agent in agents.yaml, or remove the action
+    responsible-may-not-propose catalog.yaml:103:20: `payments-agent` is responsible for `payments.create` and may not propose it
+      list `payments.create` under `payments-agent` in agents.yaml, or name the agent that does it
+    ");
+}
+
+#[test]
+fn people_without_a_part_and_teams_of_one_are_found() {
+    let edits = [("people.yaml", "teams: [treasury]\n  carol", "teams: []\n  carol")];
+    insta::assert_snapshot!(found(&edits), @r"
+    person-without-part people.yaml:10:3: `bob` is in no team, owns nothing and sponsors no agent
+      add a team, name the person in CODEOWNERS, or remove the entry
+    team-of-one people.yaml:30:13: `frank` is the only one of `treasury`, which owns something; while they are away nobody else can approve for it
+      add a second person to `treasury`, or name another owner beside it in CODEOWNERS
+    ");
+    // Who is named as an owner, in a RACI list or as a sponsor has a part without a team.
+    for (path, from, to) in [
+        ("CODEOWNERS", "@acme/treasury", "@acme/treasury @bob"),
+        ("catalog.yaml", "consulted: [finance]", "consulted: [bob]"),
+        ("agents.yaml", "sponsor: carol", "sponsor: bob"),
+    ] {
+        let found = found(&[edits[0], (path, from, to)]);
+        assert!(!found.contains("person-without-part"), "{found}");
+    }
+}
+
+#[test]
+fn a_line_of_codeowners_that_decides_about_nothing_is_found() {
+    let lines = "\
+/crm/                  @acme/marketing
+/campaigns/            @acme/marketing
+/payments/             @acme/finance @acme/treasury
+";
+    let more = format!(
+        "{lines}/payment/ @acme/finance\n/crm/customers/vip* @acme/marketing\n/crm/customers/vip @acme/finance\n\
+         **/segments/eu @acme/marketing\n/crm/customers/** @acme/marketing\n*.md @acme/finance\n/crm/*/*/notes @dave\n\
+         [Legal]\n/payments/suppliers/ @acme/finance\n!/payments/suppliers/S-1\n!/payments/S-1\n"
+    );
+    insta::assert_snapshot!(found(&[("CODEOWNERS", lines, &more)]), @r"
+    unused-owners-line CODEOWNERS:6:1: line 13 decides wherever this line would: in a section the last line that matches counts
+      move it below line 13, or remove it
+    unused-owners-line CODEOWNERS:9:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    unused-owners-line CODEOWNERS:10:1: line 13 decides wherever this line would: in a section the last line that matches counts
+      move it below line 13, or remove it
+    unused-owners-line CODEOWNERS:11:1: line 13 decides wherever this line would: in a section the last line that matches counts
+      move it below line 13, or remove it
+    unused-owners-line CODEOWNERS:15:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    unused-owners-line CODEOWNERS:19:1: no action has a resource that this line matches, so it decides about nothing
+      compare it with the `resource` of the actions, or remove it
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 2 approvals of different teams by the owners of line 17 of CODEOWNERS, beside those of other sections; without the sponsor of `payments-agent`, `carol`, that leaves `alice`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+}
+
+#[test]
+fn what_a_section_counts_is_what_its_owners_must_give() {
+    let counted = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "[Payments][4]\n/payments/ @acme/finance @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&counted), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 4 approvals of different teams by the owners of line 9 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `alice`, `bob` and `frank`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+    let optional = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "^[Payments]\n/payments/ @acme/finance @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&optional), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and nobody owns `/payments/suppliers/{supplier_id}`, so nobody can approve it
+      add a line for it to CODEOWNERS, as in `/payments/suppliers/ @organization/team`
+    ");
+    // A part of the resource that another line singles out.
+    let part = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "/payments/ @acme/finance @acme/treasury\n/payments/suppliers/gold* @acme/treasury",
+    )];
+    insta::assert_snapshot!(found(&part), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` on `/payments/suppliers/goldx` is high and needs 2 approvals of different teams by the owners of line 9 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `bob` and `frank`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+    // Two sections, and one person can't stand for both.
+    let both = [(
+        "CODEOWNERS",
+        "/payments/             @acme/finance @acme/treasury",
+        "/payments/ @bob @alice\n[Second][1]\n/payments/ @bob",
+    )];
+    insta::assert_snapshot!(found(&both), @r"
+    gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 1 approval by the owners of line 10 of CODEOWNERS, beside those of other sections; without the sponsor of `payments-agent`, `carol`, that leaves `bob`
+      name more owners there, add people to their teams, or give the agent another sponsor
+    ");
+}
