@@ -16,14 +16,17 @@ use countersign::domain::{
 };
 use serde_json::{Map, json};
 
+/// Reads one input: the kind of its answer, or what is wrong with it.
+pub type Judge = Box<dyn Fn(&[u8]) -> Result<String, String>>;
+
 /// One reader of what people and agents write.
 pub struct Target {
     pub name: &'static str,
     /// Words of its language.
     pub words: &'static [&'static str],
     seeds: fn() -> Vec<String>,
-    /// Makes what reads an input: the kind of its answer, or what is wrong with it.
-    pub judge: fn() -> Box<dyn Fn(&[u8]) -> Result<String, String>>,
+    /// Makes what reads an input.
+    pub judge: fn() -> Judge,
 }
 
 impl Target {

@@ -59,7 +59,7 @@ pub(super) fn admissible(
         return Err(NotExcluded::Nobody);
     }
     let opened = case.opened.as_ref();
-    if !opened.is_some_and(|opened| opened.head == excluded.heard.head) {
+    if opened.is_none_or(|opened| opened.head != excluded.heard.head) {
         return Err(NotExcluded::Elsewhere);
     }
     leaves_some(case, &excluded.items)

@@ -85,10 +85,10 @@ pub enum Illegal {
     Amendment(#[from] NotAmended),
     /// Not an exception that could hold.
     #[error(transparent)]
-    Exception(#[from] NotGranted),
+    Exception(Box<NotGranted>),
     /// Not an exclusion that could hold.
     #[error(transparent)]
-    Exclusion(#[from] NotExcluded),
+    Exclusion(Box<NotExcluded>),
     /// What is to run, or ran, is not what approvers left in.
     #[error("the items are not those that approvers left in")]
     Items,
@@ -103,4 +103,15 @@ pub enum Illegal {
         /// The kind.
         kind: Kind,
     },
+}
+
+impl From<NotGranted> for Illegal {
+    fn from(why: NotGranted) -> Self {
+        Self::Exception(Box::new(why))
+    }
+}
+impl From<NotExcluded> for Illegal {
+    fn from(why: NotExcluded) -> Self {
+        Self::Exclusion(Box::new(why))
+    }
 }

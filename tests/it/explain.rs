@@ -219,7 +219,7 @@ fn a_proposal_in_a_file_is_explained_as_a_tree() {
     ├─ holds   every resource has owners
     ├─ noted   an approval by a party to the proposal: carol
     ├─ missing approvals by owners, 1 of 2: alice
-    │    could: bob (treasury)
+    │    could: bob (treasury), ivan (treasury)
     └─ holds   nobody asks for changes
     ");
     let open = policy(&[

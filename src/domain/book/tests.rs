@@ -3,10 +3,15 @@
 use super::{
     super::{
         assess::assess,
-        entry::{ClaimedBy, Digests, Draft, Event, Finished, Opened, Outcome, Received, Started, Via},
+        entry::{
+            ClaimedBy, Digests, Draft, Event, Excluded, Finished, Opened, Outcome, Received, Started,
+            StepResult, Via,
+        },
+        exclusion::NotExcluded,
         fixture::{self, BASE, HEAD, MERGE, at},
         ids::Sha,
         proposal::{AgentProof, Attestation, Proposal},
+        request::RequestItem,
     },
     *,
 };
@@ -249,4 +254,96 @@ fn ids_and_pull_requests_are_found_in_whatever_order_they_came() {
         assert_eq!(book.closed(proposal(n).id).unwrap().pull, Some(PullNumber(n + 1)));
     }
     assert_eq!(book.by_pull(PullNumber(77)), None);
+}
+
+/// A life from its first entry to its last, of a proposal of two items of which dave took these out.
+fn life_without(excluded: &[&str], started: &[&str], ran: &[&str]) -> Vec<Draft> {
+    let mut request = fixture::request("campaigns.send", "erin", serde_json::Value::Null);
+    request.parameters = None;
+    request.items = ["1", "2"]
+        .map(|id| RequestItem {
+            id: id.parse().unwrap(),
+            parameters: serde_json::json!({"segment_id": id, "subject": "Hello", "body": "Dear all"}),
+        })
+        .into();
+    let proof = AgentProof::GateAttested {
+        by: Attestation::Hmac,
+    };
+    let id = ProposalId::from_parts(at(0), 1);
+    let proposal = fixture::propose_as(id, request, "campaign-agent", &fixture::starter(), proof);
+    let ids = |items: &[&str]| items.iter().map(|item| item.parse().unwrap()).collect();
+    let mut drafts = life(1);
+    for one in &mut drafts {
+        one.proposal = Some(proposal.id);
+        one.digests.action = Some(proposal.action_digest());
+        match &mut one.event {
+            Event::Opened(opened) => opened.branch = proposal.branch().parse().unwrap(),
+            Event::Started(body) => body.excluded = ids(started),
+            Event::Finished(finished) => {
+                let step = |item: &&str| StepResult {
+                    item: item.parse().unwrap(),
+                    outcome: Outcome::Executed,
+                    status: None,
+                    request: Digest::of(b"request"),
+                    response: None,
+                    note: None,
+                };
+                finished.steps = ran.iter().map(step).collect();
+            }
+            _ => {}
+        }
+    }
+    drafts[0] = received(&proposal);
+    let exclusion = Event::Excluded(Excluded {
+        items: ids(excluded),
+        reason: "paid already".into(),
+        heard: fixture::heard(fixture::DAVE, 1),
+    });
+    let by = Draft {
+        person: Some("dave".parse().unwrap()),
+        ..draft(&proposal, Role::Gate, exclusion)
+    };
+    drafts.insert(2, by);
+    drafts
+}
+
+/// The first draft that the book does not take.
+fn refused(drafts: Vec<Draft>) -> Option<Illegal> {
+    let mut book = book();
+    drafts
+        .into_iter()
+        .find_map(|draft| match book.stage(draft, key()) {
+            Ok(_) => None,
+            Err(StageError::Illegal(illegal)) => Some(illegal),
+            Err(other) => panic!("{other}"),
+        })
+}
+
+#[test]
+fn i16_only_what_approvers_left_in_starts_and_ends() {
+    assert_eq!(refused(life_without(&["2"], &["2"], &["1"])), None);
+    for other in [&[][..], &["1"], &["1", "2"], &["2", "2"]] {
+        assert_eq!(refused(life_without(&["2"], other, &["1"])), Some(Illegal::Items));
+    }
+    let ran = refused(life_without(&["2"], &["2"], &["1", "2"]));
+    assert_eq!(ran, Some(Illegal::Excluded("2".parse().unwrap())));
+    let no = |why| Some(Illegal::from(why));
+    let (two, nine) = ("2".parse().unwrap(), "9".parse().unwrap());
+    assert_eq!(refused(life_without(&["1", "2"], &[], &[])), no(NotExcluded::All));
+    assert_eq!(
+        refused(life_without(&["9"], &[], &[])),
+        no(NotExcluded::Unknown(nine))
+    );
+    assert_eq!(
+        refused(life_without(&["2", "2"], &[], &[])),
+        no(NotExcluded::Already(two))
+    );
+    assert_eq!(refused(life_without(&[], &[], &[])), no(NotExcluded::None));
+    let mut nobodys = life_without(&["2"], &["2"], &["1"]);
+    nobodys[2].person = None;
+    assert_eq!(refused(nobodys), no(NotExcluded::Nobody));
+    // After the merge it changes nothing, since it is not recorded.
+    let mut late = life_without(&["2"], &["2"], &["1"]);
+    late.swap(2, 3);
+    assert!(matches!(refused(late), Some(Illegal::Life { .. })));
 }

@@ -196,6 +196,13 @@ fn i16_only_the_recorded_claim_of_this_plan_by_this_instance_claims() {
     );
     let plan = planned(&story);
     let mut draft = plan.started(me.clone(), at(42));
+    started(&mut draft, |s| s.excluded = vec![ItemId::only()]);
+    assert_eq!(
+        plan.claim(&recorded(draft), &me).unwrap_err(),
+        NotMine("other items")
+    );
+    let plan = planned(&story);
+    let mut draft = plan.started(me.clone(), at(42));
     started(&mut draft, |s| s.claim = ClaimedBy::Outbox);
     assert!(plan.claim(&recorded(draft), &me).is_err());
     // A deadline beyond what was approved is cut.

@@ -16,7 +16,7 @@ use crate::{
         policy::Policy,
     },
     github::CommentEvent,
-    render,
+    render::{self, RenderError},
 };
 
 /// What a person is told whose command comes too late.
@@ -77,11 +77,16 @@ impl Bot {
             return Ok(Some(render::not_recorded(by.name(), &why)?));
         }
         let case = self.case(place.id).unwrap_or(case);
-        self.answered(event, &case, by.name())
+        Ok(self.answered(event, &case, by.name())?)
     }
 
     /// The answer to a comment whose command is on the ledger.
-    fn answered(&self, event: &CommentEvent, case: &Case, by: &PersonName) -> Result<Option<String>, NotNow> {
+    fn answered(
+        &self,
+        event: &CommentEvent,
+        case: &Case,
+        by: &PersonName,
+    ) -> Result<Option<String>, RenderError> {
         let delegated = self
             .ledger()
             .read(|book| book.delegations().of_delivery(&event.delivery).cloned());
@@ -208,20 +213,22 @@ impl Bot {
             .see_with(case, place.policy, place.pull, Some(event.account))
             .await?;
         let pull = seeing.pull();
-        let no = |why: &str| Ok(Err(why.to_owned()));
+        let no = |why: &str| Err(why.to_owned());
         match &pull.state {
             PullState::Open => {}
             PullState::Merged { at, .. } if event.at < *at => {}
-            PullState::Merged { .. } => return no(MERGED),
-            PullState::Closed => return no("the pull request is closed"),
+            PullState::Merged { .. } => return Ok(no(MERGED)),
+            PullState::Closed => return Ok(no("the pull request is closed")),
         }
         if event.title != opened.title || Some(event.body) != case.presentation {
-            return no(
+            return Ok(no(
                 "title or text were not as Countersign wrote them; write it again when they are put back",
-            );
+            ));
         }
         if pull.head != opened.head || event.at <= self.github().head_changed_at(&opened.branch).await? {
-            return no("somebody moved the branch meanwhile, or it was made just now; write it again");
+            return Ok(no(
+                "somebody moved the branch meanwhile, or it was made just now; write it again",
+            ));
         }
         let heard = Heard {
             account: event.account,
