@@ -89,8 +89,10 @@ mod tests {
     fn payload() -> Value {
         json!({
             "action": "created", "repository": { "full_name": "acme/ops" }, "sender": { "id": 5 },
-            "issue": { "number": 7, "pull_request": { "url": "https://x" } },
-            "comment": { "id": 1, "body": " /delegate @bob", "user": { "id": 5, "login": "ann", "type": "User" } },
+            "issue": {
+                "number": 7, "title": "Pay ACME", "body": "a\r\nb", "pull_request": { "url": "https://x" },
+            },
+            "comment": { "id": 1, "created_at": "2026-11-22T10:00:00Z", "body": " /delegate @bob", "user": { "id": 5, "login": "ann", "type": "User" } },
         })
     }
 
@@ -110,6 +112,15 @@ mod tests {
         };
         assert_eq!((pull, event.account), (PullNumber(7), AccountId(5)));
         assert_eq!(event.text, " /delegate @bob");
+        // With what it was said on, as the bot wrote it.
+        assert_eq!(
+            (event.comment, event.at.to_string()),
+            (CommentId(1), "2026-11-22T10:00:00.000Z".into())
+        );
+        assert_eq!(
+            (event.title, event.body),
+            (Digest::of(b"Pay ACME"), Digest::of(b"a\nb"))
+        );
     }
 
     #[test]
