@@ -96,7 +96,12 @@ const fn standing(standing: Standing) -> &'static str {
 
 /// A rule and what it is about, without how it stands.
 pub(super) fn line(because: &Because) -> String {
-    let mut line = about(because.rule).to_owned();
+    let excepted = because.standing == Standing::Holds && !because.who.is_empty();
+    let mut line = match because.rule {
+        Rule::Checks if excepted => "every other check passed; departed from",
+        rule => about(rule),
+    }
+    .to_owned();
     if let (Some(have), Some(need)) = (because.have, because.need) {
         line.push_str(&format!(", {have} of {need}"));
     }
@@ -113,7 +118,7 @@ const fn about(rule: Rule) -> &'static str {
         Rule::Policy => "the policy in force is the one it was received under",
         Rule::Assessment => "tier and checks are as recorded",
         Rule::Action => "the catalog knows the action, and its agent may propose it",
-        Rule::Checks => "every check passed, or was departed from",
+        Rule::Checks => "every check passed",
         Rule::Exception => "an exception from a check",
         Rule::NotExcepted => "an exception by somebody who may not grant it, or not any more",
         Rule::Excluded => "items that run, without those excluded",
