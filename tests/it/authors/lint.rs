@@ -34,6 +34,7 @@ fn an_error_is_shown_where_it_stands_with_the_likeliest_name() {
      8 │ /payments/             @acme/finance @acme/tresury
        ·                                      ──────┬──────
        ·                                            ╰── here
+     9 │ 
        ╰────
       help: did you mean `treasury`?
 
@@ -134,7 +135,20 @@ fn a_gate_that_nobody_can_open_is_an_error() {
         ╰────
       help: name more owners there, add people to their teams, or give the agent another sponsor
 
-    policies: 1 error, 0 warnings
+    team-of-one
+
+      ⚠ `bob` is the only one of `treasury`, which owns something; while they are away nobody else can approve
+      │ for it
+        ╭─[policies/people.yaml:13:13]
+     12 │     accounts: [{ login: bob, id: 1002 }]
+     13 │     teams: [treasury]
+        ·             ────┬───
+        ·                 ╰── here
+     14 │   carol:
+        ╰────
+      help: add a second person to `treasury`, or name another owner beside it in CODEOWNERS
+
+    policies: 1 error, 1 warning
     ");
 }
 

@@ -1,4 +1,6 @@
-//! A line of CODEOWNERS that decides about no action.
+//! A line of CODEOWNERS that decides about no action, nor about the rules themselves.
+
+use std::collections::BTreeSet;
 
 use super::{Around, Found, Lint, OWNERS, Severity};
 use crate::domain::{
@@ -16,7 +18,16 @@ fn look(at: &Around<'_>) -> Vec<Found> {
     let Ok(raw) = Owners::parse_alone(at.owners) else {
         return Vec::new();
     };
+    // The rules themselves are owned too: whoever owns a file must agree to its change. INVARIANT i02.
+    let rules: BTreeSet<u32> = at
+        .paths
+        .iter()
+        .flat_map(|file| at.policy.owners().deciding(&format!("/policies/{file}")))
+        .collect();
     let unused = raw.patterns().filter_map(|(line, pattern)| {
+        if rules.contains(&line) {
+            return None;
+        }
         let mut matched = None;
         for action in at.policy.actions() {
             let Some(path) = action.resource().example_for(pattern) else {
