@@ -483,7 +483,7 @@ fn i02_the_record_admits_only_what_was_approved_under_the_rules_in_force() {
         NotAmended::NotRecorded { .. }
     ));
     assert!(matches!(
-        but(|enacted| enacted.approvers[0].account = ERIN),
+        but(|enacted| enacted.approvers[0].account = DAVE),
         NotAmended::NotRecorded { .. }
     ));
     let proposal = Some(Story::high().case.proposal.id);
