@@ -28,14 +28,7 @@ impl State {
             .email()
             .ok()
             .and_then(|email| self.account_by_email(email));
-        match (account, signature.email()) {
-            (Some(account), _) => self.user_json(account.id),
-            // What is committed on GitHub's pages is committed by an account of GitHub's own.
-            (None, Ok("noreply@github.com")) => {
-                json!({ "login": "web-flow", "id": 19_864_447, "type": "User", "site_admin": false })
-            }
-            (None, _) => Value::Null,
-        }
+        account.map_or(Value::Null, |account| self.user_json(account.id))
     }
 
     pub(crate) fn commit_json(&self, repo: &Repo, commit: &Commit<'_>) -> Value {

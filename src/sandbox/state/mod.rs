@@ -49,24 +49,29 @@ pub(crate) struct State {
 
 /// GitHub's account for everything whose author is gone.
 pub(crate) const GHOST: u64 = 10137;
+/// GitHub's account for what is committed on its pages.
+const WEB_FLOW: u64 = 19_864_447;
 
 impl State {
     pub(crate) fn new(base: String, dir: PathBuf, clock: Clock, rate_limit: Option<u64>) -> Self {
-        let ghost = Account {
-            id: GHOST,
-            login: "ghost".to_owned(),
+        let own = |id, login: &str, name: &str, emails| Account {
+            id,
+            login: login.to_owned(),
             kind: Kind::User,
-            name: Some("Deleted user".to_owned()),
-            emails: Vec::new(),
+            name: Some(name.to_owned()),
+            emails,
             site_admin: false,
             deleted: false,
             created_at: clock.now(),
         };
+        let ghost = own(GHOST, "ghost", "Deleted user", Vec::new());
+        let pages = vec!["noreply@github.com".to_owned()];
+        let web_flow = own(WEB_FLOW, "web-flow", "GitHub Web Flow", pages);
         Self {
             base,
             dir,
             clock,
-            accounts: BTreeMap::from([(GHOST, ghost)]),
+            accounts: BTreeMap::from([(GHOST, ghost), (WEB_FLOW, web_flow)]),
             orgs: BTreeMap::new(),
             teams: BTreeMap::new(),
             repos: BTreeMap::new(),
