@@ -83,7 +83,7 @@ const HOSTILE: &[&str] = &[
 
 fn policy() -> Policy {
     let read = |name: &str| {
-        std::fs::read_to_string(format!("{}/policies/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+        std::fs::read_to_string(format!("{}/tests/policies/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
     };
     let mut files: Vec<SourceFile> = [
         "catalog.yaml",
