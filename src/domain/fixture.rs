@@ -317,23 +317,7 @@ impl Story {
     }
     /// Records a review as its event told it.
     pub(crate) fn record(&mut self, id: u64, account: AccountId, state: ReviewState, minutes: i64) {
-        let review = Reviewed {
-            pull: None,
-            review: ReviewId(id),
-            account: Some(account),
-            login: None,
-            decision: state,
-            head: HEAD,
-            base: BASE,
-            commit: Some(HEAD),
-            submitted_at: at(minutes),
-            found: Found::Event {
-                delivery: "d-1".parse().unwrap(),
-            },
-            requirement: None,
-            progress: None,
-            assurance: Assurance::GateAttested,
-        };
+        let review = told(None, id, account, state, minutes);
         let event = Event::Reviewed(review);
         let seq = Seq(self.case.last.0 + 1);
         let digests = digests(&self.case);
@@ -451,6 +435,33 @@ pub(crate) fn heard(account: AccountId, minutes: i64) -> Heard {
         at: at(minutes),
         delivery: "d-2".parse().unwrap(),
         head: HEAD,
+    }
+}
+
+/// A review as its event told of it, of a proposal's pull request or of one that would change the rules.
+pub(crate) fn told(
+    pull: Option<PullNumber>,
+    id: u64,
+    account: AccountId,
+    decision: ReviewState,
+    minutes: i64,
+) -> Reviewed {
+    Reviewed {
+        pull,
+        review: ReviewId(id),
+        account: Some(account),
+        login: None,
+        decision,
+        head: HEAD,
+        base: BASE,
+        commit: Some(HEAD),
+        submitted_at: at(minutes),
+        found: Found::Event {
+            delivery: "d-1".parse().unwrap(),
+        },
+        requirement: None,
+        progress: None,
+        assurance: Assurance::GateAttested,
     }
 }
 

@@ -63,17 +63,9 @@ fn counted<'p>(
     if let Some(account) = hands.releasers.iter().find(stranger) {
         because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
-    let gate = policy.gate(at.case.tier());
     let opinions = opinions(at.case, at.seen, live, because);
-    let ballot = Ballot {
-        policy,
-        gate,
-        action: matter.operation,
-        owned: &owned,
-        delegations: &at.case.delegations,
-        parties: &parties(&matter, policy, hands.all()) | &granters,
-        voices: voices(policy, gate, at.seen.decided_at(), opinions, because),
-    };
+    let parties = &parties(&matter, policy, hands.all()) | &granters;
+    let ballot = ballot(at, policy, (&matter, &owned), parties, opinions, because);
     Some(tally(&ballot, at.seen, because))
 }
 
@@ -84,24 +76,31 @@ pub(super) fn may_approve(at: &Review<'_>, policy: &Policy, account: AccountId) 
         return Some(false);
     };
     let hands = hands(at).ok()?;
+    let parties = parties(&matter, policy, hands.all());
+    let opinions = vec![(account, Opinion::Approves(at.seen.decided_at()))];
+    let ballot = ballot(at, policy, (&matter, &owned), parties, opinions, &mut Vec::new());
+    tally::could_count(&ballot, at.seen)
+}
+
+/// What is counted of opinions on a case, at the moment that it is decided at.
+fn ballot<'a>(
+    at: &Review<'a>,
+    policy: &'a Policy,
+    (matter, owned): (&Matter<'a>, &'a Owned),
+    parties: BTreeSet<&'a PersonName>,
+    opinions: Vec<(AccountId, Opinion)>,
+    because: &mut Vec<Because>,
+) -> Ballot<'a> {
     let gate = policy.gate(at.case.tier());
-    let now = at.seen.decided_at();
-    let ballot = Ballot {
+    Ballot {
         policy,
         gate,
         action: matter.operation,
-        owned: &owned,
+        owned,
         delegations: &at.case.delegations,
-        parties: parties(&matter, policy, hands.all()),
-        voices: voices(
-            policy,
-            gate,
-            now,
-            vec![(account, Opinion::Approves(now))],
-            &mut Vec::new(),
-        ),
-    };
-    tally::could_count(&ballot, at.seen)
+        parties,
+        voices: voices(policy, gate, at.seen.decided_at(), opinions, because),
+    }
 }
 
 /// INVARIANT i09: looked up again at each decision.

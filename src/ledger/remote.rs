@@ -126,15 +126,10 @@ impl Remote {
             }
         }
         if !specs.is_empty() {
-            let mut options = FetchOptions::new();
-            options
-                .remote_callbacks(self.callbacks())
-                .download_tags(AutotagOption::None)
-                .update_fetchhead(false);
-            connection
+            let fetched = connection
                 .remote()
-                .fetch(&specs, Some(&mut options), None)
-                .map_err(said)?;
+                .fetch(&specs, Some(&mut self.fetching()), None);
+            fetched.map_err(said)?;
             // The remote may have moved between list and fetch; what was fetched is what counts.
             for branch in branches {
                 if let Ok(now) = repo.refname_to_id(&tracking(branch))
@@ -173,14 +168,10 @@ impl Remote {
         if repo.find_commit(head).is_ok() {
             return Ok(Some(head));
         }
-        let mut options = FetchOptions::new();
-        options
-            .remote_callbacks(self.callbacks())
-            .download_tags(AutotagOption::None)
-            .update_fetchhead(false);
+        let spec = format!("+{name}:{tracking}");
         connection
             .remote()
-            .fetch(&[format!("+{name}:{tracking}")], Some(&mut options), None)
+            .fetch(&[spec], Some(&mut self.fetching()), None)
             .map_err(said)?;
         // The pull request may have moved between list and fetch; what was fetched is what counts.
         repo.refname_to_id(&tracking).map(Some).map_err(said)
@@ -277,6 +268,16 @@ impl Remote {
             None => there.reference(&name, to, false, "push"),
         };
         done.map(|_| ()).map_err(failed)
+    }
+
+    /// Nothing but the branches that are named.
+    fn fetching(&self) -> FetchOptions<'static> {
+        let mut options = FetchOptions::new();
+        options
+            .remote_callbacks(self.callbacks())
+            .download_tags(AutotagOption::None)
+            .update_fetchhead(false);
+        options
     }
 
     fn callbacks(&self) -> RemoteCallbacks<'static> {

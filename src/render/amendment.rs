@@ -9,7 +9,7 @@ use super::{
     engine::{Page, fill},
     markdown::Markdown,
     room::within_limit,
-    rules::{list, mark, name, of_people, stray, too_old, unknown},
+    rules::{list, mark, name, of_people, stray, too_old, unknown, worst_first},
 };
 use crate::domain::{
     amendment::Decided,
@@ -171,14 +171,7 @@ fn page(text: &AmendmentText<'_>, (findings, rules, proposals): (usize, usize, u
         .map(|tested| tested.failed.as_slice())
         .unwrap_or_default();
     let part = |title, because: &[Because]| {
-        let mut sorted: Vec<&Because> = because.iter().collect();
-        sorted.sort_by_key(|one| match one.standing {
-            Standing::Errored => 0,
-            Standing::Blocks => 1,
-            Standing::Missing => 2,
-            Standing::Noted => 3,
-            Standing::Holds => 4,
-        });
+        let sorted = worst_first(because.iter());
         let line = |one: &&Because| RuleLine {
             name: name(one.rule),
             mark: ours(mark(one.standing)),

@@ -9,11 +9,11 @@ use super::{
     outcome::headline,
     plain::plain,
     room::within_limit,
-    rules::{mark, name, says},
+    rules::{mark, name, says, worst_first},
 };
 use crate::domain::{
     case::{Case, Life},
-    gate::{Because, Decision, Rule, Standing, Verdict},
+    gate::{Because, Decision, Rule, Verdict},
     policy::{MergeMode, Policy},
 };
 
@@ -52,23 +52,11 @@ struct RuleLine {
 /// What the check run of a case says: the next step by name, and how every rule stands.
 pub fn check(case: &Case, decision: &Decision, policy: &Policy) -> Result<CheckText, RenderError> {
     let live = matches!(case.life, Life::Open | Life::Merged);
-    let mut rules: Vec<&Because> = if live {
-        decision
-            .because()
-            .iter()
-            .filter(|one| one.rule != Rule::Life)
-            .collect()
-    } else {
-        Vec::new()
-    };
-    // What keeps the gate shut first, then what was noted, then what holds.
-    rules.sort_by_key(|one| match one.standing {
-        Standing::Errored => 0,
-        Standing::Blocks => 1,
-        Standing::Missing => 2,
-        Standing::Noted => 3,
-        Standing::Holds => 4,
-    });
+    let told = decision
+        .because()
+        .iter()
+        .filter(|one| live && one.rule != Rule::Life);
+    let rules = worst_first(told);
     let line = |one: &&Because| RuleLine {
         name: name(one.rule),
         mark: Markdown::ours(mark(one.standing)),

@@ -57,6 +57,19 @@ pub(super) const fn mark(standing: Standing) -> &'static str {
     }
 }
 
+/// What keeps the gate shut first, then what was noted, then what holds.
+pub(super) fn worst_first<'a>(rules: impl Iterator<Item = &'a Because>) -> Vec<&'a Because> {
+    let mut sorted: Vec<&Because> = rules.collect();
+    sorted.sort_by_key(|one| match one.standing {
+        Standing::Errored => 0,
+        Standing::Blocks => 1,
+        Standing::Missing => 2,
+        Standing::Noted => 3,
+        Standing::Holds => 4,
+    });
+    sorted
+}
+
 fn ours(text: &'static str) -> Markdown {
     Markdown::ours(text)
 }

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    entry::{Actor, Assurance, Entry, Event, Found, Reviewed, Role},
+    entry::{Actor, Entry, Event, Found, Role},
     fixture::*,
-    ids::{PullNumber, ReviewId, Seq, Sha},
+    ids::{PullNumber, Seq, Sha},
     observation::{Commit, LiveReview, Permission, Protection, ReviewState},
 };
 
@@ -91,23 +91,7 @@ impl Told {
     fn review(mut self, account: AccountId, decision: ReviewState) -> Self {
         let next = self.reviews.len() as u64 + 1;
         let minutes = 10 + next as i64;
-        let review = Reviewed {
-            pull: Some(PullNumber(7)),
-            review: ReviewId(next),
-            account: Some(account),
-            login: None,
-            decision,
-            head: HEAD,
-            base: BASE,
-            commit: Some(HEAD),
-            submitted_at: at(minutes),
-            found: Found::Event {
-                delivery: "d-1".parse().unwrap(),
-            },
-            requirement: None,
-            progress: None,
-            assurance: Assurance::GateAttested,
-        };
+        let review = told(Some(PullNumber(7)), next, account, decision, minutes);
         let digests = Digests {
             policy: Some(self.old.digest()),
             ..Digests::default()

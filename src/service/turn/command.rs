@@ -30,6 +30,15 @@ struct Place<'a> {
     policy: &'a Policy,
 }
 
+/// A person's comment on a case's pull request.
+#[derive(Clone, Copy)]
+struct Spoken<'a> {
+    event: &'a CommentEvent,
+    case: &'a Case,
+    by: &'a PersonName,
+    place: Place<'a>,
+}
+
 impl Bot {
     /// Does what comments on a proposal's pull request ask for, each once. Strangers' comments are nothing.
     pub(super) async fn commands(
@@ -66,12 +75,18 @@ impl Bot {
         let Some(wish) = asked(comment, &case, place.policy) else {
             return Ok(None);
         };
+        let spoken = Spoken {
+            event,
+            case: &case,
+            by: by.name(),
+            place,
+        };
         let recorded = match wish {
             Err(why) => Err(why),
             Ok(_) if case.life > Life::Open => Err(MERGED.to_owned()),
             Ok(Wish::Delegate(said)) => self.delegate(said, place.policy).await?,
-            Ok(Wish::Except(wish)) => self.except(wish, event, &case, by.name(), place).await?,
-            Ok(Wish::Exclude(wish)) => self.exclude(wish, event, &case, by.name(), place).await?,
+            Ok(Wish::Except(wish)) => self.except(wish, spoken).await?,
+            Ok(Wish::Exclude(wish)) => self.exclude(wish, spoken).await?,
         };
         if let Err(why) = recorded {
             return Ok(Some(render::not_recorded(by.name(), &why)?));
@@ -131,79 +146,63 @@ impl Bot {
     }
 
     /// INVARIANT i08, i09.
-    async fn except(
-        &self,
-        wish: Departure,
-        event: &CommentEvent,
-        case: &Case,
-        by: &PersonName,
-        place: Place<'_>,
-    ) -> Result<Result<(), String>, NotNow> {
-        let (heard, seen) = match self.hear(event, case, place).await? {
-            Ok(heard) => heard,
-            Err(why) => return Ok(Err(why)),
+    async fn except(&self, wish: Departure, spoken: Spoken<'_>) -> Result<Result<(), String>, NotNow> {
+        let Departure { check, reason } = wish;
+        let may = |seen: &Observation| {
+            let (case, account) = (spoken.case, spoken.event.account);
+            grantable(case, seen, spoken.place.policy, &check, account).map_err(|no| no.to_string())
         };
-        if let Err(no) = grantable(case, &seen, place.policy, &wish.check, event.account) {
-            return Ok(Err(no.to_string()));
-        }
-        let exception = Exception {
-            check: wish.check,
-            reason: wish.reason,
-            heard,
-        };
-        let check = exception.check.to_string();
-        let recorded = self
-            .record_wish(Draft {
-                person: Some(by.clone()),
-                ..Draft::about(case, Role::Gate, Event::Exception(exception), self.now())
-            })
-            .await?;
+        let (check, counted) = (check.clone(), check.to_string());
+        let said = |heard| Event::Exception(Exception { check, reason, heard });
+        let recorded = self.on_proposal(spoken, may, said).await?;
         if recorded.is_ok() {
-            metrics::counter!("countersign_exceptions_total", "check" => check).increment(1);
+            metrics::counter!("countersign_exceptions_total", "check" => counted).increment(1);
         }
         Ok(recorded)
     }
 
-    async fn exclude(
+    async fn exclude(&self, wish: Exclusion, spoken: Spoken<'_>) -> Result<Result<(), String>, NotNow> {
+        let Exclusion { items, reason } = wish;
+        let may = |seen: &Observation| {
+            let (case, account) = (spoken.case, spoken.event.account);
+            excludable(case, seen, spoken.place.policy, account).map_err(|no| no.to_string())
+        };
+        let counted = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        let said = |heard| Event::Excluded(Excluded { items, reason, heard });
+        let recorded = self.on_proposal(spoken, may, said).await?;
+        if recorded.is_ok() {
+            metrics::counter!("countersign_excluded_items_total").increment(counted);
+        }
+        Ok(recorded)
+    }
+
+    /// Records a person's word on one proposal: heard on what is approved, and only if they may now. Inner errors: why
+    /// not.
+    async fn on_proposal(
         &self,
-        wish: Exclusion,
-        event: &CommentEvent,
-        case: &Case,
-        by: &PersonName,
-        place: Place<'_>,
+        spoken: Spoken<'_>,
+        may: impl FnOnce(&Observation) -> Result<(), String>,
+        said: impl FnOnce(Heard) -> Event,
     ) -> Result<Result<(), String>, NotNow> {
-        let (heard, seen) = match self.hear(event, case, place).await? {
+        let (heard, seen) = match self.hear(spoken).await? {
             Ok(heard) => heard,
             Err(why) => return Ok(Err(why)),
         };
-        if let Err(no) = excludable(case, &seen, place.policy, event.account) {
-            return Ok(Err(no.to_string()));
+        if let Err(why) = may(&seen) {
+            return Ok(Err(why));
         }
-        let excluded = Excluded {
-            items: wish.items,
-            reason: wish.reason,
-            heard,
-        };
-        let items = u64::try_from(excluded.items.len()).unwrap_or(u64::MAX);
-        let recorded = self
-            .record_wish(Draft {
-                person: Some(by.clone()),
-                ..Draft::about(case, Role::Gate, Event::Excluded(excluded), self.now())
-            })
-            .await?;
-        if recorded.is_ok() {
-            metrics::counter!("countersign_excluded_items_total").increment(items);
-        }
-        Ok(recorded)
+        self.record_wish(Draft {
+            person: Some(spoken.by.clone()),
+            ..Draft::about(spoken.case, Role::Gate, said(heard), self.now())
+        })
+        .await
     }
 
     /// A comment with the head it was made on, and what is seen now. Inner errors: why it does not count. INVARIANT i06.
-    async fn hear(
-        &self,
-        event: &CommentEvent,
-        case: &Case,
-        place: Place<'_>,
-    ) -> Result<Result<(Heard, Observation), String>, NotNow> {
+    async fn hear(&self, spoken: Spoken<'_>) -> Result<Result<(Heard, Observation), String>, NotNow> {
+        let Spoken {
+            event, case, place, ..
+        } = spoken;
         let Some(opened) = &case.opened else {
             return Ok(Err(
                 "its pull request is not open yet; write it again in a while".to_owned()
