@@ -15,12 +15,17 @@ use super::{
     verdict::{Because, Rule, Standing, Verdict},
 };
 
+mod asked;
 mod record;
 
+pub use asked::asked;
 pub use record::{Amendments, NotAmended};
 
 /// Where the rules stand in the repository.
 pub const DIRECTORY: &str = "policies/";
+/// What changing the rules is called where people name actions, as in `/delegate @bob until 2026-12-01 for
+/// policies.change`.
+pub const CHANGING: &str = "policies.change";
 /// What only the bot writes, and the file of an agent's inbox. INVARIANT i25.
 const OF_THE_BOT: [&str; 2] = ["proposals/", "proposal.yaml"];
 
@@ -92,6 +97,8 @@ pub struct Amendment<'a> {
     pub base: &'a BranchName,
     /// Whether the branch is in this repository, so that GitHub tells who pushed to it.
     pub home: bool,
+    /// Who stands in for whom, as far as it was recorded.
+    pub delegations: &'a Delegations,
 }
 
 /// Whether a change of the rules may come into force, and why. It can't be made but by [`decide`].
@@ -172,8 +179,9 @@ impl Decided {
 /// | pull, head, scope, policy, up to date, compiles, landed, protection | once |
 /// | owners, approvals, changes requested, step-up, separation of duties | by the rules in force and by the new ones |
 ///
-/// Owners are those of `/policies/<file>`, for every file that changes. One approval may count by both, and whoever had
-/// a hand in the change counts by neither. The verdict is as in [`super::gate::decide`].
+/// Owners are those of `/policies/<file>`, for every file that changes, and who stands in for them where the same rules
+/// allow that. One approval may count by both, for as long as the gate of each lets it, and whoever had a hand in the
+/// change counts by neither. The verdict is as in [`super::gate::decide`].
 pub fn decide(at: &Amendment<'_>) -> Decided {
     let mut common = Vec::new();
     let (mut old, mut new) = (Vec::new(), Vec::new());
@@ -191,12 +199,7 @@ pub fn decide(at: &Amendment<'_>) -> Decided {
         };
     };
     common.extend(common_rules(at, pull));
-    // GitHub tells who pushed to branches of this repository only.
-    let hands = if at.home {
-        review::hands_in(at.seen, pull, None)
-    } else {
-        Err(Standing::Blocks)
-    };
+    let hands = hands_in(at, pull);
     match hands {
         Err(standing) => common.push(Because::new(Rule::SeparationOfDuties, standing)),
         Ok(hands) => {
@@ -238,6 +241,15 @@ pub fn decide(at: &Amendment<'_>) -> Decided {
         merge,
         approvers,
         passed,
+    }
+}
+
+/// Who had a hand in it. GitHub tells who pushed to branches of this repository only.
+fn hands_in(at: &Amendment<'_>, pull: &Pull) -> Result<Hands, Standing> {
+    if at.home {
+        review::hands_in(at.seen, pull, None)
+    } else {
+        Err(Standing::Blocks)
     }
 }
 
@@ -338,9 +350,7 @@ fn count(
         .map(|(account, _)| (*account, review::Rolls::may_write(at.seen, *account)))
         .collect();
     let gate = policy.gate(Tier::High);
-    // Nobody stands in for an absent owner of the rules: a delegation is about actions of the catalog.
-    let nobody = Delegations::default();
-    let Ok(changing) = "policies.change".parse::<ActionName>() else {
+    let Ok(changing) = CHANGING.parse::<ActionName>() else {
         return Vec::new();
     };
     let ballot = Ballot {
@@ -348,7 +358,7 @@ fn count(
         gate,
         action: &changing,
         owned: &owned,
-        delegations: &nobody,
+        delegations: at.delegations,
         parties: parties(at, policy, hands),
         voices: review::voices(policy, gate, at.seen.decided_at(), opinions, because),
     };

@@ -7,6 +7,7 @@ use std::{
 
 mod begin;
 mod register;
+mod room;
 mod running;
 mod staging;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 pub use begin::{BeginError, first_key, genesis_entry};
 pub use register::Closed;
+pub use room::Full;
 pub use staging::{Before, StageError, Staged};
 
 use register::Register;
@@ -241,6 +243,7 @@ impl Book {
                 }
             }
             Event::Exception(said) => Ok(exception::admissible(case, said, digests, person)?),
+            Event::Withdrawn(said) => Ok(exception::retractable(case, said, person)?),
             Event::Excluded(said) => Ok(exclusion::admissible(case, said, person)?),
             Event::Finished(finished) => {
                 same_instance(case, &finished.instance)?;
@@ -293,29 +296,6 @@ impl Book {
         let short = |count: &&Count| !count.so_far().covers(self.holds(count, &matter, None, matter.at));
         match counted.iter().find(short) {
             Some(count) => Err(Illegal::Totals(count.limit().to_owned())),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether the limits still have room for a proposal that is about to run. Low tier is recorded after the act: its
-    /// limits were counted at its claim. INVARIANT i20.
-    fn startable(&self, case: &Case, time: Timestamp) -> Result<(), Illegal> {
-        if case.tier() == Tier::Low {
-            return Ok(());
-        }
-        self.room(case, time, |_| 0).map_err(Illegal::Limit)
-    }
-
-    /// Whether the limits of a case have room for it to run now; `also` is what ran and is not recorded yet. Errors: the
-    /// name of the limit that is over.
-    pub fn room(&self, case: &Case, now: Timestamp, also: impl Fn(&Count) -> i64) -> Result<(), String> {
-        let (matter, id) = (case.proposal.matter(), Some(case.proposal.id));
-        let over = |count: &&Count| {
-            let ran = self.holds(count, &matter, id, now).ran;
-            count.over_by_running(ran.saturating_add(also(count)))
-        };
-        match case.assessment.totals.iter().find(over) {
-            Some(count) => Err(count.limit().to_owned()),
             None => Ok(()),
         }
     }

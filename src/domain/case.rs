@@ -8,7 +8,8 @@ use super::{
     assess::Assessment,
     delegation::Delegations,
     entry::{
-        Digests, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed, Started, VoidReason,
+        Digests, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed, Started,
+        VoidReason, Withdrawn,
     },
     ids::{Digest, ItemId, Seq, Timestamp},
     policy::Tier,
@@ -179,6 +180,16 @@ pub struct RecordedException {
     pub digests: Digests,
     /// The exception.
     pub exception: Exception,
+    /// What took it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawn>,
+}
+
+impl RecordedException {
+    /// Whether a word of somebody's takes this one back.
+    fn is_of(&self, said: &Withdrawn) -> bool {
+        self.exception.check == said.check && said.granted.contains(&self.exception.heard.comment)
+    }
 }
 
 /// A proposal and everything recorded about it.
@@ -298,6 +309,7 @@ impl Case {
             Event::Opened(_) => self.life == Received && !low,
             Event::Reviewed(_)
             | Event::Exception(_)
+            | Event::Withdrawn(_)
             | Event::Excluded(_)
             | Event::Reminded(_)
             | Event::Escalated(_)
@@ -349,7 +361,12 @@ impl Case {
             Event::Exception(exception) => self.exceptions.push(RecordedException {
                 digests: digests.clone(),
                 exception: exception.clone(),
+                withdrawn: None,
             }),
+            Event::Withdrawn(said) => {
+                let taken = self.exceptions.iter_mut().filter(|recorded| recorded.is_of(said));
+                taken.for_each(|recorded| recorded.withdrawn = Some(said.clone()));
+            }
             Event::Excluded(excluded) => self.excluded.push(excluded.clone()),
             Event::Observed(observed) => self.verdict = Some(observed.gate),
             Event::Reminded(_) => self.reminded = true,

@@ -7,7 +7,7 @@ use super::{
     comment::Comment,
     delegation,
     entry::Delegated,
-    exception::{self, Departure},
+    exception::{self, Departure, Withdrawal},
     exclusion::{self, Exclusion},
     policy::Policy,
 };
@@ -19,6 +19,8 @@ pub enum Wish {
     Delegate(Delegated),
     /// `/exception`
     Except(Departure),
+    /// `/exception CHECK withdraw`
+    Withdraw(Withdrawal),
     /// `/exclude`
     Exclude(Exclusion),
 }
@@ -30,7 +32,7 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
     let mut words = line.split_whitespace();
     match words.next()? {
         delegation::COMMAND => Some(delegation::asked(words, comment, policy).map(Wish::Delegate)),
-        exception::COMMAND => Some(exception::asked(words, case).map(Wish::Except)),
+        exception::COMMAND => Some(exception::asked(words, case)),
         exclusion::COMMAND => Some(exclusion::asked(words, case).map(Wish::Exclude)),
         _ => None,
     }

@@ -14,7 +14,7 @@ pub use body::{
     Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded,
     Unknown, Via, VoidReason, Voided, When,
 };
-pub use command::{Exception, Excluded, Heard};
+pub use command::{Exception, Excluded, Heard, Withdrawn};
 pub use rules::{Approver, Enacted, Stray, Under};
 
 use super::{
@@ -102,6 +102,8 @@ kinds! {
     StepUp = "step_up" by StepUp;
     /// A failed check was departed from.
     Exception = "exception" by Gate;
+    /// An exception was taken back.
+    Withdrawn = "withdrawn" by Gate;
     /// A person named a stand-in.
     Delegated = "delegated" by Gate;
     /// Reviewers were reminded.
@@ -221,6 +223,8 @@ events! {
     Excluded(Excluded),
     /// A failed check was departed from.
     Exception(Exception),
+    /// Whoever departed from it took that back.
+    Withdrawn(Withdrawn),
     /// The verdict changed, or was taken at merge or start.
     Observed(Observed),
     /// A person named a stand-in, or took that back.

@@ -5,6 +5,7 @@
 //! an exception is no approval, and takes a person of its own.
 
 mod command;
+mod withdrawal;
 
 use std::collections::BTreeSet;
 
@@ -12,15 +13,17 @@ use serde::Serialize;
 
 pub use command::Departure;
 pub(super) use command::{COMMAND, asked};
+pub(super) use withdrawal::retractable;
+pub use withdrawal::{Withdrawal, granted_by};
 
 use super::{
     assess::Assessment,
     case::{Case, RecordedException},
     checks::{CheckResult, Level},
     entry::{Digests, Exception},
-    ids::{AccountId, CheckName, PersonName},
+    ids::{AccountId, CheckName, PersonName, Timestamp},
     observation::Observation,
-    policy::{Party, Person, Policy, Tier},
+    policy::{GateRule, Party, Person, Policy, Tier},
     review::{self, Review, Rolls},
     verdict::{Because, Rule, Standing},
 };
@@ -71,6 +74,12 @@ pub enum NotGranted {
         /// Who could.
         could: String,
     },
+    /// Only whoever granted one takes it back.
+    #[error("you granted no exception from `{0}` that could be taken back")]
+    NotYours(CheckName),
+    /// Nothing of the kind stands on the ledger.
+    #[error("the ledger holds no such exception from `{0}`, or it was taken back before")]
+    NotStanding(CheckName),
     /// Something could not be looked up. INVARIANT i10.
     #[error(
         "who wrote it, who may write or who is in which team can't be read now; write it again in a while"
@@ -83,6 +92,15 @@ pub enum NotGranted {
 pub(super) struct Grant<'a> {
     pub(super) check: &'a CheckName,
     pub(super) account: AccountId,
+    pub(super) at: Timestamp,
+}
+
+impl Grant<'_> {
+    /// Whether it still counts at a moment: as long as an approval of the same gate would. INVARIANT i12.
+    fn is_fresh(&self, gate: &GateRule, decided_at: Timestamp) -> bool {
+        gate.approval_valid_for()
+            .is_none_or(|span| decided_at <= self.at.plus(span))
+    }
 }
 
 /// How the checks stand with the exceptions granted.
@@ -95,14 +113,16 @@ pub(super) struct Departures<'p> {
 }
 
 /// Whether every check passed, only warned, or was departed from by somebody who still may. An exception never stands in
-/// for a check that could not run. Without `parties` nobody was there to grant any. INVARIANT i08, i09, i10.
+/// for a check that could not run, and it ages as an approval of the same gate does. Without `parties` nobody was there
+/// to grant any. INVARIANT i08, i09, i10, i12.
 pub(super) fn departures<'p>(
     assessed: &Assessment,
     policy: &'p Policy,
     parties: Option<&BTreeSet<&PersonName>>,
-    grants: &[Grant<'_>],
+    (grants, decided_at): (&[Grant<'_>], Timestamp),
     rolls: &impl Rolls,
 ) -> Departures<'p> {
+    let gate = policy.gate(assessed.tier);
     let (mut errored, mut denied, mut excepted) = (Vec::new(), Vec::new(), Vec::new());
     let (mut noted, mut granters, mut could) = (Vec::new(), BTreeSet::new(), Vec::new());
     let (mut unknown, mut all_could) = (false, true);
@@ -117,9 +137,13 @@ pub(super) fn departures<'p>(
         }
         let mut stands = false;
         for grant in grants.iter().filter(|grant| grant.check == check) {
+            let note = |rule| Because::new(rule, Standing::Noted).section(Some(check.as_str()));
+            if !grant.is_fresh(gate, decided_at) {
+                noted.push(note(Rule::TooOld).who([who(grant.account, policy)]));
+                continue;
+            }
             let person = parties.map_or(Ok(None), |parties| granter(grant, policy, parties, rolls));
             unknown |= person.is_err();
-            let note = |rule| Because::new(rule, Standing::Noted).section(Some(check.as_str()));
             if let Ok(Some(person)) = person {
                 stands = true;
                 granters.insert(person.name());
@@ -168,10 +192,11 @@ pub(super) fn departures_of<'p>(
 ) -> Departures<'p> {
     let grants: Vec<Grant<'_>> = standing(case, seen).collect();
     let parties = parties(case, seen, policy);
-    departures(assessed, policy, parties.as_ref(), &grants, seen)
+    let given = (grants.as_slice(), seen.decided_at());
+    departures(assessed, policy, parties.as_ref(), given, seen)
 }
 
-/// Exceptions that were granted on the proposal's commit, text and rules, before its merge.
+/// Exceptions that were granted on the proposal's commit, text and rules, before its merge, and not taken back.
 pub(super) fn recorded<'a>(case: &'a Case, seen: &Observation) -> impl Iterator<Item = &'a Exception> {
     let all = case.exceptions.iter();
     all.filter(|recorded| stands_on(case, seen, recorded))
@@ -182,12 +207,18 @@ fn standing<'a>(case: &'a Case, seen: &Observation) -> impl Iterator<Item = Gran
     recorded(case, seen).map(|exception| Grant {
         check: &exception.check,
         account: exception.heard.account,
+        at: exception.heard.at,
     })
 }
 
 fn stands_on(case: &Case, seen: &Observation, recorded: &RecordedException) -> bool {
-    let RecordedException { digests, exception } = recorded;
-    is_on(case, digests, exception) && exception.heard.at <= seen.decided_at()
+    let RecordedException {
+        digests,
+        exception,
+        withdrawn,
+    } = recorded;
+    // A word that takes it back was recorded before the merge, and closes whatever came first. INVARIANT i10.
+    withdrawn.is_none() && is_on(case, digests, exception) && exception.heard.at <= seen.decided_at()
 }
 
 fn is_on(case: &Case, digests: &Digests, exception: &Exception) -> bool {
@@ -312,7 +343,9 @@ pub fn grantable(
         return Err(NotGranted::Never(check.clone()));
     }
     let parties = parties(case, seen, policy).ok_or(NotGranted::Unknown)?;
-    for grant in standing(case, seen).filter(|grant| grant.check == check) {
+    let (gate, now) = (policy.gate(case.tier()), seen.decided_at());
+    let standing = standing(case, seen).filter(|grant| grant.check == check);
+    for grant in standing.filter(|grant| grant.is_fresh(gate, now)) {
         if let Ok(Some(person)) = granter(&grant, policy, &parties, seen) {
             return Err(NotGranted::Already {
                 check: check.clone(),
@@ -328,7 +361,12 @@ pub fn grantable(
     if parties.contains(person.name()) {
         return Err(NotGranted::Party { could: could() });
     }
-    match granter(&Grant { check, account }, policy, &parties, seen) {
+    let grant = Grant {
+        check,
+        account,
+        at: now,
+    };
+    match granter(&grant, policy, &parties, seen) {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(NotGranted::NotAnApprover {
             check: check.clone(),

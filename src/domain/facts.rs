@@ -80,6 +80,9 @@ pub struct Granted {
     /// Why; none where the agent's own request is granted as it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When; the moment of the decision unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// What a review says.
@@ -223,7 +226,9 @@ impl TryFrom<Written> for Facts {
             };
             observed.push(Observed { item, at, facts });
         }
-        let latest = written.reviews.iter().filter_map(|said| said.at).max();
+        let granted = written.granted.iter().filter_map(|granted| granted.at);
+        let said = written.reviews.iter().filter_map(|said| said.at);
+        let latest = said.chain(granted).max();
         let now = written.now.or(latest).unwrap_or(at);
         if now < at {
             return Err(FactsError::Now);

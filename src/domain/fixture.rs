@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::{
     assess::assess,
     case::Case,
-    entry::{Assurance, Digests, Event, Exception, Excluded, Found, Heard, Merged, Opened, Reviewed},
+    entry::{
+        Assurance, Digests, Event, Exception, Excluded, Found, Heard, Merged, Opened, Reviewed, Withdrawn,
+    },
+    exception::granted_by,
     gate::{self, Decision, Rule, Standing, Verdict, decide},
     ids::{
         AccountId, CommentId, Digest, ItemId, ProposalId, PullNumber, ReviewId, Seq, Sha, Span, Timestamp,
@@ -298,6 +301,23 @@ impl Story {
             .follow(&event, &digests, at(minutes), Seq(self.case.last.0 + 1));
         self
     }
+    /// Every exception from a check that an account granted, taken back.
+    pub(crate) fn withdraw(mut self, check: &str, account: AccountId, minutes: i64) -> Self {
+        let check = check.parse().unwrap();
+        let Ok(granted) = granted_by(&self.case, &self.policy, &check, account) else {
+            return self;
+        };
+        let event = Event::Withdrawn(Withdrawn {
+            check,
+            granted,
+            reason: None,
+            heard: heard(account, minutes),
+        });
+        let digests = digests(&self.case);
+        self.case
+            .follow(&event, &digests, at(minutes), Seq(self.case.last.0 + 1));
+        self
+    }
     /// Items that an account took out.
     pub(crate) fn exclude(mut self, items: &[&str], account: AccountId, minutes: i64) -> Self {
         let event = Event::Excluded(Excluded {
@@ -431,7 +451,7 @@ pub(crate) fn digests(case: &Case) -> Digests {
 pub(crate) fn heard(account: AccountId, minutes: i64) -> Heard {
     Heard {
         account,
-        comment: CommentId(5_000 + minutes as u64),
+        comment: CommentId(account.0 * 10_000 + minutes as u64),
         at: at(minutes),
         delivery: "d-2".parse().unwrap(),
         head: HEAD,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
+    book::Full,
     canonical::digest_of,
     case::{Case, Life},
     entry::{Finished, VoidReason},
@@ -68,7 +69,7 @@ pub enum Conclusion {
     Success,
     /// The gate is shut as things stand.
     Failure,
-    /// Somebody can still open it.
+    /// Somebody can still open it, or a limit has room later.
     ActionRequired,
 }
 
@@ -105,6 +106,8 @@ struct CheckSays<'a> {
     life: Life,
     verdict: Verdict,
     because: Vec<&'a Because>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full: Option<&'a Full>,
 }
 
 #[derive(Serialize)]
@@ -116,10 +119,12 @@ struct OutcomeSays<'a> {
     merged: Option<Sha>,
 }
 
-/// What a case's pull request should show; `None` when it has none, or without canonical form.
-pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Published> {
+/// What a case's pull request should show; `None` when it has none, or without canonical form. `full` is a limit that
+/// has no room for it to run: what is approved waits for that, and nobody should merge it meanwhile. INVARIANT i15.
+pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, full: Option<&Full>) -> Option<Published> {
     let opened = case.opened.as_ref()?;
     let verdict = decision.verdict();
+    let full = full.filter(|_| case.life == Life::Open && verdict == Verdict::Open);
     let deciding = matches!(case.life, Life::Open | Life::Merged);
     let because = if deciding {
         decision.because().iter().filter(|one| told(one.rule)).collect()
@@ -130,6 +135,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         life: case.life,
         verdict,
         because,
+        full,
     })
     .ok()?;
     let says_outcome = OutcomeSays {
@@ -145,7 +151,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         Some(digest_of(&says_outcome).ok()?)
     };
     let automatic = policy.gate(case.tier()).merge() == MergeMode::Auto;
-    let to_merge = case.life == Life::Open && verdict == Verdict::Open && automatic;
+    let to_merge = case.life == Life::Open && verdict == Verdict::Open && automatic && full.is_none();
     Some(Published {
         pull: opened.pull,
         open: case.life == Life::Open && !to_merge,
@@ -153,7 +159,11 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy) -> Option<Publi
         body: case.presentation?,
         check: Some(CheckShown {
             head: opened.head,
-            conclusion: conclusion(case.life, verdict),
+            conclusion: if full.is_some() {
+                Conclusion::ActionRequired
+            } else {
+                conclusion(case.life, verdict)
+            },
             says,
         }),
         asked: if case.life == Life::Open {

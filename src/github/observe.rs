@@ -89,7 +89,7 @@ impl Seeing {
             Some(_) | None => Digest::of(comment.as_bytes()),
         });
         Published {
-            further: self.unasked(&wanted.further),
+            further: self.unasked(&wanted.further, |_| true),
             pull: self.pull.number,
             open: self.pull.state == PullState::Open,
             title: self.pull.title,
@@ -105,11 +105,27 @@ impl Seeing {
         }
     }
 
-    /// Those who said nothing yet, when none of them is asked: asking again would only make noise.
-    fn unasked(&self, owners: &BTreeMap<Owner, BTreeSet<AccountId>>) -> BTreeMap<Owner, BTreeSet<AccountId>> {
+    /// Those who said nothing about the head as it is now, when none of them is asked. Every new head asks anew.
+    pub fn unasked_on_head(
+        &self,
+        owners: &BTreeMap<Owner, BTreeSet<AccountId>>,
+    ) -> BTreeMap<Owner, BTreeSet<AccountId>> {
+        self.unasked(owners, |review| review.commit == Some(self.pull.head))
+    }
+
+    /// Those who said nothing yet, when none of them is asked: asking again would only make noise. `told` is which
+    /// reviews say something.
+    fn unasked(
+        &self,
+        owners: &BTreeMap<Owner, BTreeSet<AccountId>>,
+        told: impl Fn(&LiveReview) -> bool,
+    ) -> BTreeMap<Owner, BTreeSet<AccountId>> {
         let reviews = self.observation.reviews.known();
         let answered = |account: &AccountId| {
-            reviews.is_none_or(|reviews| reviews.iter().any(|review| review.account == Some(*account)))
+            reviews.is_none_or(|reviews| {
+                let mut theirs = reviews.iter().filter(|review| review.account == Some(*account));
+                theirs.any(&told)
+            })
         };
         let silent = owners
             .iter()

@@ -23,6 +23,11 @@ use crate::domain::{
 /// Where policies stand in the repository.
 pub(super) const POLICIES: &str = "policies";
 
+/// The most files below it that are read; anybody who may push can bring more.
+const MOST_FILES: usize = 2_000;
+/// The most bytes of all of them together.
+const MOST_BYTES: usize = 16 << 20;
+
 /// Why the mirror could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
@@ -49,7 +54,7 @@ pub enum MirrorError {
         /// The path below `policies/`.
         path: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
     /// A path that can't be written.
     #[error("`{0}` can't be a file of a proposal: {1}")]
@@ -294,9 +299,9 @@ impl Inside<'_> {
         let Some(entry) = tree.get_name(POLICIES) else {
             return Ok(Vec::new());
         };
-        let wrong = |path: &str, why| MirrorError::PolicyFile {
+        let wrong = |path: &str, why: &str| MirrorError::PolicyFile {
             path: path.to_owned(),
-            why,
+            why: why.to_owned(),
         };
         if entry.kind() != Some(ObjectType::Tree) {
             return Err(wrong("", "is not a directory"));
@@ -313,6 +318,9 @@ impl Inside<'_> {
                 (Some(ObjectType::Blob), _) if str::from_utf8(entry.name_bytes()).is_err() => {
                     "has a name that is not UTF-8"
                 }
+                (Some(ObjectType::Blob), _) if blobs.len() >= MOST_FILES => {
+                    "is one file too many: 2,000 are read; put them together"
+                }
                 (Some(ObjectType::Blob), _) => {
                     blobs.push((path, entry.id()));
                     return TreeWalkResult::Ok;
@@ -326,13 +334,24 @@ impl Inside<'_> {
             return Err(fault);
         }
         walked.map_err(|error| self.failed(error))?;
+        let odb = self.repo.odb().map_err(|error| self.failed(error))?;
         let mut files = Vec::new();
+        let mut all: usize = 0;
         for (path, id) in blobs {
-            let blob = self.repo.find_blob(id).map_err(|error| self.failed(error))?;
-            if blob.size() > MAX_BYTES {
-                return Err(wrong(&path, "is larger than 1 MiB"));
+            // Its size is told before it is unpacked.
+            let (size, _) = odb.read_header(id).map_err(|error| self.failed(error))?;
+            all = all.saturating_add(size);
+            if size > MAX_BYTES {
+                return Err(wrong(&path, "is larger than 1 MiB; split it"));
             }
-            let text = str::from_utf8(blob.content()).map_err(|_| wrong(&path, "is not UTF-8"))?;
+            if all > MOST_BYTES {
+                return Err(wrong(&path, "takes all files together beyond 16 MiB; shorten them"));
+            }
+            let blob = self.repo.find_blob(id).map_err(|error| self.failed(error))?;
+            let text = str::from_utf8(blob.content()).map_err(|error| {
+                let (line, column) = place_after(blob.content().get(..error.valid_up_to()).unwrap_or_default());
+                wrong(&path, &format!("is not UTF-8 at {line}:{column}; save it as UTF-8"))
+            })?;
             files.push(SourceFile::new(path, text));
         }
         Ok(files)
@@ -477,4 +496,11 @@ impl Inside<'_> {
         }
         Ok(paths.into_iter().collect())
     }
+}
+
+/// The line and column, counted from 1, of what follows some text.
+fn place_after(text: &[u8]) -> (usize, usize) {
+    let line = text.split(|byte| *byte == b'\n').count();
+    let last = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    (line, String::from_utf8_lossy(last).chars().count() + 1)
 }

@@ -1,7 +1,7 @@
 //! The ledger as the bot holds it: one thread owns repository and keys, everybody reads the same book.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -106,6 +106,9 @@ pub enum LedgerError {
         /// The role.
         role: Role,
     },
+    /// The commits are behind the book.
+    #[error("the ledger moves while it is read; look again in a while")]
+    Behind,
     /// The writer stopped.
     #[error("the ledger is closed")]
     Closed,
@@ -166,6 +169,7 @@ pub struct Ledger {
     to_writer: Sender<Command>,
     room: Arc<Semaphore>,
     patience: Duration,
+    dir: PathBuf,
 }
 
 /// One `append` that waits.
@@ -190,6 +194,7 @@ impl Ledger {
         let (answer, opened) = oneshot::channel();
         let (to_writer, commands) = channel();
         let patience = options.group_within + ANSWER_WITHIN;
+        let dir = options.dir.clone();
         let spawned =
             thread::Builder::new()
                 .name("ledger".to_owned())
@@ -212,6 +217,7 @@ impl Ledger {
             to_writer,
             room: Arc::new(Semaphore::new(MAX_WAITING)),
             patience,
+            dir,
         })
     }
 
@@ -248,6 +254,11 @@ impl Ledger {
             .send(Command::Refresh(answer))
             .map_err(|_| LedgerError::Closed)?;
         refreshed.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Where the local repository stands.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The newest commit that was folded.

@@ -32,6 +32,8 @@ const ROOM: [(usize, usize, usize); 3] = [(200, 200, 200), (60, 60, 40), (15, 15
 pub struct Replayed {
     /// How many proposals were judged.
     pub judged: usize,
+    /// How many more are too far back on the ledger to be read.
+    pub unread: usize,
     /// Those for which something would differ.
     pub differences: Vec<(ProposalId, Difference)>,
 }
@@ -58,6 +60,8 @@ pub struct AmendmentText<'a> {
     pub brings: Option<Digest>,
     /// The high gate of the rules in force.
     pub gate: &'a GateRule,
+    /// The high gate of the new rules, when they are rules.
+    pub new_gate: Option<&'a GateRule>,
     /// What is wrong with the new rules, or does less than it seems to.
     pub findings: &'a [Finding],
     /// Why the new rules can't be read at all.
@@ -170,12 +174,12 @@ fn page(text: &AmendmentText<'_>, (findings, rules, proposals): (usize, usize, u
         .tested
         .map(|tested| tested.failed.as_slice())
         .unwrap_or_default();
-    let part = |title, because: &[Because]| {
+    let part = |title, because: &[Because], gate: &GateRule| {
         let sorted = worst_first(because.iter());
         let line = |one: &&Because| RuleLine {
             name: name(one.rule),
             mark: ours(mark(one.standing)),
-            says: says(one, text),
+            says: says(one, text, gate),
         };
         Part {
             title,
@@ -183,14 +187,15 @@ fn page(text: &AmendmentText<'_>, (findings, rules, proposals): (usize, usize, u
             more: sorted.len().saturating_sub(rules),
         }
     };
-    let mut parts = vec![part("The change itself", text.decided.common())];
-    for (title, which) in [
-        ("By the rules in force", Under::Old),
-        ("By the new rules", Under::New),
+    let new_gate = text.new_gate.unwrap_or(text.gate);
+    let mut parts = vec![part("The change itself", text.decided.common(), text.gate)];
+    for (title, which, gate) in [
+        ("By the rules in force", Under::Old, text.gate),
+        ("By the new rules", Under::New, new_gate),
     ] {
         let because = text.decided.under(which);
         if !because.is_empty() {
-            parts.push(part(title, because));
+            parts.push(part(title, because, gate));
         }
     }
     AmendmentPage {
@@ -251,11 +256,55 @@ fn failure((place, name, says): &(String, String, String)) -> FindingLine {
 
 fn told(replayed: &Replayed) -> Markdown {
     let count = |number: usize| Markdown::count(u64::try_from(number).unwrap_or(u64::MAX));
-    Markdown::ours("Of the last ")
+    let all = || replayed.differences.iter().map(|(_, difference)| difference);
+    let of = |is: fn(&Difference) -> bool| all().filter(|difference| is(difference)).count();
+    let kinds: [(usize, &'static str, &'static str); 5] = [
+        (
+            of(|one| one.tier.is_some()),
+            " of another tier",
+            " of another tier",
+        ),
+        (
+            of(|one| one.gate.is_some_and(|gate| gate.from == Verdict::Open)),
+            " gate newly blocked",
+            " gates newly blocked",
+        ),
+        (
+            of(|one| one.gate.is_some_and(|gate| gate.to == Verdict::Open)),
+            " gate newly open",
+            " gates newly open",
+        ),
+        (
+            of(|one| !one.newly_failing.is_empty()),
+            " failing a check it passed",
+            " failing checks they passed",
+        ),
+        (
+            of(|one| !one.newly_passing.is_empty()),
+            " passing a check it failed",
+            " passing checks they failed",
+        ),
+    ];
+    let kinds = kinds.into_iter().filter(|(number, ..)| *number > 0);
+    let kinds = kinds.map(|(number, one, more)| count(number).and(if number == 1 { one } else { more }));
+    let kinds: Vec<Markdown> = kinds.collect();
+    let text = Markdown::ours("Of the last ")
         .then(&count(replayed.judged))
         .and(" proposals, ")
         .then(&count(replayed.differences.len()))
-        .and(" would have gone another way.")
+        .and(" would have gone another way");
+    let text = match kinds.len() {
+        0 => text,
+        all => text
+            .and(": ")
+            .then(&Markdown::some_of(kinds.into_iter(), all, ", ")),
+    };
+    match replayed.unread {
+        0 => text.and("."),
+        more => text.and("; ").then(&count(more)).and(
+            " more are too far back on the ledger to be looked at here: run `countersign policy replay`.",
+        ),
+    }
 }
 
 fn difference((id, difference): &(ProposalId, Difference)) -> DifferenceLine {
@@ -301,17 +350,18 @@ fn next(text: &AmendmentText<'_>) -> Vec<Markdown> {
         lines.push(ours("Merged around the gate: these rules are not in force, and nothing opens or runs until `policies/` is reverted on the base branch, or the change lands again through an approved pull request."));
     }
     let worst = decided.against().map(|one| one.standing).max();
-    for (whose, because) in [
-        ("", decided.common()),
-        ("By the rules in force: ", decided.under(Under::Old)),
-        ("By the new rules: ", decided.under(Under::New)),
+    let new_gate = text.new_gate.unwrap_or(text.gate);
+    for (whose, because, gate) in [
+        ("", decided.common(), text.gate),
+        ("By the rules in force: ", decided.under(Under::Old), text.gate),
+        ("By the new rules: ", decided.under(Under::New), new_gate),
     ] {
         let against = because.iter().filter(|one| Some(one.standing) == worst);
         lines.extend(against.map(|one| {
             ours(whose)
                 .and(name(one.rule))
                 .and(": ")
-                .then(&says(one, text))
+                .then(&says(one, text, gate))
                 .and(".")
         }));
     }
@@ -319,7 +369,7 @@ fn next(text: &AmendmentText<'_>) -> Vec<Markdown> {
 }
 
 /// How a rule stands for a change of the rules, and what would satisfy it.
-fn says(one: &Because, text: &AmendmentText<'_>) -> Markdown {
+fn says(one: &Because, text: &AmendmentText<'_>, gate: &GateRule) -> Markdown {
     let ours = Markdown::ours;
     if one.standing == Standing::Errored {
         return unknown(one);
@@ -375,7 +425,7 @@ fn says(one: &Because, text: &AmendmentText<'_>) -> Markdown {
         (Rule::SeparationOfDuties, _) => {
             list(&one.who).and("'s approval: whoever writes, pushes or merges it never approves")
         }
-        (Rule::TooOld, _) => too_old(one, text.gate),
+        (Rule::TooOld, _) => too_old(one, gate),
         _ => of_people(one),
     }
 }

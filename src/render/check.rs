@@ -6,15 +6,17 @@ use super::{
     RenderError,
     engine::{Page, fill},
     markdown::Markdown,
+    money::amount,
     outcome::headline,
     plain::plain,
     room::within_limit,
     rules::{mark, name, says, worst_first},
 };
 use crate::domain::{
+    book::Full,
     case::{Case, Life},
     gate::{Because, Decision, Rule, Verdict},
-    policy::{MergeMode, Policy},
+    policy::{Limit, Measure, MergeMode, Policy},
 };
 
 /// How many rules and next steps are listed; the second when the first exceeds what GitHub takes.
@@ -50,7 +52,15 @@ struct RuleLine {
 }
 
 /// What the check run of a case says: the next step by name, and how every rule stands.
-pub fn check(case: &Case, decision: &Decision, policy: &Policy) -> Result<CheckText, RenderError> {
+///
+/// `full` is a limit that has no room for what is approved.
+pub fn check(
+    case: &Case,
+    decision: &Decision,
+    policy: &Policy,
+    full: Option<&Full>,
+) -> Result<CheckText, RenderError> {
+    let full = full.filter(|_| case.life == Life::Open && decision.verdict() == Verdict::Open);
     let live = matches!(case.life, Life::Open | Life::Merged);
     let told = decision
         .because()
@@ -65,14 +75,20 @@ pub fn check(case: &Case, decision: &Decision, policy: &Policy) -> Result<CheckT
     let summary = within_limit(ROOM, |(listed, steps)| {
         fill(&CheckPage {
             summary: plain(&case.proposal.summary),
-            next: next(case, decision, policy).into_iter().take(steps).collect(),
+            next: match full {
+                Some(full) => vec![no_room(full, case, policy)],
+                None => next(case, decision, policy).into_iter().take(steps).collect(),
+            },
             rules: rules.iter().take(listed).map(line).collect(),
             more: rules.len().saturating_sub(listed),
             commands: commands(case),
         })
     })?;
     Ok(CheckText {
-        title: title(case, decision),
+        title: match full {
+            Some(_) => "Approved, waiting: no room in a limit".to_owned(),
+            None => title(case, decision),
+        },
         summary,
     })
 }
@@ -109,6 +125,43 @@ fn title(case: &Case, decision: &Decision) -> String {
         (Verdict::Waiting, None) => "Waiting".to_owned(),
         (Verdict::Blocked, None) => "Blocked".to_owned(),
         (Verdict::Errored, None) => "Can't tell yet".to_owned(),
+    }
+}
+
+/// Which limit what is approved waits for, what it holds, and until when.
+fn no_room(full: &Full, case: &Case, policy: &Policy) -> Markdown {
+    let action = policy.action(&case.proposal.binding.operation);
+    let mut limits = action.into_iter().flat_map(|action| action.limits());
+    let currency = limits.find(|limit| limit.name() == full.limit).and_then(currency);
+    let much = |number: i64| match currency {
+        Some(currency) => Markdown::prose(&amount(number, currency)),
+        None => Markdown::prose(&number.to_string()),
+    };
+    let text = Markdown::ours("Approved, and limit ")
+        .then(&Markdown::code(&full.limit))
+        .and(" has no room yet: ")
+        .then(&much(full.ran))
+        .and(" of ")
+        .then(&much(full.max))
+        .and(" ran within ")
+        .then(&Markdown::span(full.per))
+        .and(", and this adds ")
+        .then(&much(full.adds));
+    match full.frees_at {
+        Some(at) => text
+            .and(". The window frees room at ")
+            .then(&Markdown::time(at))
+            .and("; Countersign looks again then, while the approvals count"),
+        None if full.adds > full.max => text.and(". It never has room for that; the agent asks for less"),
+        None => text.and("; Countersign looks again while the approvals count"),
+    }
+    .and(". Merged before then, it does not run.")
+}
+
+fn currency(limit: &Limit) -> Option<&str> {
+    match limit.measure() {
+        Measure::Budget { currency, .. } => currency.as_ref().map(|(_, code)| code.as_str()),
+        Measure::Rate => None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     case::Case,
-    entry::{Exception, Excluded},
+    entry::{Exception, Excluded, Withdrawn},
     ids::PersonName,
 };
 
@@ -54,8 +54,28 @@ pub fn excepted(by: &PersonName, said: &Exception) -> Result<String, RenderError
             None => text.and(", as the agent asked"),
         },
         means: Markdown::ours(
-            "It stands while the policy and GitHub let them grant it. It is no approval, and theirs does not count besides; \
-             to take it back, ask for changes in a review.",
+            "It stands while the policy and GitHub let them grant it, as long as an approval would. It is no approval, and \
+             theirs does not count besides; they take it back with ",
+        )
+        .then(&Markdown::code(&format!("/exception {} withdraw", said.check)))
+        .and("."),
+    })
+}
+
+/// An exception that was taken back, in the words of the ledger.
+pub fn withdrawn(by: &PersonName, said: &Withdrawn) -> Result<String, RenderError> {
+    let text = Markdown::prose(by.as_str())
+        .and(" takes back the exception from ")
+        .then(&Markdown::code(said.check.as_str()));
+    fill(&Answer {
+        by: by.to_string(),
+        refused: None,
+        said: match &said.reason {
+            Some(reason) => text.and(", because ").then(&Markdown::prose(reason)),
+            None => text,
+        },
+        means: Markdown::ours(
+            "The check fails again, and nothing runs until somebody who may lets it pass anew.",
         ),
     })
 }

@@ -193,12 +193,22 @@ pub(super) fn of_people(one: &Because) -> Markdown {
 }
 
 pub(super) fn too_old(one: &Because, gate: &GateRule) -> Markdown {
-    let old = list(&one.who).and("'s approval is too old");
+    let exception = one.section.as_ref().map(|_| check_of(one));
+    let old = match &exception {
+        Some(check) => list(&one.who).and("'s exception from ").then(check),
+        None => list(&one.who).and("'s approval"),
+    };
+    let old = old.and(" is too old");
     let old = match gate.approval_valid_for() {
         Some(span) => old.and(" (it counts for ").then(&Markdown::span(span)).and(")"),
         None => old,
     };
-    old.and("; ask ").then(&list(&one.who)).and(" to approve again")
+    let again = if exception.is_some() {
+        " to grant it again"
+    } else {
+        " to approve again"
+    };
+    old.and("; ask ").then(&list(&one.who)).and(again)
 }
 
 pub(super) fn unknown(one: &Because) -> Markdown {
@@ -254,15 +264,17 @@ pub(super) fn stray(one: &Because) -> Markdown {
 /// Who granted it, and why.
 fn departed(one: &Because, case: &Case, policy: &Policy) -> Markdown {
     let text = list(&one.who).and(" let it pass ").then(&check_of(one));
-    let granted = case
+    let mut standing = case
         .exceptions
         .iter()
-        .map(|recorded| &recorded.exception)
-        .find(|granted| {
-            let by = policy.person_of(granted.heard.account);
-            one.section.as_deref() == Some(granted.check.as_str())
-                && by.is_some_and(|by| one.who.iter().any(|who| who == by.name().as_str()))
-        });
+        .rev()
+        .filter(|recorded| recorded.withdrawn.is_none())
+        .map(|recorded| &recorded.exception);
+    let granted = standing.find(|granted| {
+        let by = policy.person_of(granted.heard.account);
+        one.section.as_deref() == Some(granted.check.as_str())
+            && by.is_some_and(|by| one.who.iter().any(|who| who == by.name().as_str()))
+    });
     match granted.map(|granted| &granted.reason) {
         Some(Some(reason)) => text.and(": ").then(&Markdown::prose(reason)),
         Some(None) => text.and(", as the agent asked"),
@@ -332,6 +344,7 @@ fn party(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         let granters = case
             .exceptions
             .iter()
+            .filter(|recorded| recorded.withdrawn.is_none())
             .map(|recorded| recorded.exception.heard.account);
         let mut people = granters.filter_map(|account| policy.person_of(account));
         people.any(|person| person.name().as_str() == who)

@@ -1,5 +1,7 @@
 //! `/exception` below a pull request: who may, what is recorded, what is answered, and what it never does.
 
+use std::time::Duration;
+
 use countersign::sandbox::DeliveryFault;
 use serde_json::{Value, json};
 
@@ -80,7 +82,7 @@ async fn a_named_approver_lets_a_denied_payment_pass_and_it_runs_once() {
         insta::assert_snapshot!(answers(world, &payment)[0], @r"
         Recorded: dave lets this proposal pass `big`, because the yearly invoice.
 
-        It stands while the policy and GitHub let them grant it. It is no approval, and theirs does not count besides; to take it back, ask for changes in a review.
+        It stands while the policy and GitHub let them grant it, as long as an approval would. It is no approval, and theirs does not count besides; they take it back with `/exception big withdraw`.
         ");
         let observed = world.about(&payment);
         let start = observed.iter().rev().find(|entry| entry["kind"] == "observed").unwrap();
@@ -179,6 +181,70 @@ async fn i24_a_doubled_comment_grants_once_and_a_second_one_not_at_all() {
             "{}",
             answers[1]
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i12_whoever_let_it_pass_takes_it_back_and_the_gate_shuts() {
+    story_with(denied(), async |world| {
+        let payment = world.payment().await;
+        world.approve("alice", &payment).await;
+        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        // Nobody else takes it back.
+        for login in ["erin", "alice", "carol", "mallory"] {
+            say(world, login, &payment, "/exception big withdraw").await;
+        }
+        assert!(!world.kinds(&payment).contains(&"withdrawn".to_owned()));
+        say(world, "dave", &payment, "/exception big withdraw it was another invoice").await;
+        let entries = world.about(&payment);
+        let withdrawn: Vec<&Value> = entries.iter().filter(|entry| entry["kind"] == "withdrawn").collect();
+        let [entry] = withdrawn[..] else { panic!("{withdrawn:#?}") };
+        assert_eq!(entry["actor"]["person"], "dave");
+        assert_eq!(entry["body"]["reason"], "it was another invoice");
+        assert_eq!(entry["body"]["granted"][0], exceptions(world)[0]["body"]["heard"]["comment"]);
+        let subjects = world.subjects();
+        let told = subjects.iter().find(|line| line.starts_with("withdrawn: ")).unwrap();
+        assert!(told.ends_with(", by dave: it was another invoice"), "{told}");
+        let answers = answers(world, &payment);
+        insta::assert_snapshot!(answers.last().unwrap(), @r"
+        Recorded: dave takes back the exception from `big`, because it was another invoice.
+
+        The check fails again, and nothing runs until somebody who may lets it pass anew.
+        ");
+        assert!(answers[1].starts_with("Not recorded for erin: you granted no exception from `big`"), "{}", answers[1]);
+        world.approve("bob", &payment).await;
+        assert_eq!(world.state(&payment).await, "open");
+        assert_eq!(world.acted(), (0, 0));
+        world.restart().await;
+        world.sweep().await;
+        assert_eq!(world.check(&payment).conclusion, "action_required");
+        assert_eq!(world.acted(), (0, 0));
+        say(world, "erin", &payment, "/exception big it is the yearly one after all").await;
+        assert_eq!(world.state(&payment).await, "executed");
+        assert_eq!(world.acted(), (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i12_an_exception_ages_as_an_approval_does() {
+    story_with(denied(), async |world| {
+        let payment = world.payment().await;
+        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        world.both_later(Duration::from_secs(25 * 3_600));
+        world.approve("alice", &payment).await;
+        world.approve("bob", &payment).await;
+        assert_eq!(world.state(&payment).await, "open");
+        let summary = world.check(&payment).summary;
+        assert!(
+            summary.contains("dave's exception from `big` is too old (it counts for 24 hours); ask dave to grant it again"),
+            "{summary}"
+        );
+        assert_eq!(world.acted(), (0, 0));
+        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        assert_eq!(world.state(&payment).await, "executed");
+        assert_eq!(world.acted(), (1, 0));
     })
     .await;
 }

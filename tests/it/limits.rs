@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign::domain::ids::Timestamp;
 use serde_json::{Value, json};
 
 use crate::world::{Setup, World, note, payment, story_with};
@@ -210,6 +211,21 @@ async fn i20_others_waiting_raise_and_what_ran_makes_the_next_wait() {
             "approved, and its limit has no room"
         );
         assert_eq!(world.acted(), (1, 0));
+        let check = world.check(&second);
+        assert_eq!(check.conclusion, "action_required", "{}", check.summary);
+        assert_eq!(check.title, "Approved, waiting: no room in a limit");
+        let started = world.about(&first).into_iter().find(|entry| entry["kind"] == "started").unwrap();
+        let started: Timestamp = started["time"].as_str().unwrap().parse().unwrap();
+        let frees = started.plus("1h".parse().unwrap()).for_people();
+        let says = format!(
+            "**Approved, and limit `rate_per_1h_by_sponsor` has no room yet: 1 of 1 ran within 60 minutes, and this adds 1. \
+             The window frees room at {frees}; Countersign looks again then, while the approvals count. Merged before then, \
+             it does not run.**"
+        );
+        assert!(check.summary.contains(&says), "{}", check.summary);
+        let before = world.still();
+        world.sweep().await;
+        assert_eq!(world.still(), before, "nothing new is said while nothing happens");
         world.both_later(Duration::from_secs(3_601));
         world.sweep().await;
         assert_eq!(world.state(&second).await, "executed");

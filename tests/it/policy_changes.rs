@@ -1,5 +1,9 @@
 //! Pull requests that change the rules, by people: what brings other rules into force, and what does not. INVARIANT i02.
 
+mod bad_input;
+mod people;
+mod replayed;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use proptest::prelude::*;
 
 use super::*;
+
+mod people;
+
 use crate::domain::{
     entry::{Actor, Entry, Event, Found, Role},
     fixture::*,
@@ -21,6 +24,7 @@ struct Told {
     change: Change,
     reviews: Vec<RecordedReview>,
     seen: Observation,
+    delegations: Delegations,
 }
 
 impl Told {
@@ -70,6 +74,7 @@ impl Told {
             new: Some(new),
             reviews: Vec::new(),
             seen,
+            delegations: Delegations::default(),
         };
         let pull = told.pull();
         pull.number = PullNumber(7);
@@ -139,15 +144,19 @@ impl Told {
         amendments
     }
     fn decide(&self) -> Decided {
-        decide(&Amendment {
+        decide(&self.at(&"main".parse().unwrap()))
+    }
+    fn at<'a>(&'a self, base: &'a BranchName) -> Amendment<'a> {
+        Amendment {
             old: &self.old,
             new: self.new.as_ref(),
             change: &self.change,
             reviews: &self.reviews,
             seen: &self.seen,
-            base: &"main".parse().unwrap(),
+            base,
             home: true,
-        })
+            delegations: &self.delegations,
+        }
     }
     fn verdict(&self) -> Verdict {
         let decided = self.decide();
@@ -499,6 +508,7 @@ fn a_branch_of_a_fork_is_blocked_and_not_merely_unknown() {
         seen: &told.seen,
         base: &"main".parse().unwrap(),
         home: false,
+        delegations: &told.delegations,
     });
     assert_eq!(decided.verdict(), Verdict::Blocked);
 }

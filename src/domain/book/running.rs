@@ -136,6 +136,31 @@ impl Running {
         so_far
     }
 
+    /// When so much of what ran leaves a limit's window that it has room again; none when that is never so by itself,
+    /// or because of what ran besides and is not recorded yet.
+    pub(super) fn frees_at(
+        &self,
+        count: &Count,
+        apart: Option<ProposalId>,
+        now: Timestamp,
+        also: i64,
+    ) -> Option<Timestamp> {
+        let counter = self.counters.get(count.counter())?;
+        let oldest_first = counter
+            .ran
+            .iter()
+            .filter(|((ran, id), _)| Some(*id) != apart && now.since(*ran) < count.per().millis());
+        let all = oldest_first.clone().map(|(_, adds)| *adds);
+        let mut left = all.fold(also, i64::saturating_add);
+        for ((ran, _), adds) in oldest_first {
+            left = left.saturating_sub(*adds);
+            if !count.over_by_running(left) {
+                return Some(ran.plus(count.per()));
+            }
+        }
+        None
+    }
+
     /// Lets go of what no window reaches any more.
     pub(super) fn forget(&mut self, now: Timestamp) {
         while let Some(first) = self.until.first_entry().filter(|first| first.key().0 <= now) {

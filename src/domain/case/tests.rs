@@ -77,6 +77,12 @@ fn events(story: &Story) -> Vec<Event> {
             reason: None,
             heard: heard(),
         }),
+        Event::Withdrawn(Withdrawn {
+            check: "text".parse().unwrap(),
+            granted: vec![heard().comment],
+            reason: None,
+            heard: heard(),
+        }),
         Event::Excluded(Excluded {
             items: vec!["1".parse().unwrap()],
             reason: "x".into(),
@@ -170,6 +176,7 @@ fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
         (Life::Open, _) => &[
             "reviewed",
             "exception",
+            "withdrawn",
             "excluded",
             "observed",
             "reminded",

@@ -2,6 +2,7 @@
 
 use super::{Delegated, admissible};
 use crate::domain::{
+    amendment::CHANGING,
     calendar::Zone,
     comment::{Comment, reason, shown},
     ids::{ActionName, Timestamp},
@@ -81,7 +82,8 @@ fn until(text: &str, zone: Option<&Zone>) -> Result<Timestamp, String> {
 fn actions(text: &str, policy: &Policy) -> Result<Vec<ActionName>, String> {
     let mut actions = Vec::new();
     for name in text.split(',') {
-        let known = name.parse().ok().filter(|name| policy.action(name).is_some());
+        let known = |name: &ActionName| policy.action(name).is_some() || name.as_str() == CHANGING;
+        let known = name.parse().ok().filter(known);
         let known = known.ok_or_else(|| {
             let near = policy.nearest_action(name);
             let near = near

@@ -33,6 +33,21 @@ pub struct Exception {
     pub heard: Heard,
 }
 
+/// The body of `withdrawn`: whoever let a proposal pass a check takes that back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawn {
+    /// The check that is not departed from any more.
+    pub check: CheckName,
+    /// The comments that had granted it.
+    pub granted: Vec<CommentId>,
+    /// Why, in the person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The comment that says so.
+    pub heard: Heard,
+}
+
 /// The body of `excluded`: an approver takes items out of what will run, never in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

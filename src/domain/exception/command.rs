@@ -1,8 +1,11 @@
-//! `/exception text it is a quotation`, as one of a check's approvers writes it below a pull request.
+//! `/exception text it is a quotation`, as one of a check's approvers writes it below a pull request, and
+//! `/exception text withdraw`, as they take it back.
 
+use super::Withdrawal;
 use crate::domain::{
     case::Case,
     checks::{CheckResult, Level},
+    command::Wish,
     comment::{reason, shown},
     ids::CheckName,
     source::nearest,
@@ -10,6 +13,8 @@ use crate::domain::{
 
 /// How the command begins.
 pub(in crate::domain) const COMMAND: &str = "/exception";
+/// The word that takes one back, where a reason would stand.
+const WITHDRAW: &str = "withdraw";
 const USAGE: &str = "write `/exception CHECK`, then why this proposal should pass it";
 
 /// A check to depart from, and why.
@@ -21,13 +26,18 @@ pub struct Departure {
     pub reason: Option<String>,
 }
 
-/// The exception that a comment's words ask for. Errors: why it can't be recorded, and what to write instead.
+/// The exception that a comment's words ask for, or that they take back. Errors: why it can't be recorded, and what to write instead.
 pub(in crate::domain) fn asked<'a>(
-    mut words: impl Iterator<Item = &'a str>,
+    words: impl Iterator<Item = &'a str>,
     case: &Case,
-) -> Result<Departure, String> {
+) -> Result<Wish, String> {
+    let mut words = words.peekable();
     let name = words.next().ok_or(USAGE)?;
     let check = failed(name, case)?;
+    if words.next_if_eq(&WITHDRAW).is_some() {
+        let reason = reason(words)?;
+        return Ok(Wish::Withdraw(Withdrawal { check, reason }));
+    }
     let reason = reason(words)?;
     let mut requests = case.proposal.exceptions.iter();
     if reason.is_none() && !requests.any(|asked| asked.check == check) {
@@ -35,7 +45,7 @@ pub(in crate::domain) fn asked<'a>(
             "the agent did not ask for an exception from `{check}`, so it takes your reason; {USAGE}"
         ));
     }
-    Ok(Departure { check, reason })
+    Ok(Wish::Except(Departure { check, reason }))
 }
 
 fn failed(name: &str, case: &Case) -> Result<CheckName, String> {

@@ -3,6 +3,9 @@
 use proptest::{prelude::*, sample::Index};
 
 use super::*;
+
+mod ends;
+
 use crate::domain::{
     case::Life,
     checks::Problem,
@@ -199,12 +202,13 @@ fn i29_secrets_are_never_departed_from() {
     let grants = [Grant {
         check: &secrets,
         account: DAVE,
+        at: at(20),
     }];
     let departures = departures(
         &assessed,
         &story.policy,
         Some(&BTreeSet::new()),
-        &grants,
+        (&grants, at(30)),
         &story.seen,
     );
     assert_eq!(departures.rules[0].standing, Standing::Blocks);

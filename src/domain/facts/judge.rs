@@ -91,12 +91,14 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
     let grants = facts.granted.iter().filter_map(|granted| {
         let account = account(&granted.by, policy)?;
         let check = &granted.check;
-        Some(Grant { check, account })
+        let at = granted.at.unwrap_or(facts.now);
+        (at <= facts.now).then_some(Grant { check, account, at })
     });
     let grants: Vec<Grant<'_>> = grants.collect();
+    let given = (grants.as_slice(), facts.now);
     let departures = match &facts.rolls {
-        Some(rolls) => exception::departures(&assessed, policy, parties.as_ref(), &grants, rolls),
-        None => exception::departures(&assessed, policy, parties.as_ref(), &grants, &AsThePolicySays),
+        Some(rolls) => exception::departures(&assessed, policy, parties.as_ref(), given, rolls),
+        None => exception::departures(&assessed, policy, parties.as_ref(), given, &AsThePolicySays),
     };
     let mut because = vec![action_rule(&matter, &assessed, action, policy)];
     because.extend(departures.rules);

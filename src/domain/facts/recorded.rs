@@ -65,6 +65,7 @@ fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
         check: exception.check.clone(),
         by: Who::Account(exception.heard.account),
         reason: exception.reason.clone(),
+        at: Some(exception.heard.at),
     });
     facts.granted = granted.collect();
     let Some(live) = seen.reviews.known() else {

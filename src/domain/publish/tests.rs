@@ -82,7 +82,7 @@ fn wanted_of() -> impl Strategy<Value = Published> {
                 story = story.approve(BOB);
             }
             story.case.life = life;
-            wanted(&story.case, &story.decide(), &story.policy)
+            wanted(&story.case, &story.decide(), &story.policy, None)
         })
 }
 
@@ -130,7 +130,7 @@ fn i27_only_an_open_gate_and_its_success_conclude_success() {
 #[test]
 fn i15_the_bot_merges_an_open_gate_only() {
     let merges = |story: &Story| {
-        wanted(&story.case, &story.decide(), &story.policy)
+        wanted(&story.case, &story.decide(), &story.policy, None)
             .unwrap()
             .merged
     };
@@ -154,7 +154,7 @@ fn team(name: &str) -> Owner {
 #[test]
 fn owners_and_the_consulted_are_asked_and_only_owners_are_needed() {
     let story = Story::medium();
-    let want = wanted(&story.case, &story.decide(), &story.policy).unwrap();
+    let want = wanted(&story.case, &story.decide(), &story.policy, None).unwrap();
     assert_eq!(
         want.asked,
         Asked::These([team("marketing"), team("finance")].into())
@@ -176,7 +176,7 @@ fn an_escalation_asks_further_people_and_lowers_nothing() {
     };
     let mut story = Story::under(&files);
     let further = |story: &Story| {
-        let want = wanted(&story.case, &story.decide(), &story.policy).unwrap();
+        let want = wanted(&story.case, &story.decide(), &story.policy, None).unwrap();
         want.further.into_keys().collect::<Vec<_>>()
     };
     assert!(further(&story).is_empty());
@@ -195,7 +195,7 @@ fn an_escalation_asks_further_people_and_lowers_nothing() {
 fn whoever_was_asked_already_is_not_asked_again() {
     let mut story = Story::high();
     story.case.escalated = true;
-    let mut want = wanted(&story.case, &story.decide(), &story.policy).unwrap();
+    let mut want = wanted(&story.case, &story.decide(), &story.policy, None).unwrap();
     want.further = [(person("erin"), [ERIN].into()), (person("dave"), [DAVE].into())].into();
     let mut seen = Published {
         asked: Asked::Somebody,

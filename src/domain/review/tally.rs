@@ -201,7 +201,18 @@ fn fill(
             (false, true) => Standing::Errored,
             (false, false) => Standing::Missing,
         };
-        let could = could_approve(ballot, set, &who);
+        // Whose every team approved already can't be counted besides.
+        let full = Filled {
+            choices: &choices,
+            needs: &needs,
+            stands: &stands,
+            places: &places,
+            requirement,
+        };
+        let open = |team: Option<&TeamName>, person: &Person| {
+            have >= need || !ballot.gate.distinct_teams() || full.has_room(team, person)
+        };
+        let could = could_approve(ballot, set, &who, open);
         because.push(
             Because::new(Rule::Approvals, standing)
                 .section(set.section())
@@ -216,6 +227,46 @@ fn fill(
         .filter(|(_, place)| place.is_some())
         .map(|(voice, _)| voice.person.name().to_string())
         .collect()
+}
+
+/// Who was given what for a requirement, where approvals come from teams that differ.
+#[derive(Debug)]
+struct Filled<'a> {
+    choices: &'a [Vec<Place>],
+    needs: &'a [usize],
+    stands: &'a [Stand<'a>],
+    places: &'a [Option<Place>],
+    requirement: usize,
+}
+
+impl Filled<'_> {
+    /// Whether one more approval as of a team, or as of any of a person's teams, would be counted: others may be counted
+    /// for other teams of theirs then.
+    fn has_room(&self, team: Option<&TeamName>, person: &Person) -> bool {
+        let mut counted = self.places.iter().flatten();
+        if counted.next().is_none() {
+            return true;
+        }
+        let mine: Vec<&TeamName> = match team {
+            Some(team) => vec![team],
+            None => person.teams().iter().collect(),
+        };
+        let known = |team: &TeamName| {
+            let mut stands = self.stands.iter();
+            stands.position(|stand| matches!(stand, Stand::Team(known) if *known == team))
+        };
+        let more = mine
+            .into_iter()
+            .zip(self.stands.len()..)
+            .map(|(team, new)| Place {
+                requirement: self.requirement,
+                team: known(team).unwrap_or(new),
+            });
+        let mut choices = self.choices.to_vec();
+        choices.push(more.collect());
+        let with = assign(&choices, self.needs).iter().flatten().count();
+        with > self.places.iter().flatten().count()
+    }
 }
 
 /// Somebody whose share an approval may be given for: the approver, or an absent owner they stand in for.
@@ -303,23 +354,32 @@ fn owner_as<'p>(
     }
 }
 
-/// Who could still satisfy an owner set: its teams and people, without those who may not or already did.
-fn could_approve(ballot: &Ballot<'_>, set: &OwnerSet, counted: &[&PersonName]) -> Vec<String> {
+/// Who could still satisfy an owner set: its teams and people, without those who may not or already did, and those for
+/// whom there is no room.
+fn could_approve(
+    ballot: &Ballot<'_>,
+    set: &OwnerSet,
+    counted: &[&PersonName],
+    has_room: impl Fn(Option<&TeamName>, &Person) -> bool,
+) -> Vec<String> {
     let Ballot { policy, parties, .. } = ballot;
     let open = |person: &&Person| !counted.contains(&person.name()) && !parties.contains(person.name());
     let mut could: Vec<String> = Vec::new();
     for owner in set.owners() {
         match owner {
             Owner::Person(name) => {
-                could.extend(policy.person(name).filter(open).map(|p| p.name().to_string()))
+                let person = policy.person(name).filter(open);
+                let person = person.filter(|person| has_room(None, person));
+                could.extend(person.map(|person| person.name().to_string()));
             }
-            Owner::Team(team) => could.extend(
-                policy
-                    .people()
-                    .filter(|person| person.teams().contains(team))
-                    .filter(open)
-                    .map(|person| format!("{} ({team})", person.name())),
-            ),
+            Owner::Team(team) => {
+                let members = policy.people().filter(|person| person.teams().contains(team));
+                let mut able = members.filter(open).peekable();
+                // The same for all of them, and looked at only where somebody is there.
+                if able.peek().is_some_and(|first| has_room(Some(team), first)) {
+                    could.extend(able.map(|person| format!("{} ({team})", person.name())));
+                }
+            }
         }
     }
     could.dedup();

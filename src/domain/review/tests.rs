@@ -376,3 +376,49 @@ fn i08_nobody_stands_in_for_a_party() {
         s.seen.pushers = Seen::Known(vec![ME, DAVE]);
     }));
 }
+
+/// Who is told to be asked for what is still missing.
+fn could(story: &Story) -> Vec<String> {
+    let decision = story.decide();
+    let approvals = decision.because().iter().find(|one| one.rule == Rule::Approvals);
+    approvals.unwrap().could.clone()
+}
+
+#[test]
+fn whose_every_team_approved_already_is_not_asked_where_teams_must_differ() {
+    let story = Story::high();
+    assert_eq!(could(&story), ["alice (finance)", "bob (treasury)"]);
+    assert_eq!(could(&story.clone().approve(ALICE)), ["bob (treasury)"]);
+    assert_eq!(could(&story.approve(BOB)), ["alice (finance)"]);
+    // Alice is of both: whoever else approves, she counts for the other team.
+    let people = PEOPLE.replacen("teams: [finance]", "teams: [finance, treasury]", 1);
+    let files = Files {
+        people: people.replace("teams: [marketing]", "teams: [marketing, finance]"),
+        ..Files::default()
+    };
+    let story = Story::under(&files);
+    let after = could(&story.clone().approve(ALICE));
+    assert_eq!(after, ["dave (finance)", "erin (finance)", "bob (treasury)"]);
+    assert_eq!(
+        could(&story.clone().approve(DAVE)),
+        ["alice (treasury)", "bob (treasury)"]
+    );
+    // What they are told opens it.
+    assert_eq!(
+        story.clone().approve(ALICE).approve(DAVE).verdict(),
+        Verdict::Open
+    );
+    shut(story.approve(DAVE).approve(ERIN));
+    // Where teams need not differ, everybody else of a team may follow.
+    let tiers = TIERS.replace("distinct_teams: true", "distinct_teams: false");
+    let story = Story::under(&Files { tiers, ..files });
+    assert_eq!(
+        could(&story.approve(DAVE)),
+        [
+            "alice (finance)",
+            "erin (finance)",
+            "alice (treasury)",
+            "bob (treasury)"
+        ]
+    );
+}

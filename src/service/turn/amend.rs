@@ -7,23 +7,28 @@ mod past;
 mod reviews;
 mod show;
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
 
-use super::{Bot, NotNow, Told};
+use super::{Bot, NotNow, Told, look::logins};
 use crate::{
     domain::{
-        amendment::{Amendment, Change, Decided, decide, teams},
+        amendment::{self, Amendment, Change, Decided, decide, teams},
         case::RecordedReview,
+        delegation::Delegations,
         gate::Verdict,
         ids::{BranchName, PullNumber},
         observation::PullState,
-        policy::Policy,
+        policy::{Owner, Policy},
         publish::Effect,
     },
-    github::{Ask, PullBrief, Seeing},
+    github::{Applied, Ask, PullBrief, Seeing, Texts},
     ledger::ChangeRead,
 };
-use brings::Brings;
+pub(super) use brings::Brings;
+use show::Shown;
 
 impl Bot {
     /// Looks at a pull request that may change the rules; says whether it does.
@@ -55,7 +60,7 @@ impl Bot {
             self.note_beside(pull);
             return Ok(false);
         }
-        self.amend_rules(pull, &base, &read, told).await?;
+        self.amend_rules(pull, &base, read, told).await?;
         Ok(true)
     }
 
@@ -63,7 +68,7 @@ impl Bot {
         &self,
         pull: &PullBrief,
         base: &BranchName,
-        read: &ChangeRead,
+        read: ChangeRead,
         told: &[Told],
     ) -> Result<(), NotNow> {
         let number = pull.number;
@@ -73,14 +78,14 @@ impl Bot {
             .is_some()
         {
             let says = "The new rules came into force with this pull request.";
-            return self.show_fact(pull, read, "In force", says).await;
+            return self.show_fact(pull, &read.change, "In force", says).await;
         }
         let active = self.ledger().read(|book| book.policy());
         if read.change.restores(active) {
             let says =
                 "It puts the rules in force back. That changes no rule, and needs no approval by them.";
             return self
-                .show_fact(pull, read, "Restores the rules in force", says)
+                .show_fact(pull, &read.change, "Restores the rules in force", says)
                 .await;
         }
         if let Some(landed) = &read.change.landed
@@ -91,8 +96,8 @@ impl Bot {
             return Ok(());
         }
         let old = self.policy_known().await?;
-        let brings = Brings::of(read);
-        let new = brings.policy.as_ref();
+        let (change, brings) = self.brings(read).await?;
+        let new = brings.policy.as_deref();
         let accounts = [Some(&*old), new].into_iter().flatten();
         let accounts = accounts
             .flat_map(Policy::people)
@@ -101,45 +106,80 @@ impl Bot {
             branch: pull.head_ref.clone().unwrap_or_else(|| base.clone()),
             base: base.clone(),
             organization: old.owners().organization().map(str::to_owned),
-            teams: teams(&read.change.paths, &old, new).into_iter().collect(),
+            teams: teams(&change.paths, &old, new).into_iter().collect(),
             accounts: Some(accounts.map(|account| account.id()).collect()),
             also: BTreeMap::new(),
             now: self.now(),
         };
         let seeing = self.github().observe(number, &ask).await?;
         let seeing = seeing.with_policy(self.policy_on_base().await);
-        if seeing.pull().head != read.change.head {
+        if seeing.pull().head != change.head {
             return Err(NotNow::because("the pull request moved while it was looked at"));
         }
+        let delegations = self.ledger().read(|book| book.delegations().clone());
         let asked = Asked {
             old: &old,
             new,
-            change: &read.change,
+            change: &change,
             base,
             home: pull.same_repo && pull.head_ref.is_some(),
+            delegations: &delegations,
         };
         self.record_amendment_reviews(number, &asked, &seeing, &ask.branch, told)
             .await?;
         let decided = self.decide_amendment(number, &asked, &seeing);
+        let shown = Shown {
+            brings: &brings,
+            replayed: match &brings.policy {
+                Some(new) => Some(self.replayed(&old, new).await?),
+                None => None,
+            },
+        };
         match seeing.pull().state {
             PullState::Merged { by, .. } => {
                 if let Some(enacted) = decided.enacted(seeing.observation()) {
                     self.land(enacted, by, &old).await?;
                 } else if decided.verdict() == Verdict::Errored {
-                    self.show_amendment(&asked, &brings, &seeing, &decided, None)
+                    self.show_amendment(&asked, &shown, &seeing, &decided, None)
                         .await?;
                     return Err(NotNow::because(
                         "something about a merged change of the rules can't be read; it is looked at again",
                     ));
                 } else {
-                    self.alarm_about(number, &read.change, &decided, by).await?;
+                    self.alarm_about(number, &change, &decided, by).await?;
                 }
             }
             PullState::Open | PullState::Closed => {}
         }
         let effect = decided.to_merge().map(Effect::Merge);
-        self.show_amendment(&asked, &brings, &seeing, &decided, effect)
-            .await
+        self.show_amendment(&asked, &shown, &seeing, &decided, effect)
+            .await?;
+        self.ask_owners(&asked, &seeing, &decided).await
+    }
+
+    /// Asks the owners of what changes for a review, once for each head.
+    async fn ask_owners(&self, asked: &Asked<'_>, seeing: &Seeing, decided: &Decided) -> Result<(), NotNow> {
+        let pull = seeing.pull();
+        if pull.state != PullState::Open || decided.verdict() == Verdict::Open {
+            return Ok(());
+        }
+        let owners = amendment::asked(&asked.with(&[], seeing), decided);
+        let unasked: BTreeSet<Owner> = seeing.unasked_on_head(&owners).into_keys().collect();
+        if unasked.is_empty() {
+            return Ok(());
+        }
+        let mut known = asked.new.map(logins).unwrap_or_default();
+        known.extend(logins(asked.old));
+        let ask = Effect::Ask(unasked);
+        let applied = self
+            .github()
+            .apply(pull.number, &ask, &Texts::default(), &known)
+            .await?;
+        if let Applied::LeftOut(owners) = applied {
+            let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+            tracing::warn!(pull = %pull.number, ?owners, "GitHub would not ask these for a review of the rules");
+        }
+        Ok(())
     }
 
     fn decide_amendment(&self, number: PullNumber, asked: &Asked<'_>, seeing: &Seeing) -> Decided {
@@ -175,11 +215,16 @@ struct Asked<'a> {
     change: &'a Change,
     base: &'a BranchName,
     home: bool,
+    delegations: &'a Delegations,
 }
 
 impl Asked<'_> {
     fn decide(&self, reviews: &[RecordedReview], seeing: &Seeing) -> Decided {
-        decide(&Amendment {
+        decide(&self.with(reviews, seeing))
+    }
+
+    fn with<'s>(&'s self, reviews: &'s [RecordedReview], seeing: &'s Seeing) -> Amendment<'s> {
+        Amendment {
             old: self.old,
             new: self.new,
             change: self.change,
@@ -187,6 +232,7 @@ impl Asked<'_> {
             seen: seeing.observation(),
             base: self.base,
             home: self.home,
-        })
+            delegations: self.delegations,
+        }
     }
 }

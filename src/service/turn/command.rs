@@ -8,8 +8,8 @@ use crate::{
         case::{Case, Life},
         command::{Wish, asked},
         comment::Comment,
-        entry::{Delegated, Digests, Draft, Event, Exception, Excluded, Heard, Role},
-        exception::{Departure, grantable},
+        entry::{Delegated, Digests, Draft, Event, Exception, Excluded, Heard, Role, Withdrawn},
+        exception::{Departure, Withdrawal, grantable, granted_by},
         exclusion::{Exclusion, excludable},
         ids::{PersonName, ProposalId, PullNumber},
         observation::{Observation, PullState},
@@ -86,6 +86,7 @@ impl Bot {
             Ok(_) if case.life > Life::Open => Err(MERGED.to_owned()),
             Ok(Wish::Delegate(said)) => self.delegate(said, place.policy).await?,
             Ok(Wish::Except(wish)) => self.except(wish, spoken).await?,
+            Ok(Wish::Withdraw(wish)) => self.withdraw(wish, spoken).await?,
             Ok(Wish::Exclude(wish)) => self.exclude(wish, spoken).await?,
         };
         if let Err(why) = recorded {
@@ -111,6 +112,13 @@ impl Bot {
         let mut granted = case.exceptions.iter().map(|recorded| &recorded.exception);
         if let Some(said) = granted.find(|said| said.heard.comment == event.comment) {
             return Ok(Some(render::excepted(by, said)?));
+        }
+        let mut withdrawn = case
+            .exceptions
+            .iter()
+            .filter_map(|recorded| recorded.withdrawn.as_ref());
+        if let Some(said) = withdrawn.find(|said| said.heard.comment == event.comment) {
+            return Ok(Some(render::withdrawn(by, said)?));
         }
         let mut excluded = case.excluded.iter();
         if let Some(said) = excluded.find(|said| said.heard.comment == event.comment) {
@@ -157,6 +165,30 @@ impl Bot {
         let recorded = self.on_proposal(spoken, may, said).await?;
         if recorded.is_ok() {
             metrics::counter!("countersign_exceptions_total", "check" => counted).increment(1);
+        }
+        Ok(recorded)
+    }
+
+    /// Whoever granted an exception takes it back, whether or not they still could grant it.
+    async fn withdraw(&self, wish: Withdrawal, spoken: Spoken<'_>) -> Result<Result<(), String>, NotNow> {
+        let Withdrawal { check, reason } = wish;
+        let granted = granted_by(spoken.case, spoken.place.policy, &check, spoken.event.account);
+        let granted = match granted {
+            Ok(granted) => granted,
+            Err(no) => return Ok(Err(no.to_string())),
+        };
+        let counted = check.to_string();
+        let said = |heard| {
+            Event::Withdrawn(Withdrawn {
+                check,
+                granted,
+                reason,
+                heard,
+            })
+        };
+        let recorded = self.on_proposal(spoken, |_| Ok(()), said).await?;
+        if recorded.is_ok() {
+            metrics::counter!("countersign_exceptions_withdrawn_total", "check" => counted).increment(1);
         }
         Ok(recorded)
     }

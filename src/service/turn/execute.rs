@@ -3,6 +3,7 @@
 use super::{Bot, NotNow};
 use crate::{
     domain::{
+        book::Full,
         case::{Case, Life},
         entry::{Draft, Event, Finished, Observed, Refusal, Role, Unknown, VoidReason, Voided, When},
         gate::{Rule, Standing, decide},
@@ -84,7 +85,7 @@ impl Bot {
                 return self.display(id, policy).await;
             }
         };
-        if let Err(limit) = self.room(&case)? {
+        if let Err(Full { limit, .. }) = self.room(&case)? {
             let reason = format!("limit `{limit}` is over: others of this kind ran since it was approved");
             self.append(vec![observed, about(Event::RefusedAfterMerge(refusal(reason)))])
                 .await?;
@@ -164,8 +165,9 @@ impl Bot {
 
     /// Whether the executor would be able to act now; asked before every merge. INVARIANT i15.
     pub(super) async fn preflight(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
-        if let Err(limit) = self.room(case)? {
-            tracing::info!(proposal = %case.proposal.id, limit, "approved; it waits until its limit has room");
+        // Looked at before the check was written; others may have run since.
+        if let Err(full) = self.room(case)? {
+            tracing::info!(proposal = %case.proposal.id, limit = full.limit, "approved; it waits until its limit has room");
             return Ok(false);
         }
         let key = self.store().keys().get(case.proposal.id)?;

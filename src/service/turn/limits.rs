@@ -12,6 +12,7 @@ use super::Bot;
 use crate::{
     domain::{
         assess::{Assessment, limits},
+        book::Full,
         case::{Case, Life},
         ids::Timestamp,
         policy::Policy,
@@ -50,8 +51,8 @@ impl Bot {
         }))
     }
 
-    /// Whether the limits have room for a case that is about to run. Errors: the name of the limit that is over.
-    pub(super) fn room(&self, case: &Case) -> Result<Result<(), String>, StoreError> {
+    /// Whether the limits have room for a case that is about to run. Errors: the limit that is full.
+    pub(super) fn room(&self, case: &Case) -> Result<Result<(), Full>, StoreError> {
         if case.assessment.totals.is_empty() {
             return Ok(Ok(()));
         }

@@ -338,7 +338,11 @@ impl Bot {
         seeing: &Seeing,
         decision: Decision,
     ) -> Result<(), NotNow> {
-        let Some(want) = wanted(case, &decision, policy) else {
+        let full = match decision.verdict() {
+            Verdict::Open if case.life == Life::Open => self.room(case)?.err(),
+            _ => None,
+        };
+        let Some(want) = wanted(case, &decision, policy, full.as_ref()) else {
             return Ok(());
         };
         let effects = reconcile(&want, &seeing.published(&want));
@@ -346,7 +350,7 @@ impl Bot {
             return Ok(());
         }
         let shown = self.presentation(&case.proposal, &case.assessment, policy)?;
-        let check = render::check(case, &decision, policy)?;
+        let check = render::check(case, &decision, policy, full.as_ref())?;
         let texts = Texts {
             title: shown.title,
             body: shown.report,

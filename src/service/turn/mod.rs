@@ -95,6 +95,8 @@ struct Inner {
     amending: tokio::sync::Mutex<()>,
     /// Pull requests that leave the rules alone, as they stood.
     beside: Mutex<BTreeMap<PullNumber, (Sha, bool)>>,
+    /// The rules that were looked at last in a pull request, and its head.
+    brought: Mutex<Option<(Sha, Arc<amend::Brings>)>>,
     /// Why the rules on the base branch are not in force.
     stray: Mutex<Option<String>>,
     counting: limits::Counting,
@@ -180,6 +182,7 @@ impl Bot {
             rules: tokio::sync::RwLock::default(),
             amending: tokio::sync::Mutex::default(),
             beside: Mutex::default(),
+            brought: Mutex::default(),
             stray: Mutex::default(),
             counting: limits::Counting::default(),
         };

@@ -398,7 +398,15 @@ fn i20_a_limit_is_counted_again_at_the_act_and_moves_on() {
     let over = Illegal::Limit("rate_per_1h_by_supplier_id".into());
     assert_eq!(record(&mut book, started(late, &policy, 4)), Err(over));
     let case = book.case(late.id).unwrap().clone();
-    assert!(book.room(&case, at(62), |_| 0).is_err());
+    let full = book.room(&case, at(62), |_| 0).unwrap_err();
+    assert_eq!((full.ran, full.max, full.adds), (2, 2, 1));
+    assert_eq!(full.frees_at, Some(at(63)));
+    let beside = book.room(&case, at(62), |_| 2).unwrap_err();
+    assert_eq!(
+        (beside.ran, beside.frees_at),
+        (4, None),
+        "what is not recorded has no end yet"
+    );
     assert!(book.room(&case, at(63), |_| 0).is_ok(), "the window moved on");
     assert!(
         book.room(&case, at(63), |_| 2).is_err(),

@@ -16,29 +16,36 @@ use crate::{
         publish::{CheckShown, Conclusion, Effect},
     },
     github::{Annotation, Applied, MOST_ANNOTATIONS, MergeText, PullBrief, Seeing, Texts},
-    ledger::ChangeRead,
     render,
     service::turn::look::logins,
 };
+
+/// What was found about a change of the rules besides the decision.
+pub(super) struct Shown<'a> {
+    pub(super) brings: &'a Brings,
+    /// The past under the new rules, when they are rules.
+    pub(super) replayed: Option<render::Replayed>,
+}
 
 impl Bot {
     /// Makes the pull request show where it stands, and merges it when told to.
     pub(super) async fn show_amendment(
         &self,
         asked: &Asked<'_>,
-        brings: &Brings,
+        look: &Shown<'_>,
         seeing: &Seeing,
         decided: &Decided,
         merge: Option<Effect>,
     ) -> Result<(), NotNow> {
         let active = asked.old.digest();
-        let replayed = asked.new.map(|new| self.replayed(asked.old, new));
+        let Shown { brings, replayed } = look;
         let text = render::amendment(&render::AmendmentText {
             decided,
             state: &seeing.pull().state,
             active,
             brings: asked.change.to,
             gate: asked.old.gate(Tier::High),
+            new_gate: asked.new.map(|new| new.gate(Tier::High)),
             findings: &brings.findings,
             unreadable: brings.unreadable.as_deref(),
             tested: brings.tested.as_ref(),
@@ -82,7 +89,7 @@ impl Bot {
     pub(super) async fn show_fact(
         &self,
         pull: &PullBrief,
-        read: &ChangeRead,
+        change: &Change,
         title: &str,
         says: &str,
     ) -> Result<(), NotNow> {
@@ -91,7 +98,7 @@ impl Bot {
             check_summary: says.to_owned(),
             ..Texts::default()
         };
-        let check = shown(&read.change, Conclusion::Success, &texts);
+        let check = shown(change, Conclusion::Success, &texts);
         if self.github().check_on(pull.head).await?.as_ref() == Some(&check) {
             return Ok(());
         }
