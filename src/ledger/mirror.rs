@@ -350,7 +350,7 @@ impl Inside<'_> {
             let blob = self.repo.find_blob(id).map_err(|error| self.failed(error))?;
             let text = str::from_utf8(blob.content()).map_err(|error| {
                 let (line, column) = place_after(blob.content().get(..error.valid_up_to()).unwrap_or_default());
-                wrong(&path, &format!("is not UTF-8 at {line}:{column}; save it as UTF-8"))
+                wrong(&format!("{path}:{line}:{column}"), "is not UTF-8 text; save it so")
             })?;
             files.push(SourceFile::new(path, text));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::domain::ids::Timestamp;
 use serde_json::{Value, json};
 
-use crate::world::{Setup, World, note, payment, story_with};
+use crate::world::{REPO, Setup, World, merge_commit, note, payment, story_with};
 
 const SENSITIVE: &str = "    sensitive: [params.iban]";
 const GRAVE: &str = "    impact: high\n    data: [financial]";
@@ -218,7 +218,7 @@ async fn i20_others_waiting_raise_and_what_ran_makes_the_next_wait() {
         let started: Timestamp = started["time"].as_str().unwrap().parse().unwrap();
         let frees = started.plus("1h".parse().unwrap()).for_people();
         let says = format!(
-            "**Approved, and limit `rate_per_1h_by_sponsor` has no room yet: 1 of 1 ran within 60 minutes, and this adds 1. \
+            "**Approved, and limit `rate_per_1h_by_sponsor` has no room yet: 1 of 1 ran within 1 hour, and this adds 1. \
              The window frees room at {frees}; Countersign looks again then, while the approvals count. Merged before then, \
              it does not run.**"
         );
@@ -239,19 +239,28 @@ async fn i15_a_limit_that_is_over_at_the_act_refuses_after_the_merge() {
     let mut setup =
         payments("    limits:\n      - { rate: 1, per: 1h, by: [sponsor] }\n    sensitive: [params.iban]");
     setup.edits.push(("agents.yaml", ERIN_S, CAROL_S));
+    setup.edits.push(("tiers.yaml", "    merge: auto                 # the bot merges once everything holds", "    merge: manual"));
+    setup.edits.push(("tiers.yaml", "    merge: auto                 # or manual", "    merge: manual               # or manual"));
     story_with(setup, async |world| {
         let first = world.open("payments-agent", pay(100, "acme-ltd")).await;
         let second = world.open("campaign-agent", pay(200, "globex")).await;
-        world.approve("alice", &first).await;
-        assert_eq!(world.state(&first).await, "executed");
-        world.approve("alice", &second).await;
-        world.approve("bob", &second).await;
-        // Its gate is open, and a person releases it before its limit has room.
-        world
-            .person("dave")
-            .merge(crate::world::REPO, second.pull, crate::world::merge_commit())
-            .unwrap();
+        for of in [&first, &second] {
+            world.approve("alice", of).await;
+            world.approve("bob", of).await;
+            assert_eq!(world.check(of).title, "Approved");
+        }
+        // People release both before anybody looks again.
+        let dave = world.person("dave");
+        for of in [&first, &second] {
+            dave.merge(REPO, of.pull, merge_commit()).unwrap();
+        }
         world.settle().await;
+        let states = [world.state(&first).await, world.state(&second).await];
+        let (ran, second) = match states.iter().position(|state| state == "executed") {
+            Some(0) => (first, second),
+            _ => (second, first),
+        };
+        assert_eq!(world.state(&ran).await, "executed");
         assert_eq!(world.state(&second).await, "refused_after_merge");
         assert_eq!(world.acted(), (1, 0));
         let told = world.about(&second);

@@ -134,7 +134,7 @@ async fn i10_files_that_can_t_be_read_are_named_with_their_place() {
                 tiers,
                 FILE,
                 b"rules:\n  - \xff\n",
-                &["policies/tiers.yaml", "is not UTF-8 at 2:5; save it as UTF-8"],
+                &["`policies/tiers.yaml:2:5` is not `UTF-8` text; save it so"],
             ),
             (
                 tiers,
@@ -217,10 +217,6 @@ async fn i10_expressions_and_modules_that_would_blow_up_are_refused_with_their_p
         let files = with_check(world, "loops.yaml", loops);
         let pull = tries(world, "loops", &files).await;
         says(world, &pull, &["checks/loops.yaml:5:", "loops nested deeper than 2; split the expression"]);
-        let recursive = "package loops\nimport rego.v1\na if b\nb if a\ndeny contains \"no\" if a\n";
-        let files = with_check(world, "loops.rego", recursive);
-        let pull = tries(world, "recursive", &files).await;
-        says(world, &pull, &["checks/loops.rego", "recurs"]);
         let reaches = "package reach\nimport rego.v1\ndeny contains \"no\" if http.send({\"url\": \"http://localhost\"})\n";
         let files = with_check(world, "reach.rego", reaches);
         let pull = tries(world, "reach", &files).await;
@@ -236,11 +232,17 @@ async fn i10_a_check_that_exceeds_its_budget_is_told_of_by_proposal() {
         let (status, _) = world.propose("payments-agent", payment()).await;
         assert_eq!(status, 202);
         world.settle().await;
+        let recursive = "package loops\nimport rego.v1\na if b\nb if a\ndeny contains \"no\" if a\n";
         let slow = "package slow\nimport rego.v1\nn := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\ndeny contains \"no\" if {\n  some a in n\n  some b in n\n  some c in n\n  some d in n\n  some e in n\n  some f in n\n  a + b + c + d + e + f == 1\n}\n";
-        let files = with_check(world, "slow.rego", slow);
-        let pull = tries(world, "slow", &files).await;
-        let check = world.check(&pull);
-        assert!(check.summary.contains("| slow |"), "{}", check.summary);
+        let costly = "summary: Too many steps\nlevel: deny\nmessage: no\nremedy: none\nexpression: \"[1, 2, 3, 4, 5].all(a, params.reference.matches('(x+x+)+y') || a > 0) && params.amount.minor / 0 == 1\"\n";
+        for (file, text) in [("loops.rego", recursive), ("slow.rego", slow), ("costly.yaml", costly)] {
+            let name = file.split('.').next().unwrap();
+            let files = with_check(world, file, text);
+            let pull = tries(world, name, &files).await;
+            let summary = world.check(&pull).summary;
+            let line = summary.lines().find(|line| line.contains("waiting → errored"));
+            assert!(line.is_some_and(|line| line.contains(&format!("| {name} |"))), "{file}: {summary}");
+        }
         goes_on(world).await;
     })
     .await;

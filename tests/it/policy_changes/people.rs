@@ -135,6 +135,7 @@ async fn i12_an_aged_approval_of_a_change_of_the_rules_is_none() {
         world.approve("bob", &pull).await;
         assert_eq!(world.check(&pull).title, "Approved");
         world.both_later(Duration::from_secs(23 * 3_600));
+        world.restart().await;
         world.sweep().await;
         waits(world, &pull, "1 of 2 (bob); ask alice (finance)").await;
         let summary = world.check(&pull).summary;

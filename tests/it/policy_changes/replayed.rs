@@ -35,18 +35,26 @@ async fn a_gate_that_the_new_owners_would_not_have_opened_is_told_of_by_proposal
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_the_new_rules_would_open_and_a_tier_that_moves_are_told_of() {
     story(async |world| {
+        // Dave is of marketing, which owns no payment.
         let waits = world.payment().await;
         world.approve("alice", &waits).await;
+        world.approve("dave", &waits).await;
         let (status, noted) = world.propose("support-agent", note()).await;
         assert_eq!(status, 201);
         world.settle().await;
         let rule = "  - { impact: [none, low], data_only: [public, internal], rollback: [inverse, restore], tier: low }";
         let tiers = edited(world, TIERS, (rule, &rule.replace("tier: low", "tier: medium")));
-        // Payments become of medium tier, where one approval is enough.
-        let tiers = tiers.replace("  - { impact: high, tier: high }", "  - { impact: high, tier: medium }");
-        let pull = propose(world, "dave", "rules", &[(TIERS, &tiers)]).await;
+        let owners = edited(
+            world,
+            OWNERS,
+            (
+                "/payments/             @acme/finance @acme/treasury",
+                "/payments/             @acme/finance @acme/marketing",
+            ),
+        );
+        let pull = propose(world, "erin", "rules", &[(TIERS, &tiers), (OWNERS, &owners)]).await;
         let summary = world.check(&pull).summary;
-        let opened = format!("| `{}` | high → medium | waiting → open | – | – |", waits.id);
+        let opened = format!("| `{}` | – | waiting → open | – | – |", waits.id);
         assert!(summary.contains(&opened), "{summary}");
         let moved = format!(
             "| `{}` | low → medium | open → waiting | – | – |",
@@ -54,7 +62,7 @@ async fn a_gate_that_the_new_rules_would_open_and_a_tier_that_moves_are_told_of(
         );
         assert!(summary.contains(&moved), "{summary}");
         assert!(
-            summary.contains("2 of another tier, 1 gate newly blocked, 1 gate newly open."),
+            summary.contains("2 would have gone another way: 1 of another tier, 1 gate newly blocked, 1 gate newly open."),
             "{summary}"
         );
     })
