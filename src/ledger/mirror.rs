@@ -345,12 +345,19 @@ impl Inside<'_> {
                 return Err(wrong(&path, "is larger than 1 MiB; split it"));
             }
             if all > MOST_BYTES {
-                return Err(wrong(&path, "takes all files together beyond 16 MiB; shorten them"));
+                return Err(wrong(
+                    &path,
+                    "takes all files together beyond 16 MiB; shorten them",
+                ));
             }
             let blob = self.repo.find_blob(id).map_err(|error| self.failed(error))?;
             let text = str::from_utf8(blob.content()).map_err(|error| {
-                let (line, column) = place_after(blob.content().get(..error.valid_up_to()).unwrap_or_default());
-                wrong(&format!("{path}:{line}:{column}"), "is not UTF-8 text; save it so")
+                let (line, column) =
+                    place_after(blob.content().get(..error.valid_up_to()).unwrap_or_default());
+                wrong(
+                    &format!("{path}:{line}:{column}"),
+                    "is not UTF-8 text; save it so",
+                )
             })?;
             files.push(SourceFile::new(path, text));
         }

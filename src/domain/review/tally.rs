@@ -201,18 +201,23 @@ fn fill(
             (false, true) => Standing::Errored,
             (false, false) => Standing::Missing,
         };
-        // Whose every team approved already can't be counted besides.
-        let full = Filled {
-            choices: &choices,
-            needs: &needs,
-            stands: &stands,
-            places: &places,
-            requirement,
+        let could = match standing {
+            Standing::Holds => Vec::new(),
+            _ => {
+                let full = Filled {
+                    choices: &choices,
+                    needs: &needs,
+                    stands: &stands,
+                    places: &places,
+                    requirement,
+                };
+                // Whose every team approved already can't be counted besides.
+                let distinct = ballot.gate.distinct_teams();
+                let has_room =
+                    |team: Option<&TeamName>, person: &Person| !distinct || full.has_room(team, person);
+                could_approve(ballot, set, &who, has_room)
+            }
         };
-        let open = |team: Option<&TeamName>, person: &Person| {
-            have >= need || !ballot.gate.distinct_teams() || full.has_room(team, person)
-        };
-        let could = could_approve(ballot, set, &who, open);
         because.push(
             Because::new(Rule::Approvals, standing)
                 .section(set.section())
