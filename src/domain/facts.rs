@@ -4,9 +4,15 @@
 mod judge;
 mod recorded;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -48,13 +54,32 @@ pub struct Facts {
 }
 
 /// Somebody, by name or by any account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Who {
     /// A GitHub account by its numeric id.
     Account(AccountId),
     /// A person of `people.yaml`.
     Person(PersonName),
+}
+
+impl<'de> Deserialize<'de> for Who {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reads;
+        impl Visitor<'_> for Reads {
+            type Value = Who;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a person's name, or the number of an account")
+            }
+            fn visit_u64<E: de::Error>(self, account: u64) -> Result<Who, E> {
+                Ok(Who::Account(AccountId(account)))
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Who, E> {
+                name.parse().map(Who::Person).map_err(E::custom)
+            }
+        }
+        from.deserialize_any(Reads)
+    }
 }
 
 /// What somebody says about a proposal.

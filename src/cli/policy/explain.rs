@@ -90,7 +90,7 @@ pub struct Answered {
 pub(super) fn run(policies: &Path, human: bool) -> Result<ExitCode, Failure> {
     let policy = load::policy(policies)?;
     let form = if human { Form::Human } else { Form::Json };
-    let answered = explain(&policy, io::stdin().lock(), io::stdout().lock(), form)?;
+    let answered = explain(&policy, io::stdin(), io::stdout(), form)?;
     Ok(if answered.unreadable > 0 {
         ExitCode::from(FAILED)
     } else {
@@ -122,7 +122,12 @@ pub(super) fn file(
 
 /// Decides on every line of the input, in order. Answers as soon as the input pauses, so that a script can ask and read
 /// in turn; lines that wait together are decided on every core. Errors: reading or writing failed.
-pub fn explain(policy: &Policy, from: impl Read, mut to: impl Write, form: Form) -> io::Result<Answered> {
+pub fn explain(
+    policy: &Policy,
+    from: impl Read + Send,
+    mut to: impl Write + Send,
+    form: Form,
+) -> io::Result<Answered> {
     let mut answered = Answered::default();
     on_every_core(
         from,
