@@ -45,7 +45,7 @@ pub struct Count {
 }
 
 /// What a counter holds at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SoFar {
     /// What ran, or may have run, within the window.

@@ -51,10 +51,10 @@ impl Outcome<'_> {
     }
 }
 
-/// Runs one case. The moment that is not stated is a Monday morning, so that the same case gives the same outcome in
-/// every year.
+/// Runs one case. The moment that is not stated is always the same, so that the same case gives the same outcome in every
+/// year.
 pub fn run<'a>(case: &'a Case, policy: &Policy) -> Outcome<'a> {
-    let facts: Facts = match serde_json::from_value(written(case)) {
+    let facts: Facts = match serde_json::from_value(written(case, policy)) {
         Ok(facts) => facts,
         Err(error) => {
             let unasked = Difference {
@@ -77,13 +77,10 @@ pub fn run<'a>(case: &'a Case, policy: &Policy) -> Outcome<'a> {
     }
 }
 
-/// When a case is proposed that does not say when.
-const WHEN: &str = "2026-03-02T09:00:00Z";
-
 /// The case as [`Facts`] are written.
-fn written(case: &Case) -> Value {
+fn written(case: &Case, policy: &Policy) -> Value {
     let asked = &case.propose;
-    let at = asked.at.map_or_else(|| WHEN.to_owned(), |at| at.to_string());
+    let at = asked.moment();
     let (items, observed) = items(asked);
     let mut facts = Map::new();
     let mut put = |name: &str, value: Value| facts.insert(name.to_owned(), value);
@@ -101,11 +98,18 @@ fn written(case: &Case) -> Value {
         json!(asked.justification.as_deref().unwrap_or_default()),
     );
     put("at", json!(at));
-    let said = case.reviews.iter().map(|said| {
-        let when = said.at.map_or_else(|| at.clone(), |at| at.to_string());
-        json!({ "by": said.by, "says": said.says, "at": when })
-    });
+    let said = case
+        .reviews
+        .iter()
+        .map(|said| json!({ "by": said.by, "says": said.says, "at": said.at.unwrap_or(at) }));
     put("reviews", said.collect());
+    put("exceptions", json!(asked.exceptions));
+    put("counted", json!(case.counted));
+    let given = case.delegations.iter().filter_map(|one| one.given(at, policy));
+    put("delegations", given.map(|given| json!(given)).collect());
+    put("granted", json!(case.granted));
+    let excluded = case.excluded.iter().map(|item| Value::String(item.to_string()));
+    put("excluded", excluded.collect());
     if let Some(now) = case.judged_at {
         put("now", json!(now));
     }

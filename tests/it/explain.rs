@@ -1,6 +1,7 @@
 //! `countersign policy explain` on JSON lines.
 
 pub(crate) mod realistic;
+mod recorded;
 
 use countersign::{
     cli::policy::{Answered, Form, explain},

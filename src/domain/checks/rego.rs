@@ -5,6 +5,8 @@
 //! machine takes a builtin that fails for a condition that does not hold, and a `deny` would pass; so what it gives is
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
+mod calls;
+
 use std::{fmt, sync::Arc};
 
 use regorus::{
@@ -27,6 +29,8 @@ use crate::domain::{
 pub const MAX_SOURCE: usize = 64 << 10;
 /// How many instructions one rule that gives findings may take for one proposal.
 pub const MAX_INSTRUCTIONS: usize = 200_000;
+/// The most that brackets may cost, each two to the power of its depth.
+const MAX_NESTING: u32 = 1 << 16;
 /// The longest message that is shown, in characters.
 const MESSAGE: usize = 400;
 /// The most rules that give findings.
@@ -96,10 +100,22 @@ impl Module {
             let message = format!("the module has {} bytes; {MAX_SOURCE} is the limit", text.len());
             return Err(RegoError { mark: None, message });
         }
+        if text.starts_with('\u{feff}') {
+            return Err(RegoError {
+                mark: Some(mark_at(text, 0, 0)),
+                message: "the file begins with a byte order mark; save it as UTF-8 without".into(),
+            });
+        }
         if let Some((name, at, instead)) = refused(text) {
             return Err(RegoError {
                 mark: Some(mark_at(text, at, name.len())),
                 message: format!("`{name}` can't be used in a check; {instead}"),
+            });
+        }
+        if let Some(at) = too_nested(text) {
+            return Err(RegoError {
+                mark: Some(mark_at(text, at, 1)),
+                message: "brackets nested too deep, or too many of them deep; flatten the module".into(),
             });
         }
         Self::build(text, false).or_else(|error| Self::build(text, true).map_err(|_| error))
@@ -160,6 +176,10 @@ impl Module {
             }
             None => Arc::default(),
         };
+        calls::bounded(&program).map_err(|refused| RegoError {
+            mark: head_of(text, &refused.rule),
+            message: refused.message,
+        })?;
         Ok(Self {
             program,
             rules: findings,
@@ -304,6 +324,19 @@ fn heads(text: &str) -> Vec<String> {
     names
 }
 
+/// Where a rule begins, when a line begins with its name.
+fn head_of(text: &str, rule: &str) -> Option<Mark> {
+    let mut before = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix(rule);
+        if rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')) {
+            return Some(mark_at(text, before, rule.len()));
+        }
+        before += line.len();
+    }
+    None
+}
+
 /// The first builtin that can't be used, outside of comments and texts: its name, its place in bytes, and what to do.
 fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
     let bytes = text.as_bytes();
@@ -312,15 +345,6 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
     while let Some(byte) = bytes.get(at) {
         let rest = bytes.get(at..).unwrap_or_default();
         match byte {
-            b'#' => at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
-            b'"' => at += quoted(rest),
-            b'`' => {
-                at += 1 + rest
-                    .iter()
-                    .skip(1)
-                    .position(|byte| *byte == b'`')
-                    .map_or(rest.len(), |end| end + 1)
-            }
             byte if byte.is_ascii_alphabetic() => {
                 let length = rest.iter().take_while(|byte| in_name(byte)).count();
                 let name = text.get(at..at + length).unwrap_or_default();
@@ -333,10 +357,46 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
                 }
                 at += length;
             }
-            _ => at += 1,
+            _ => at += passed_over(rest),
         }
     }
     None
+}
+
+/// Where brackets are nested beyond what the parser reads in time: it tries what stands in one twice, so that a bracket
+/// costs two to the power of its depth.
+fn too_nested(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth, mut cost) = (0, 0_u32, 0_u32);
+    while let Some(byte) = bytes.get(at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match byte {
+            b'[' | b'{' | b'(' => {
+                cost = cost.saturating_add(1_u32.checked_shl(depth).unwrap_or(u32::MAX));
+                depth = depth.saturating_add(1);
+                if cost > MAX_NESTING {
+                    return Some(at);
+                }
+            }
+            b']' | b'}' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += passed_over(rest);
+    }
+    None
+}
+
+/// How many bytes of a module belong together: a comment, a text, or one byte of anything else.
+fn passed_over(rest: &[u8]) -> usize {
+    match rest.first() {
+        Some(b'#') => rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
+        Some(b'"') => quoted(rest),
+        Some(b'`') => {
+            let text = rest.iter().skip(1);
+            1 + text.take_while(|byte| **byte != b'`').count() + 1
+        }
+        Some(_) | None => 1,
+    }
 }
 
 /// How many bytes a text in double quotes takes.

@@ -16,7 +16,7 @@ use super::{
     people::RawPerson,
     tiers::{Condition, RawGate},
 };
-use crate::domain::{calendar::Calendar, request::Request};
+use crate::domain::{calendar::Calendar, facts::Facts, request::Request};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,11 +43,13 @@ pub enum Form {
     Tests,
     /// A proposal as an agent sends it.
     Proposal,
+    /// What rules are asked about: a line of `countersign audit facts`.
+    Facts,
 }
 
 impl Form {
     /// Every kind that has a schema.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Catalog,
         Self::Tiers,
         Self::People,
@@ -59,6 +61,7 @@ impl Form {
         Self::Text,
         Self::Tests,
         Self::Proposal,
+        Self::Facts,
     ];
 
     /// The name, as in `catalog`.
@@ -75,6 +78,7 @@ impl Form {
             Self::Text => "text",
             Self::Tests => "tests",
             Self::Proposal => "proposal",
+            Self::Facts => "facts",
         }
     }
     /// The kind of a file of `policies/`; none for what is not YAML.
@@ -122,6 +126,10 @@ impl Form {
                 RawFile::json_schema(of),
             ),
             Self::Proposal => ("A proposal as an agent sends it", Request::json_schema(of)),
+            Self::Facts => (
+                "What rules are asked about, as `countersign audit facts` writes it",
+                Facts::json_schema(of),
+            ),
         };
         schema.insert(
             "$schema".into(),

@@ -178,6 +178,72 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
+fn what_calls_itself_is_refused_and_long_chains_too() {
+    let module = |body: &str| format!("package main\n\nimport rego.v1\n\n{body}\n");
+    for (body, said) in [
+        (
+            "deny contains f(3) if true\n\nf(x) := f(x)",
+            "7:1 `f` calls itself",
+        ),
+        ("deny contains \"x\" if p\n\np if q\n\nq if p", "`p` calls itself"),
+        (
+            "deny contains x if {\n\tsome x in deny\n}",
+            "5:1 `deny` calls itself",
+        ),
+        (
+            "deny contains \"x\" if data.main[input.operation]",
+            "recursion detected",
+        ),
+        (
+            "deny contains f(3) if true\n\nf(x) := [y | y := g(x)]\n\ng(x) := 1 if x == 0\n\ng(x) := f(x - 1) if x > 0",
+            "calls itself",
+        ),
+    ] {
+        let error = wrong(&module(body));
+        assert!(error.contains(said), "{body}: {error}");
+    }
+    let chain = |length: usize| {
+        let rules = (1..length).map(|n| format!("r{n} := [x | x := r{}]", n + 1));
+        let rules: Vec<String> = rules.collect();
+        module(&format!(
+            "deny contains \"x\" if count(r1) > 1\n\n{}\n\nr{length} := 1",
+            rules.join("\n\n")
+        ))
+    };
+    assert_eq!(found(&chain(15), json!({})), Vec::<String>::new());
+    let error = wrong(&chain(16));
+    assert!(error.contains("waits for more than 16 rules in a row"), "{error}");
+    assert!(wrong(&chain(2_000)).contains("waits for more than 16 rules in a row"));
+    assert_eq!(
+        wrong(&format!("\u{feff}{}", module("deny := false"))),
+        "1:1 the file begins with a byte order mark; save it as UTF-8 without"
+    );
+}
+
+#[test]
+fn brackets_are_counted_before_anything_reads_them() {
+    let nested = |depth: usize, open: &str, close: &str| {
+        let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        format!("package main\n\nimport rego.v1\n\ndeny contains \"x\" if count({value}) > 9\n")
+    };
+    for (open, close) in [("[", "]"), ("{", "}"), ("{\"a\": ", "}")] {
+        assert!(Module::compile(&nested(8, open, close)).is_ok());
+        for depth in [20, 31, 5_000] {
+            assert!(
+                wrong(&nested(depth, open, close)).starts_with("5:"),
+                "{depth} {open}"
+            );
+        }
+    }
+    // A bracket in a text or a comment is none.
+    let text = format!(
+        "package main\n\nimport rego.v1\n\n# {0}\ndeny contains \"{0}\" if `{0}` == \"\"\n",
+        "[".repeat(100)
+    );
+    assert_eq!(found(&text, json!({})), Vec::<String>::new());
+}
+
+#[test]
 fn the_same_proposal_gives_the_same_order() {
     let module = "package a\nimport rego.v1\ndeny contains m if some m in [\"c\", \"a\", \"b\"]";
     assert_eq!(found(module, json!({})), found(module, json!({})));
