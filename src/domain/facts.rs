@@ -20,6 +20,7 @@ use super::{
 };
 
 pub use judge::{Judged, judge};
+pub(in crate::domain) use judge::{assessed, ruled, sponsor};
 pub use recorded::{Gather, facts_of};
 
 /// One question to the rules.

@@ -107,6 +107,13 @@ impl Count {
             so_far: SoFar::default(),
         }
     }
+    fn is_like(&self, other: &Self) -> bool {
+        let apart_from_so_far =
+            |count: &Self| (count.max, count.per, count.over, count.uncounted, count.adds);
+        self.limit == other.limit
+            && self.counter == other.counter
+            && apart_from_so_far(self) == apart_from_so_far(other)
+    }
     /// The limit's name.
     pub fn limit(&self) -> &str {
         &self.limit
@@ -172,13 +179,14 @@ impl FromIterator<Count> for Totals {
 }
 
 impl Totals {
-    /// The same with nothing counted so far.
-    pub(in crate::domain) fn bare(&self) -> Self {
-        let mut bare = self.clone();
-        bare.0
-            .iter_mut()
-            .for_each(|count| count.so_far = SoFar::default());
-        bare
+    /// Whether both count the same, whatever was counted so far.
+    pub(in crate::domain) fn count_alike(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|(mine, theirs)| mine.is_like(theirs))
     }
 
     /// The same with what each counter holds.

@@ -145,9 +145,6 @@ impl Replayed {
     }
 
     fn of(&mut self, action: &str) -> &mut Tally {
-        if !self.actions.contains_key(action) {
-            self.actions.insert(action.to_owned(), Tally::default());
-        }
         self.actions.entry(action.to_owned()).or_default()
     }
 

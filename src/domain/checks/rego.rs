@@ -1,16 +1,16 @@
 //! Checks of the organisation's own in Rego, with the conventions of conftest: rules named `deny`, `violation` and
 //! `warn`, or so with a suffix (`deny_weekend`), in a package of any name. `input` is the proposal's matter.
 //!
-//! Rules run on the register machine of regorus within a number of instructions, so that live and replay agree. That
+//! Rules run on the register machine of regorus within a number of instructions and bytes, so that live and replay agree. That
 //! machine takes a builtin that fails for a condition that does not hold, and a `deny` would pass; so what it gives is
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
 mod calls;
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, num::NonZeroU64, sync::Arc};
 
 use regorus::{
-    CompiledPolicy, Engine, Rc, Value as Rego,
+    CompiledPolicy, Engine, MemoryBudgetConfig, Rc, Value as Rego,
     languages::rego::compiler::Compiler,
     rvm::{
         program::Program,
@@ -31,6 +31,8 @@ pub const MAX_SOURCE: usize = 64 << 10;
 pub const MAX_INSTRUCTIONS: usize = 200_000;
 /// The most that brackets may cost, each two to the power of its depth.
 const MAX_NESTING: u32 = 1 << 16;
+/// How many bytes one rule may hold at a time, in what it makes for one proposal.
+const MAX_MEMORY: u64 = 4 << 20;
 /// The longest message that is shown, in characters.
 const MESSAGE: usize = 400;
 /// The most rules that give findings.
@@ -45,6 +47,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("rand.", "a check always gives the same"),
     ("uuid.rfc4122", "a check always gives the same"),
     ("opa.", "a check always gives the same"),
+    ("units.", "give the number itself"),
     ("numbers.range", "list the numbers, or compare with bounds"),
     ("numbers.range_step", "list the numbers, or compare with bounds"),
     ("print", "give a message instead"),
@@ -205,6 +208,8 @@ impl Module {
         vm.load_program(Arc::clone(&self.program));
         vm.set_strict_builtin_errors(true);
         vm.set_max_instructions(MAX_INSTRUCTIONS);
+        let budget = NonZeroU64::new(MAX_MEMORY).map(|limit| MemoryBudgetConfig { limit });
+        vm.set_memory_budget_config(budget);
         vm.set_input(input.clone());
         for rule in &self.rules {
             match vm.execute_entry_point_by_name(&rule.path) {
@@ -218,6 +223,9 @@ impl Module {
                 },
                 Err(VmError::InstructionLimitExceeded { .. }) => {
                     errored(&mut found, "the check exceeds its instruction budget");
+                }
+                Err(VmError::MemoryBudgetExceeded { .. }) => {
+                    errored(&mut found, "the check exceeds its memory budget");
                 }
                 Err(error) => {
                     let error: String = one_line(&error.to_string());
@@ -349,13 +357,18 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
                 let length = rest.iter().take_while(|byte| in_name(byte)).count();
                 let name = text.get(at..at + length).unwrap_or_default();
                 let is_called = rest.get(length) == Some(&b'(');
-                let found = REFUSED.iter().find(|(refused, _)| {
-                    is_called && (name == *refused || refused.ends_with('.') && name.starts_with(refused))
-                });
-                if let Some((_, instead)) = found {
-                    return Some((name, at, instead));
-                }
                 at += length;
+                let found = REFUSED.iter().find(|(refused, _)| {
+                    name == *refused || refused.ends_with('.') && name.starts_with(refused)
+                });
+                let instead = match found {
+                    Some((_, instead)) => Some(*instead),
+                    None if name == "sprintf" => unbounded(text.get(at + 1..).unwrap_or_default()),
+                    None => None,
+                };
+                if let (true, Some(instead)) = (is_called, instead) {
+                    return Some((name, at - length, instead));
+                }
             }
             _ => at += passed_over(rest),
         }
@@ -397,6 +410,24 @@ fn passed_over(rest: &[u8]) -> usize {
         }
         Some(_) | None => 1,
     }
+}
+
+/// What to do about a format whose length nobody can tell from the module: `%9d` pads to 9 characters, and so on.
+fn unbounded(arguments: &str) -> Option<&'static str> {
+    let arguments = arguments.trim_start();
+    let format: Option<Cow<'_, str>> = match arguments.as_bytes().first() {
+        Some(b'"') => arguments
+            .get(..quoted(arguments.as_bytes()))
+            .and_then(|text| serde_json::from_str(text).ok()),
+        Some(b'`') => arguments.split('`').nth(1).map(Into::into),
+        _ => None,
+    };
+    let Some(format) = format else {
+        return Some("write its format as a text in its place");
+    };
+    let width = |after: &str| after.bytes().take_while(u8::is_ascii_digit).count();
+    let wide = format.split('%').skip(1).any(|after| width(after) > 2);
+    wide.then_some("pad to 99 at most")
 }
 
 /// How many bytes a text in double quotes takes.

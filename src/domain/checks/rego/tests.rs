@@ -101,6 +101,16 @@ fn i10_what_fails_is_an_error_and_never_a_pass() {
         found(long, json!({ "list": list })),
         ["Errored  the check exceeds its instruction budget; have the check corrected in the policy"]
     );
+    let doublings: String = (1..40)
+        .map(|n| format!("  x{n} := concat(\"\", [x{0}, x{0}])\n", n - 1))
+        .collect();
+    let huge = format!(
+        "package a\nimport rego.v1\ndeny contains x39 if {{\n  x0 := input.justification\n{doublings}}}"
+    );
+    assert_eq!(
+        found(&huge, json!({})),
+        ["Errored  the check exceeds its memory budget; have the check corrected in the policy"]
+    );
     let strict = "package a\nimport rego.v1\ndeny contains msg if { to_number(input.justification) > 3; msg := \"x\" }";
     assert!(
         found(strict, json!({}))[0].starts_with("Errored  the check failed"),
@@ -248,4 +258,17 @@ fn the_same_proposal_gives_the_same_order() {
     let module = "package a\nimport rego.v1\ndeny contains m if some m in [\"c\", \"a\", \"b\"]";
     assert_eq!(found(module, json!({})), found(module, json!({})));
     assert!(found(module, json!({}))[0].contains(" a;"));
+}
+
+#[test]
+fn what_costs_more_than_it_is_counted_as_is_refused() {
+    let with = |call: &str| wrong(&format!("package a\ndeny := {call}\n"));
+    assert!(with("units.parse(\"1e999999999G\")").starts_with("2:9 `units.parse` can't be used"));
+    assert!(with("sprintf(\"%99999999d\", [1])").contains("99 at most"));
+    assert!(with("sprintf(\"\\u0025999d\", [1])").contains("99 at most"));
+    assert!(with("sprintf(`%100d`, [1])").contains("99 at most"));
+    assert!(with("sprintf(concat(\"\", [\"%9999\", \"9999d\"]), [1])").contains("as a text in its place"));
+    assert!(with("sprintf( # \"%d\"\n input.agent, [1])").contains("as a text in its place"));
+    let fine = "package a\ndeny contains sprintf(\"%5d %s 100%% %d of 12345\", [1, input.agent, 2])";
+    assert_eq!(found(fine, json!({})).len(), 1);
 }
