@@ -238,6 +238,43 @@ fn a_proposal_in_a_file_is_explained_as_a_tree() {
 }
 
 #[test]
+fn limits_are_told_as_people_write_money() {
+    let (_folder, file) = payment_file();
+    let limits = || {
+        let told = policy(&["explain", &file, "--json"]);
+        let answer: Value = serde_json::from_str(&told.out).unwrap();
+        let checks = answer["checks"].as_array().unwrap().clone();
+        checks
+            .into_iter()
+            .find(|check| check["check"] == "limits")
+            .unwrap()
+    };
+    assert_eq!(
+        limits()["problems"],
+        serde_json::json!([{
+            "level": "pass", "at": "/items",
+            "found": "limit `per_supplier` of 50,000.00 EUR in 1d: nothing ran, and this adds 12,500.00 EUR",
+        }])
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    let before = "counted: { per_supplier: { ran: 4000000, others: 100 } }\n";
+    std::fs::write(&file, format!("{text}{before}")).unwrap();
+    assert_eq!(limits()["level"], "warn");
+    assert_eq!(
+        limits()["problems"][0]["found"],
+        "limit `per_supplier` of 50,000.00 EUR in 1d: 40,000.00 EUR ran, 1.00 EUR of other agents wait, and this adds \
+         12,500.00 EUR"
+    );
+    let tree = policy(&["explain", &file]);
+    assert!(
+        tree.out
+            .contains("limits at /items: limit `per_supplier` of 50,000.00 EUR in 1d"),
+        "{}",
+        tree.out
+    );
+}
+
+#[test]
 fn what_a_proposal_s_file_gets_wrong_is_said_with_the_next_step() {
     let (_folder, file) = payment_file();
     let bad = policy(&["explain", &file, "--review", "alice"]);

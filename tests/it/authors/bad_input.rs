@@ -245,26 +245,35 @@ fn rego_that_is_none_or_may_not_end_is_refused_where_it_stands() {
 }
 
 #[test]
-fn rego_without_an_end_in_sight_stops_at_its_budget_and_keeps_the_gate_shut() {
-    let words = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    let rules = format!(
+fn rego_beyond_its_budget_keeps_the_gate_shut() {
+    let words = "a".repeat(60);
+    let slow = format!(
         "deny contains \"x\" if {{\n\txs := split(\"{words}\", \"\")\n\tsome p in xs\n\tsome q in xs\n\tsome r in xs\n\tp == concat(\"\", [q, r])\n}}"
     );
-    let dir = starter(&[]);
-    let module = format!("package countersign.exports\n\nimport rego.v1\n\n{rules}\n");
-    fs::write(dir.path().join("policies/checks/export-fields.rego"), module).unwrap();
-    let ran = policy(dir.path(), "test", &["--filter", "exports", "--json"]);
-    assert_eq!(ran.code, 1);
-    let told = json(&ran);
-    let stopped = told["cases"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|case| case["action"] == "exports.customers");
-    let mut stopped = stopped.peekable();
-    assert!(stopped.peek().is_some());
-    for case in stopped {
-        assert_eq!(case["checks"]["export-fields"], "errored");
-        assert_ne!(case["gate"], "open");
+    let doublings: String = (1..60)
+        .map(|n| format!("\tx{n} := concat(\"\", [x{0}, x{0}])\n", n - 1))
+        .collect();
+    let huge = format!("deny contains x59 if {{\n\tx0 := \"{words}\"\n{doublings}}}");
+    for (rules, said) in [
+        (slow, "exceeds its instruction budget"),
+        (huge, "exceeds its memory budget"),
+    ] {
+        let dir = starter(&[]);
+        let module = format!("package countersign.exports\n\nimport rego.v1\n\n{rules}\n");
+        fs::write(dir.path().join("policies/checks/export-fields.rego"), module).unwrap();
+        let ran = policy(dir.path(), "test", &["--filter", "exports.customers"]);
+        assert_eq!(ran.code, 1);
+        assert!(ran.out.contains(said), "{said}: {}", ran.out);
+        let told = json(&policy(
+            dir.path(),
+            "test",
+            &["--filter", "exports.customers", "--json"],
+        ));
+        let cases = told["cases"].as_array().unwrap();
+        assert!(!cases.is_empty());
+        for case in cases {
+            assert_eq!(case["checks"]["export-fields"], "errored");
+            assert_ne!(case["gate"], "open");
+        }
     }
 }
