@@ -21,8 +21,6 @@ use std::{
 
 use clap::Subcommand;
 
-use crate::domain::policy::editor;
-
 pub use explain::{Answered, Form, explain};
 pub use replay::{Different, Replayed, Tally, replay_lines};
 
@@ -70,8 +68,8 @@ enum Command {
     /// server read from the disk: `countersign policy schema --write .countersign/schema` puts them there.
     Schema {
         /// The kind of file
-        #[arg(value_name = "KIND", value_parser = schema::forms(), required_unless_present = "write")]
-        kind: Option<editor::Form>,
+        #[arg(value_name = "KIND", value_parser = schema::kinds(), required_unless_present = "write")]
+        kind: Option<schema::Kind>,
         /// Write the schemas of all kinds into this folder, as KIND.json
         #[arg(long, value_name = "DIR", conflicts_with = "kind")]
         write: Option<PathBuf>,

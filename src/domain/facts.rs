@@ -14,6 +14,7 @@ use super::{
     delegation::Delegations,
     ids::{AccountId, ActionName, AgentName, CheckName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
     observation::{Permission, Seen},
+    policy::editor,
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
     totals::SoFar,
@@ -322,6 +323,10 @@ impl From<Facts> for Written {
 }
 
 impl Facts {
+    /// What editors are told of facts, as JSON Schema.
+    pub fn schema() -> Value {
+        editor::of_type::<Self>("What rules are asked about, as `countersign audit facts` writes it")
+    }
     /// The recorded proposal they are of.
     pub const fn id(&self) -> Option<ProposalId> {
         self.id

@@ -265,6 +265,25 @@ fn limits_are_told_as_people_write_money() {
         "limit `per_supplier` of 50,000.00 EUR in 1d: 40,000.00 EUR ran, 1.00 EUR of other agents wait, and this adds \
          12,500.00 EUR"
     );
+    std::fs::write(
+        &file,
+        format!("{text}{}", before.replace("per_supplier", "per_suplier")),
+    )
+    .unwrap();
+    let bad = policy(&["explain", &file]);
+    assert!(
+        bad.code == 1 && bad.err.contains("did you mean `per_supplier`?"),
+        "{}",
+        bad.err
+    );
+    std::fs::write(&file, format!("{text}{}", before.replace("ran", "runs"))).unwrap();
+    let bad = policy(&["explain", &file]);
+    assert!(
+        bad.code == 1 && bad.err.contains("unknown field `runs`"),
+        "{}",
+        bad.err
+    );
+    std::fs::write(&file, format!("{text}{before}")).unwrap();
     let tree = policy(&["explain", &file]);
     assert!(
         tree.out

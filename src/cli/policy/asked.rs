@@ -15,7 +15,7 @@ use crate::domain::{
     facts::{Facts, Said, Says, Who},
     ids::{ItemId, ProposalId, Timestamp},
     policy::Policy,
-    source::{SourceFile, read_tree},
+    source::{SourceFile, nearest, read_tree},
 };
 
 /// What a proposal carries on its way that no rule looks at.
@@ -178,6 +178,7 @@ impl Asked {
             let agent = only_agent(operation, policy).map_err(|message| wrong(path, &message))?;
             fields.insert("agent".into(), Value::String(agent));
         }
+        counted(&fields, policy).map_err(|message| wrong(path, &message))?;
         Ok(Self {
             name: path.to_owned(),
             fields,
@@ -205,6 +206,33 @@ impl Asked {
         let reviews = reviews.iter().map(|Review(said)| said.clone());
         Ok(reviews.fold(facts, Facts::and))
     }
+}
+
+/// Refuses what is said of a limit that is not there, since nothing would read it.
+fn counted(fields: &Map<String, Value>, policy: &Policy) -> Result<(), String> {
+    let operation = fields
+        .get("operation")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let action = operation
+        .parse()
+        .ok()
+        .and_then(|operation| policy.action(&operation));
+    let limits = action.map(|action| action.limits()).unwrap_or_default();
+    let known = || limits.iter().map(|limit| limit.name());
+    // A counter of one limit is named as the ledger names it, by the action first.
+    let is_known =
+        |name: &str| known().any(|known| known == name) || name.starts_with(&format!("{operation} "));
+    let names = fields.get("counted").and_then(Value::as_object);
+    let strange = names.into_iter().flat_map(Map::keys).find(|name| !is_known(name));
+    strange.map_or(Ok(()), |name| {
+        let near =
+            nearest(name, known()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Err(format!(
+            "`counted` names `{}`, which is no limit of `{operation}`{near}",
+            name.escape_debug()
+        ))
+    })
 }
 
 /// The agent that may propose an action, when there is one only.

@@ -13,11 +13,10 @@ use super::{
 };
 use crate::domain::{
     checks::Level,
-    delegation,
-    entry::Delegated,
     ids::{ActionName, AgentName, CheckName, PersonName, Timestamp},
     proposal::{Affected, ExceptionAsked},
     source::{Mark, Node, SourceFile, read_tree},
+    totals::SoFar,
     verdict::Verdict,
 };
 
@@ -38,7 +37,7 @@ pub struct Case {
     /// What people say to it, in this order.
     pub reviews: Vec<Said>,
     /// What its limits counted before it, by the limit's name.
-    pub counted: BTreeMap<String, Counted>,
+    pub counted: BTreeMap<String, SoFar>,
     /// Who stands in for whom.
     pub delegations: Vec<Delegation>,
     /// Departures from checks that people granted.
@@ -141,18 +140,6 @@ pub enum Says {
     RequestChanges,
 }
 
-/// What a limit counted before the proposal, in the limit's own units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Counted {
-    /// What ran, or may have run, within the window.
-    pub ran: u64,
-    /// What the same agent has waiting.
-    pub own: u64,
-    /// What other agents have waiting.
-    pub others: u64,
-}
-
 /// An owner's word that somebody stands in for them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -170,25 +157,6 @@ pub struct Delegation {
     /// For these actions only; for all when none is named.
     #[serde(default)]
     pub actions: Vec<ActionName>,
-}
-
-impl Delegation {
-    /// As the ledger would have it, said when it begins; none when the policy does not know the owner.
-    pub fn given(&self, proposed: Timestamp, policy: &Policy) -> Option<delegation::Given> {
-        let account = policy.person(&self.owner)?.accounts().first()?.id();
-        let from = self.from.unwrap_or(proposed);
-        let said = Delegated {
-            owner: self.owner.clone(),
-            stand_in: Some(self.stand_in.clone()),
-            from,
-            until: self.until.unwrap_or(from.plus(delegation::LONGEST)),
-            actions: self.actions.clone(),
-            reason: None,
-            account,
-            delivery: "case".parse().ok()?,
-        };
-        Some(delegation::Given { at: from, said })
-    }
 }
 
 /// A person's word that a failed check is departed from.
@@ -255,7 +223,7 @@ struct RawCase {
     reviews: Vec<Said>,
     /// What its limits counted before it, by the limit's name.
     #[serde(default)]
-    counted: BTreeMap<String, Counted>,
+    counted: BTreeMap<String, SoFar>,
     /// Who stands in for whom.
     #[serde(default)]
     delegations: Vec<Delegation>,
@@ -375,7 +343,7 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
         known_person(by, node.mark_at(&format!("/{list}/{at}/by")), policy, errors);
     }
     for (said, at) in raw.delegations.iter().zip(0..) {
-        delegated(said, asked.moment(), (node, at), policy, errors);
+        delegated(said, (node, at), policy, errors);
     }
     excluded(raw, node, errors);
     let lists = [
@@ -410,10 +378,13 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
             }
         }
         let names = || action.limits().iter().map(|limit| limit.name());
-        for name in raw.counted.keys() {
+        for (name, so_far) in &raw.counted {
+            let mark = node.key_mark_at("/counted", name);
             if !names().any(|known| known == name) {
-                let mark = node.key_mark_at("/counted", name);
                 errors.unknown(mark, &format!("limit of `{}`", asked.action), name, names());
+            } else if so_far.ran.min(so_far.own).min(so_far.others) < 0 {
+                let message = format!("`{name}` counts from 0; write what it held as a whole number");
+                errors.add(Rule::Syntax, mark, message);
             }
         }
     }
@@ -423,14 +394,8 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
     }
 }
 
-/// A delegation that no ledger would take.
-fn delegated(
-    said: &Delegation,
-    proposed: Timestamp,
-    (case, at): (&Node, usize),
-    policy: &Policy,
-    errors: &mut Errors,
-) {
+/// Names in a delegation that nobody knows.
+fn delegated(said: &Delegation, (case, at): (&Node, usize), policy: &Policy, errors: &mut Errors) {
     let mark = |field: &str| case.mark_at(&format!("/delegations/{at}{field}"));
     known_person(&said.owner, mark("/owner"), policy, errors);
     known_person(&said.stand_in, mark("/stand_in"), policy, errors);
@@ -439,11 +404,6 @@ fn delegated(
             let known = policy.actions().map(|action| action.name().as_str());
             errors.unknown(mark(&format!("/actions/{index}")), "action", name.as_str(), known);
         }
-    }
-    let given = said.given(proposed, policy);
-    let admissible = given.map(|given| delegation::admissible(&given.said, Some(&said.owner), given.at));
-    if let Some(Err(error)) = admissible {
-        errors.add(Rule::Syntax, mark(""), error.to_string());
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     people::RawPerson,
     tiers::{Condition, RawGate},
 };
-use crate::domain::{calendar::Calendar, facts::Facts, request::Request};
+use crate::domain::{calendar::Calendar, request::Request};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,13 +43,11 @@ pub enum Form {
     Tests,
     /// A proposal as an agent sends it.
     Proposal,
-    /// What rules are asked about: a line of `countersign audit facts`.
-    Facts,
 }
 
 impl Form {
     /// Every kind that has a schema.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Catalog,
         Self::Tiers,
         Self::People,
@@ -61,7 +59,6 @@ impl Form {
         Self::Text,
         Self::Tests,
         Self::Proposal,
-        Self::Facts,
     ];
 
     /// The name, as in `catalog`.
@@ -78,7 +75,6 @@ impl Form {
             Self::Text => "text",
             Self::Tests => "tests",
             Self::Proposal => "proposal",
-            Self::Facts => "facts",
         }
     }
     /// The kind of a file of `policies/`; none for what is not YAML.
@@ -102,7 +98,7 @@ impl Form {
     pub fn schema(self) -> Value {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let of = &mut generator;
-        let (title, mut schema) = match self {
+        let (title, schema) = match self {
             Self::Catalog => (
                 "What agents may do: one entry an action",
                 one_list(named::<RawAction>(of), "actions"),
@@ -126,22 +122,29 @@ impl Form {
                 RawFile::json_schema(of),
             ),
             Self::Proposal => ("A proposal as an agent sends it", Request::json_schema(of)),
-            Self::Facts => (
-                "What rules are asked about, as `countersign audit facts` writes it",
-                Facts::json_schema(of),
-            ),
         };
-        schema.insert(
-            "$schema".into(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
-        schema.insert("title".into(), json!(title));
-        let definitions = generator.take_definitions(true);
-        if !definitions.is_empty() {
-            schema.insert("$defs".into(), Value::Object(definitions));
-        }
-        schema.to_value()
+        finished(title, schema, generator)
     }
+}
+
+/// The JSON Schema of a type that stands in no policy file.
+pub fn of_type<T: JsonSchema>(title: &str) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = T::json_schema(&mut generator);
+    finished(title, schema, generator)
+}
+
+fn finished(title: &str, mut schema: Schema, mut generator: SchemaGenerator) -> Value {
+    schema.insert(
+        "$schema".into(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    schema.insert("title".into(), json!(title));
+    let definitions = generator.take_definitions(true);
+    if !definitions.is_empty() {
+        schema.insert("$defs".into(), Value::Object(definitions));
+    }
+    schema.to_value()
 }
 
 impl fmt::Display for Form {

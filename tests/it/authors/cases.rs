@@ -154,22 +154,16 @@ fn what_a_case_says_of_the_past_is_checked_where_it_stands() {
             "the fields here are `ran`, `own`, `others`",
         ),
         (
+            "counted: { per_supplier: { ran: 4000000 } }",
+            "counted: { per_supplier: { ran: -4000000 } }",
+            "`per_supplier` counts from 0",
+            "policies/tests/finance.yaml:",
+        ),
+        (
             "delegations: [{ owner: alice, stand_in: henry }]",
             "delegations: [{ owner: alice, stand_in: hnery }]",
             "unknown person `hnery`",
             "did you mean `henry`?",
-        ),
-        (
-            "delegations: [{ owner: alice, stand_in: henry }]",
-            "delegations: [{ owner: alice, stand_in: alice }]",
-            "nobody stands in for themselves",
-            "policies/tests/finance.yaml:",
-        ),
-        (
-            "until: 2026-03-02T00:00:00Z",
-            "until: 2026-04-02T00:00:00Z",
-            "a delegation lasts 30 days at most",
-            "policies/tests/finance.yaml:",
         ),
         (
             "excluded: [3]",
@@ -241,5 +235,30 @@ fn what_was_counted_delegated_and_granted_decides() {
         let ran = policy(dir.path(), "test", &["--json"]);
         assert_eq!(ran.code, 1, "{from}");
         assert_eq!(json(&ran)["failed"], 1, "{from}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_delegation_that_no_ledger_takes_fails_its_case() {
+    for (from, to, said) in [
+        (
+            "delegations: [{ owner: alice, stand_in: henry }]",
+            "delegations: [{ owner: alice, stand_in: alice }]",
+            "nobody stands in for themselves",
+        ),
+        (
+            "until: 2026-03-02T00:00:00Z",
+            "until: 2026-04-02T00:00:00Z",
+            "a delegation lasts 30 days at most",
+        ),
+    ] {
+        let dir = starter(&[("tests/finance.yaml", from, to)]);
+        let ran = policy(dir.path(), "test", &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{to}");
+        assert!(
+            ran.out.contains(said) && ran.out.contains("70 cases, 1 failed"),
+            "{}",
+            ran.out
+        );
     }
 }
