@@ -6,6 +6,7 @@
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
 mod calls;
+mod shape;
 
 use std::{borrow::Cow, fmt, num::NonZeroU64, sync::Arc};
 
@@ -29,8 +30,6 @@ use crate::domain::{
 pub const MAX_SOURCE: usize = 64 << 10;
 /// How many instructions one rule that gives findings may take for one proposal.
 pub const MAX_INSTRUCTIONS: usize = 200_000;
-/// The most that brackets may cost, each two to the power of its depth.
-const MAX_NESTING: u32 = 1 << 16;
 /// How many bytes one rule may hold at a time, in what it makes for one proposal.
 const MAX_MEMORY: u64 = 4 << 20;
 /// The longest message that is shown, in characters.
@@ -115,10 +114,10 @@ impl Module {
                 message: format!("`{name}` can't be used in a check; {instead}"),
             });
         }
-        if let Some(at) = too_nested(text) {
+        if let Some((at, message)) = shape::refused(text) {
             return Err(RegoError {
                 mark: Some(mark_at(text, at, 1)),
-                message: "brackets nested too deep, or too many of them deep; flatten the module".into(),
+                message: message.into(),
             });
         }
         Self::build(text, false).or_else(|error| Self::build(text, true).map_err(|_| error))
@@ -372,29 +371,6 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
             }
             _ => at += passed_over(rest),
         }
-    }
-    None
-}
-
-/// Where brackets are nested beyond what the parser reads in time: it tries what stands in one twice, so that a bracket
-/// costs two to the power of its depth.
-fn too_nested(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let (mut at, mut depth, mut cost) = (0, 0_u32, 0_u32);
-    while let Some(byte) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        match byte {
-            b'[' | b'{' | b'(' => {
-                cost = cost.saturating_add(1_u32.checked_shl(depth).unwrap_or(u32::MAX));
-                depth = depth.saturating_add(1);
-                if cost > MAX_NESTING {
-                    return Some(at);
-                }
-            }
-            b']' | b'}' | b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += passed_over(rest);
     }
     None
 }

@@ -242,6 +242,11 @@ fn rego_that_is_none_or_may_not_end_is_refused_where_it_stands() {
         "]".repeat(10_000)
     );
     finds(&rego(&nested), "brackets nested too deep");
+    let long = format!(
+        "deny contains \"x\" if {{\n\tx := {{1}}{}\n}}",
+        " |\n{2}".repeat(6_000)
+    );
+    finds(&rego(&long), "an expression of more than 256 steps; split it");
 }
 
 #[test]

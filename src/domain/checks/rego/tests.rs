@@ -254,6 +254,49 @@ fn brackets_are_counted_before_anything_reads_them() {
 }
 
 #[test]
+fn expressions_and_bodies_are_counted_before_anything_reads_them() {
+    let body =
+        |text: &str| format!("package main\n\nimport rego.v1\n\ndeny contains \"x\" if {{\n{text}\n}}\n");
+    for text in [
+        format!("\tx := {{1}}{}", " |\n{2}".repeat(5_000)),
+        format!("\tx := {{1}}{}", "\n| {2}".repeat(5_000)),
+        format!("\tx := input{}", "[\n\"a\"]".repeat(5_000)),
+        format!("\tx := count([1, 2]){}", " +\ncount([1, 2])".repeat(3_000)),
+        format!("\tx := 1{}", " -\n-1".repeat(5_000)),
+        format!("\tx := 1{}", " +\n# more\n\n1".repeat(5_000)),
+        format!("\t1 in [1]{}", " in\n[true]".repeat(4_000)),
+    ] {
+        assert!(
+            wrong(&body(&text)).contains("more than 256 steps"),
+            "{}",
+            &text[..40]
+        );
+    }
+    let many = "\tinput.agent == \"x\"\n".repeat(2_500);
+    assert!(
+        wrong(&body(&many)).contains("more than 1000 expressions"),
+        "a long body"
+    );
+    let list = format!("\tcount([{}]) > 3", vec!["1"; 20_000].join(", "));
+    assert!(wrong(&body(&list)).contains("more than 1000"), "a long list");
+    let deep = (0..15).fold("1".to_owned(), |inner, _| {
+        format!("({inner}{})", " +\n1".repeat(100))
+    });
+    assert!(wrong(&body(&format!("\t{deep} > 3"))).contains("more than 256 steps"));
+    // As deep as it may be, it fits a thread's stack.
+    let long = body(&format!("\t1{} < 3", " +\n1".repeat(100)));
+    assert_eq!(found(&long, json!({})), Vec::<String>::new());
+    // What people write is far from it, in many rules as in one.
+    let rules = "deny contains \"x\" if {\n\tsome item in input.items\n\titem.parameters.amount.minor + 1 > 3\n\tnot item.id in [\"1\", \"2\"]\n}\n\n";
+    let fine = format!("package main\n\nimport rego.v1\n\n{}", rules.repeat(40));
+    assert!(
+        Module::compile(&fine).is_ok(),
+        "{:?}",
+        Module::compile(&fine).err()
+    );
+}
+
+#[test]
 fn the_same_proposal_gives_the_same_order() {
     let module = "package a\nimport rego.v1\ndeny contains m if some m in [\"c\", \"a\", \"b\"]";
     assert_eq!(found(module, json!({})), found(module, json!({})));
