@@ -1,6 +1,6 @@
 //! The facts of a recorded proposal: what no policy can change.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{Facts, Granted, RecordedRolls, Said, Says, Who};
 use crate::domain::{
@@ -111,12 +111,16 @@ struct Observed {
 impl Observed {
     /// An observation is recorded when the verdict changes; what people said since is recorded by itself, and stands in
     /// what was seen as GitHub would show it.
-    fn caught_up(&self, case: &Case) -> Observation {
+    fn caught_up(&self, case: &Case) -> Cow<'_, Observation> {
+        let since = case.reviews.get(self.reviews..).unwrap_or_default();
+        if since.is_empty() {
+            return Cow::Borrowed(&self.seen);
+        }
         let mut seen = self.seen.clone();
         let Seen::Known(live) = &mut seen.reviews else {
-            return seen;
+            return Cow::Owned(seen);
         };
-        for RecordedReview { at, review, .. } in case.reviews.iter().skip(self.reviews) {
+        for RecordedReview { at, review, .. } in since {
             live.retain(|live| live.id != review.review);
             live.push(LiveReview {
                 id: review.review,
@@ -129,7 +133,7 @@ impl Observed {
             });
             seen.at = seen.at.max(*at);
         }
-        seen
+        Cow::Owned(seen)
     }
 }
 
@@ -170,5 +174,5 @@ impl Gather {
 
 fn facts_at(case: &Case, seen: Option<&Observed>) -> Facts {
     let seen = seen.map(|seen| seen.caught_up(case));
-    facts_of(case, seen.as_ref())
+    facts_of(case, seen.as_deref())
 }

@@ -266,11 +266,7 @@ fn expressions_and_bodies_are_counted_before_anything_reads_them() {
         format!("\tx := 1{}", " +\n# more\n\n1".repeat(5_000)),
         format!("\t1 in [1]{}", " in\n[true]".repeat(4_000)),
     ] {
-        assert!(
-            wrong(&body(&text)).contains("more than 256 steps"),
-            "{}",
-            &text[..40]
-        );
+        assert!(wrong(&body(&text)).contains("more than 256 steps"), "{text:.40}");
     }
     let many = "\tinput.agent == \"x\"\n".repeat(2_500);
     assert!(
