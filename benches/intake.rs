@@ -12,8 +12,12 @@
     reason = "a measurement that meets the unexpected must stop, and says what it found"
 )]
 
-#[path = "../tests/it/world.rs"]
-#[allow(dead_code, reason = "the test language holds more than a measurement needs")]
+#[path = "../tests/it/world/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the test language holds more than a measurement needs"
+)]
 mod world;
 
 use std::{

@@ -217,13 +217,13 @@ fn run_checks(
     policy: &Policy,
 ) -> Vec<CheckResult> {
     let run = |name: &CheckName| match name.as_str() {
-        LIMITS => CheckResult::of(name, limits::standing(totals)),
+        LIMITS => CheckResult::of(name, limits::standing(totals, action)),
         _ => policy.check(name, matter, reached, action),
     };
     let mut results: Vec<CheckResult> = action.checks().iter().map(run).collect();
     let listed = action.checks().iter().any(|name| name.as_str() == LIMITS);
     if let (false, false, Ok(check)) = (listed, totals.is_empty(), LIMITS.parse()) {
-        results.push(CheckResult::of(&check, limits::over(totals)));
+        results.push(CheckResult::of(&check, limits::over(totals, action)));
     }
     results
 }

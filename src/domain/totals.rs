@@ -45,14 +45,17 @@ pub struct Count {
 }
 
 /// What a counter holds at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct SoFar {
     /// What ran, or may have run, within the window.
+    #[schemars(range(min = 0))]
     pub ran: i64,
     /// What the same agent has waiting.
+    #[schemars(range(min = 0))]
     pub own: i64,
     /// What other agents have waiting.
+    #[schemars(range(min = 0))]
     pub others: i64,
 }
 

@@ -6,7 +6,6 @@ use super::{
     RenderError,
     engine::{Page, fill},
     markdown::Markdown,
-    money::amount,
     outcome::headline,
     plain::plain,
     room::within_limit,
@@ -16,6 +15,7 @@ use crate::domain::{
     book::Full,
     case::{Case, Life},
     gate::{Because, Decision, Rule, Verdict},
+    money::amount,
     policy::{Limit, Measure, MergeMode, Policy},
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::sandbox::DeliveryFault;
 use serde_json::{Value, json};
 
-use crate::world::{Opened, REPO, Setup, World, story, story_with};
+use crate::world::{REPO, Setup, World, story, story_with};
 
 const DAY: i64 = 86_400_000;
 
@@ -28,32 +28,13 @@ fn day(world: &World, days: i64) -> String {
     at[..10].to_owned()
 }
 
-async fn say(world: &mut World, login: &str, of: &Opened, text: &str) {
-    world.person(login).comment(REPO, of.pull, text).unwrap();
-    world.settle().await;
-}
-
-fn delegated(world: &World) -> Vec<Value> {
-    let mut entries = world.entries();
-    entries.retain(|entry| entry["kind"] == "delegated");
-    entries
-}
-
-/// The bot's comments.
-fn answers(world: &World, of: &Opened) -> Vec<String> {
-    let comments = world.github.comments(REPO, of.pull).unwrap();
-    let ours = comments.iter().filter(|comment| comment["user"]["type"] == "Bot");
-    ours.map(|comment| comment["body"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_delegates_for_a_time_and_takes_it_back() {
     story_with(stand_ins(), async |world| {
         let payment = world.payment().await;
         let until = day(world, 5);
-        say(world, "alice", &payment, &format!("/delegate @bob until {until} on leave")).await;
-        let [entry] = delegated(world).try_into().unwrap();
+        world.comment("alice", &payment, &format!("/delegate @bob until {until} on leave")).await;
+        let [entry] = world.of_kind("delegated").try_into().unwrap();
         assert_eq!(entry["actor"]["person"], "alice");
         assert_eq!(entry["actor"]["role"], "gate");
         assert_eq!(entry.get("proposal"), None);
@@ -66,10 +47,10 @@ async fn an_owner_delegates_for_a_time_and_takes_it_back() {
              and never for whoever sponsors or made a proposal. It is not passed on; `/delegate nobody` takes it back.\n",
             day(world, 6)
         );
-        assert_eq!(answers(world, &payment), [answer]);
-        say(world, "alice", &payment, "/delegate nobody").await;
-        assert_eq!(delegated(world).len(), 2);
-        assert_eq!(answers(world, &payment)[1], "Recorded: nobody stands in for alice any more.\n");
+        assert_eq!(world.answers(&payment), [answer]);
+        world.comment("alice", &payment, "/delegate nobody").await;
+        assert_eq!(world.of_kind("delegated").len(), 2);
+        assert_eq!(world.answers(&payment)[1], "Recorded: nobody stands in for alice any more.\n");
         let subjects = world.subjects();
         assert!(subjects.iter().any(|line| line.starts_with("delegated: alice to bob, until ")), "{subjects:?}");
         assert!(subjects.contains(&"delegated: alice to nobody any more".to_owned()), "{subjects:?}");
@@ -91,8 +72,8 @@ async fn i08_only_a_persons_own_comment_delegates_and_only_to_their_stand_ins() 
             ("alice", format!("please /delegate @bob until {until}")),
             ("alice", format!("> /delegate @bob until {until}")),
         ] {
-            say(world, login, &payment, &text).await;
-            assert_eq!(delegated(world), Vec::<Value>::new(), "{login}: {text}");
+            world.comment(login, &payment, &text).await;
+            assert_eq!(world.of_kind("delegated"), Vec::<Value>::new(), "{login}: {text}");
         }
         let comment = world
             .person("alice")
@@ -102,8 +83,8 @@ async fn i08_only_a_persons_own_comment_delegates_and_only_to_their_stand_ins() 
         let edited = format!("/delegate @bob until {until}");
         world.person("root").edit_comment(REPO, comment, &edited).unwrap();
         world.settle().await;
-        assert!(delegated(world).is_empty());
-        insta::assert_snapshot!(answers(world, &payment).concat(), @r"
+        assert!(world.of_kind("delegated").is_empty());
+        insta::assert_snapshot!(world.answers(&payment).concat(), @r"
         Not recorded for bob: people.yaml does not name this person among the `stand_ins` of the one who delegates; name one of them.
         Not recorded for alice: people.yaml does not name this person among the `stand_ins` of the one who delegates; name one of them.
         Not recorded for alice: a delegation lasts 30 days at most; name an earlier day.
@@ -121,7 +102,7 @@ async fn a_stand_in_s_approval_counts_for_the_absent_owner_while_it_holds() {
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
         let text = format!("/delegate @erin until {}", day(world, 2));
-        say(world, "alice", &payment, &text).await;
+        world.comment("alice", &payment, &text).await;
         // What she said before holds for nobody but herself.
         assert_eq!(world.state(&payment).await, "open");
         // GitHub tells whole seconds, and a review in the second of the delegation is not known to come after it.
@@ -148,8 +129,8 @@ async fn i08_nobody_stands_in_for_the_sponsor() {
         let payment = world.payment().await;
         // Carol, of finance, sponsors the payment.
         let text = format!("/delegate @erin until {}", day(world, 2));
-        say(world, "carol", &payment, &text).await;
-        assert_eq!(delegated(world).len(), 1);
+        world.comment("carol", &payment, &text).await;
+        assert_eq!(world.of_kind("delegated").len(), 1);
         world.approve("erin", &payment).await;
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
@@ -166,9 +147,9 @@ async fn i24_a_doubled_comment_delegates_once() {
             .github
             .webhook_fault(Some("issue_comment"), DeliveryFault::Duplicate, 1);
         let text = format!("/delegate @bob until {}", day(world, 5));
-        say(world, "alice", &payment, &text).await;
-        assert_eq!(delegated(world).len(), 1);
-        assert_eq!(answers(world, &payment).len(), 1);
+        world.comment("alice", &payment, &text).await;
+        assert_eq!(world.of_kind("delegated").len(), 1);
+        assert_eq!(world.answers(&payment).len(), 1);
     })
     .await;
 }
@@ -205,7 +186,7 @@ async fn a_comment_without_a_command_is_not_even_looked_at() {
     story(async |world| {
         let payment = world.payment().await;
         let before = world.entries().len();
-        say(world, "alice", &payment, "thanks").await;
+        world.comment("alice", &payment, "thanks").await;
         assert_eq!(world.entries().len(), before);
     })
     .await;

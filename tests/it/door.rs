@@ -622,12 +622,7 @@ async fn i24_a_proposal_s_nonce_is_used_once_whatever_its_key() {
             world.settle().await;
         }
         assert_eq!(world.acted(), (0, 1));
-        let recorded = world.entries();
-        let finished = recorded
-            .iter()
-            .filter(|entry| entry["kind"] == "finished")
-            .count();
-        assert_eq!(finished, 1);
+        assert_eq!(world.of_kind("finished").len(), 1);
     })
     .await;
 }
@@ -651,12 +646,7 @@ async fn i24_an_agent_has_a_hundred_proposals_waiting_at_most() {
         let (status, answer) = world.propose("campaign-agent", campaign()).await;
         assert_eq!(status, 429, "{answer}");
         insta::assert_snapshot!(answer["detail"].as_str().unwrap(), @"agent `campaign-agent` has 100 proposals waiting already; wait for some to end, or cancel some");
-        let count = world
-            .entries()
-            .iter()
-            .filter(|entry| entry["kind"] == "received")
-            .count();
-        assert_eq!(count, 100);
+        assert_eq!(world.of_kind("received").len(), 100);
         // Others are not held up, and what runs at once waits for nobody.
         assert_eq!(world.propose("support-agent", note()).await.0, 201);
         let mut at_once = note();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::sandbox::DeliveryFault;
 use serde_json::{Value, json};
 
-use crate::world::{Opened, REPO, Setup, World, payment, story_with};
+use crate::world::{REPO, Setup, payment, story_with};
 
 const BIG: &str = "\
 summary: Nothing above ten thousand
@@ -29,26 +29,6 @@ fn denied() -> Setup {
     }
 }
 
-async fn say(world: &mut World, login: &str, of: &Opened, text: &str) -> u64 {
-    let comment = world.person(login).comment(REPO, of.pull, text).unwrap();
-    world.settle().await;
-    comment
-}
-
-fn exceptions(world: &World) -> Vec<Value> {
-    let mut entries = world.entries();
-    entries.retain(|entry| entry["kind"] == "exception");
-    entries
-}
-
-/// The bot's comments.
-fn answers(world: &World, of: &Opened) -> Vec<String> {
-    let comments = world.github.comments(REPO, of.pull).unwrap();
-    let ours = comments.iter().filter(|comment| comment["user"]["type"] == "Bot");
-    ours.map(|comment| comment["body"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_approver_lets_a_denied_payment_pass_and_it_runs_once() {
     story_with(denied(), async |world| {
@@ -63,10 +43,10 @@ async fn a_named_approver_lets_a_denied_payment_pass_and_it_runs_once() {
             "{}",
             check.summary
         );
-        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        world.comment("dave", &payment, "/exception big the yearly invoice").await;
         assert_eq!(world.state(&payment).await, "executed");
         assert_eq!(world.acted(), (1, 0));
-        let [entry] = exceptions(world).try_into().unwrap();
+        let [entry] = world.of_kind("exception").try_into().unwrap();
         assert_eq!(entry["actor"]["person"], "dave");
         assert_eq!(entry["actor"]["role"], "gate");
         assert_eq!(entry["proposal"], json!(payment.id));
@@ -79,7 +59,7 @@ async fn a_named_approver_lets_a_denied_payment_pass_and_it_runs_once() {
         let subjects = world.subjects();
         let told = subjects.iter().find(|line| line.starts_with("exception: ")).unwrap();
         assert!(told.ends_with(", from big, by dave: the yearly invoice"), "{told}");
-        insta::assert_snapshot!(answers(world, &payment)[0], @r"
+        insta::assert_snapshot!(world.answers(&payment)[0], @r"
         Recorded: dave lets this proposal pass `big`, because the yearly invoice.
 
         It stands while the policy and GitHub let them grant it, as long as an approval would. It is no approval, and theirs does not count besides; they take it back with `/exception big withdraw`.
@@ -116,18 +96,18 @@ async fn i08_nobody_else_lets_it_pass_and_no_other_text_is_a_command() {
             ("dave", "please /exception big"),
             ("dave", "> /exception big quoted"),
         ] {
-            say(world, login, &payment, text).await;
-            assert_eq!(exceptions(world), Vec::<Value>::new(), "{login}: {text}");
+            world.comment(login, &payment, text).await;
+            assert_eq!(world.of_kind("exception"), Vec::<Value>::new(), "{login}: {text}");
         }
         // In a review, and in a comment that is edited later.
         let dave = world.person("dave");
         dave.comment_review(REPO, payment.pull, "/exception big in a review").unwrap();
         world.settle().await;
-        let comment = say(world, "dave", &payment, "hello").await;
+        let comment = world.comment("dave", &payment, "hello").await;
         world.person("root").edit_comment(REPO, comment, "/exception big edited").unwrap();
         world.settle().await;
-        assert!(exceptions(world).is_empty());
-        insta::assert_snapshot!(answers(world, &payment).concat(), @r"
+        assert!(world.of_kind("exception").is_empty());
+        insta::assert_snapshot!(world.answers(&payment).concat(), @r"
         Not recorded for carol: its sponsor and whoever wrote, pushed or merged it grant no exception; ask dave (marketing) or erin (marketing).
         Not recorded for alice: exceptions from `big` are granted by others; ask dave (marketing) or erin (marketing).
         Not recorded for dave: unknown check `bgi`; did you mean `big`?
@@ -147,7 +127,9 @@ async fn i09_whoever_left_the_team_lets_nothing_pass_any_more() {
     story_with(denied(), async |world| {
         let payment = world.payment().await;
         world.approve("alice", &payment).await;
-        let comment = say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        let comment = world
+            .comment("dave", &payment, "/exception big the yearly invoice")
+            .await;
         // What the comment becomes later changes nothing that was recorded.
         world
             .person("dave")
@@ -157,8 +139,10 @@ async fn i09_whoever_left_the_team_lets_nothing_pass_any_more() {
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
         assert_eq!(world.acted(), (0, 0));
-        say(world, "erin", &payment, "/exception big the yearly invoice").await;
-        assert_eq!(exceptions(world).len(), 2);
+        world
+            .comment("erin", &payment, "/exception big the yearly invoice")
+            .await;
+        assert_eq!(world.of_kind("exception").len(), 2);
         assert_eq!(world.state(&payment).await, "executed");
     })
     .await;
@@ -171,10 +155,12 @@ async fn i24_a_doubled_comment_grants_once_and_a_second_one_not_at_all() {
         world
             .github
             .webhook_fault(Some("issue_comment"), DeliveryFault::Duplicate, 1);
-        say(world, "dave", &payment, "/exception big the yearly invoice").await;
-        say(world, "erin", &payment, "/exception big me too").await;
-        assert_eq!(exceptions(world).len(), 1);
-        let answers = answers(world, &payment);
+        world
+            .comment("dave", &payment, "/exception big the yearly invoice")
+            .await;
+        world.comment("erin", &payment, "/exception big me too").await;
+        assert_eq!(world.of_kind("exception").len(), 1);
+        let answers = world.answers(&payment);
         assert_eq!(answers.len(), 2, "{answers:#?}");
         assert!(
             answers[1].starts_with("Not recorded for erin: dave has granted"),
@@ -190,29 +176,41 @@ async fn i12_whoever_let_it_pass_takes_it_back_and_the_gate_shuts() {
     story_with(denied(), async |world| {
         let payment = world.payment().await;
         world.approve("alice", &payment).await;
-        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        world
+            .comment("dave", &payment, "/exception big the yearly invoice")
+            .await;
         // Nobody else takes it back.
         for login in ["erin", "alice", "carol", "mallory"] {
-            say(world, login, &payment, "/exception big withdraw").await;
+            world.comment(login, &payment, "/exception big withdraw").await;
         }
         assert!(!world.kinds(&payment).contains(&"withdrawn".to_owned()));
-        say(world, "dave", &payment, "/exception big withdraw it was another invoice").await;
-        let entries = world.about(&payment);
-        let withdrawn: Vec<&Value> = entries.iter().filter(|entry| entry["kind"] == "withdrawn").collect();
-        let [entry] = withdrawn[..] else { panic!("{withdrawn:#?}") };
+        world
+            .comment("dave", &payment, "/exception big withdraw it was another invoice")
+            .await;
+        let [entry] = world.of_kind("withdrawn").try_into().unwrap();
         assert_eq!(entry["actor"]["person"], "dave");
         assert_eq!(entry["body"]["reason"], "it was another invoice");
-        assert_eq!(entry["body"]["granted"][0], exceptions(world)[0]["body"]["heard"]["comment"]);
+        assert_eq!(
+            entry["body"]["granted"][0],
+            world.of_kind("exception")[0]["body"]["heard"]["comment"]
+        );
         let subjects = world.subjects();
-        let told = subjects.iter().find(|line| line.starts_with("withdrawn: ")).unwrap();
+        let told = subjects
+            .iter()
+            .find(|line| line.starts_with("withdrawn: "))
+            .unwrap();
         assert!(told.ends_with(", by dave: it was another invoice"), "{told}");
-        let answers = answers(world, &payment);
+        let answers = world.answers(&payment);
         insta::assert_snapshot!(answers.last().unwrap(), @r"
         Recorded: dave takes back the exception from `big`, because it was another invoice.
 
         The check fails again, and nothing runs until somebody who may lets it pass anew.
         ");
-        assert!(answers[1].starts_with("Not recorded for erin: you granted no exception from `big`"), "{}", answers[1]);
+        assert!(
+            answers[1].starts_with("Not recorded for erin: you granted no exception from `big`"),
+            "{}",
+            answers[1]
+        );
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
         assert_eq!(world.acted(), (0, 0));
@@ -220,7 +218,9 @@ async fn i12_whoever_let_it_pass_takes_it_back_and_the_gate_shuts() {
         world.sweep().await;
         assert_eq!(world.check(&payment).conclusion, "action_required");
         assert_eq!(world.acted(), (0, 0));
-        say(world, "erin", &payment, "/exception big it is the yearly one after all").await;
+        world
+            .comment("erin", &payment, "/exception big it is the yearly one after all")
+            .await;
         assert_eq!(world.state(&payment).await, "executed");
         assert_eq!(world.acted(), (1, 0));
     })
@@ -231,18 +231,24 @@ async fn i12_whoever_let_it_pass_takes_it_back_and_the_gate_shuts() {
 async fn i12_an_exception_ages_as_an_approval_does() {
     story_with(denied(), async |world| {
         let payment = world.payment().await;
-        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        world
+            .comment("dave", &payment, "/exception big the yearly invoice")
+            .await;
         world.both_later(Duration::from_secs(25 * 3_600));
         world.approve("alice", &payment).await;
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
         let summary = world.check(&payment).summary;
         assert!(
-            summary.contains("dave's exception from `big` is too old (it counts for 24 hours); ask dave to grant it again"),
+            summary.contains(
+                "dave's exception from `big` is too old (it counts for 24 hours); ask dave to grant it again"
+            ),
             "{summary}"
         );
         assert_eq!(world.acted(), (0, 0));
-        say(world, "dave", &payment, "/exception big the yearly invoice").await;
+        world
+            .comment("dave", &payment, "/exception big the yearly invoice")
+            .await;
         assert_eq!(world.state(&payment).await, "executed");
         assert_eq!(world.acted(), (1, 0));
     })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Opened, REPO, World, payment, story};
+use crate::world::{payment, story};
 
 /// Three payments in one proposal.
 fn batch() -> Value {
@@ -22,35 +22,16 @@ fn batch() -> Value {
     body
 }
 
-async fn say(world: &mut World, login: &str, of: &Opened, text: &str) {
-    world.person(login).comment(REPO, of.pull, text).unwrap();
-    world.settle().await;
-}
-
-fn excluded(world: &World) -> Vec<Value> {
-    let mut entries = world.entries();
-    entries.retain(|entry| entry["kind"] == "excluded");
-    entries
-}
-
-/// The bot's comments.
-fn answers(world: &World, of: &Opened) -> Vec<String> {
-    let comments = world.github.comments(REPO, of.pull).unwrap();
-    let ours = comments.iter().filter(|comment| comment["user"]["type"] == "Bot");
-    ours.map(|comment| comment["body"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_takes_one_of_three_payments_out_and_the_others_run() {
     story(async |world| {
         let batch = world.open("payments-agent", batch()).await;
         assert!(world.check(&batch).summary.contains("`/exclude 3,7 why`"));
         world.approve("alice", &batch).await;
-        say(world, "alice", &batch, "/exclude 2 paid last week").await;
+        world.comment("alice", &batch, "/exclude 2 paid last week").await;
         let check = world.check(&batch);
         assert!(check.summary.contains("2 of 3 run"), "{}", check.summary);
-        insta::assert_snapshot!(answers(world, &batch)[0], @r"
+        insta::assert_snapshot!(world.answers(&batch)[0], @r"
         Recorded: alice excludes `2`, because paid last week.
 
         What runs once it is approved: `1`, `3`. Approvals stay; an item does not come back, but the agent may propose it anew.
@@ -63,12 +44,12 @@ async fn an_owner_takes_one_of_three_payments_out_and_the_others_run() {
         let about = world.about(&batch);
         let started = about.iter().find(|entry| entry["kind"] == "started").unwrap();
         assert_eq!(started["body"]["excluded"], json!(["2"]));
-        let [entry] = excluded(world).try_into().unwrap();
+        let [entry] = world.of_kind("excluded").try_into().unwrap();
         assert_eq!(entry["actor"]["person"], "alice");
         assert_eq!(entry["body"]["items"], json!(["2"]));
         let told = world.subjects().into_iter().find(|line| line.starts_with("excluded: ")).unwrap();
         assert!(told.starts_with("excluded: item 2 of ") && told.ends_with(", by alice: paid last week"), "{told}");
-        let outcome = answers(world, &batch).pop().unwrap();
+        let outcome = world.answers(&batch).pop().unwrap();
         assert!(outcome.contains("| `2` | excluded |"), "{outcome}");
         assert_eq!(world.status(batch.agent, &batch.id).await["excluded"], json!(["2"]));
     })
@@ -88,10 +69,10 @@ async fn i08_only_owners_take_out_known_items_and_never_all_or_after_the_merge()
             ("alice", "/exclude 2"),
             ("alice", "let us /exclude 2"),
         ] {
-            say(world, login, &batch, text).await;
-            assert_eq!(excluded(world), Vec::<Value>::new(), "{login}: {text}");
+            world.comment(login, &batch, text).await;
+            assert_eq!(world.of_kind("excluded"), Vec::<Value>::new(), "{login}: {text}");
         }
-        insta::assert_snapshot!(answers(world, &batch).concat(), @r"
+        insta::assert_snapshot!(world.answers(&batch).concat(), @r"
         Not recorded for carol: items are excluded by an owner who may approve; its sponsor and whoever wrote or pushed it may not.
         Not recorded for dave: items are excluded by an owner who may approve; its sponsor and whoever wrote or pushed it may not.
         Not recorded for alice: the proposal has no item `9`.
@@ -101,8 +82,8 @@ async fn i08_only_owners_take_out_known_items_and_never_all_or_after_the_merge()
         world.approve("alice", &batch).await;
         world.approve("bob", &batch).await;
         assert_eq!(world.state(&batch).await, "executed");
-        say(world, "alice", &batch, "/exclude 2 too late").await;
-        assert!(excluded(world).is_empty());
+        world.comment("alice", &batch, "/exclude 2 too late").await;
+        assert!(world.of_kind("excluded").is_empty());
         assert_eq!(world.acted(), (3, 0));
     })
     .await;

@@ -52,11 +52,7 @@ fn state(world: &World, pull: u64) -> String {
 
 /// The bot's only pull request, and its proposal.
 fn opened(world: &World, agent: &'static str) -> Opened {
-    let received: Vec<Value> = world
-        .entries()
-        .into_iter()
-        .filter(|entry| entry["kind"] == "opened")
-        .collect();
+    let received = world.of_kind("opened");
     assert_eq!(received.len(), 1, "{received:#?}");
     let id = received[0]["proposal"].as_str().unwrap().to_owned();
     let bots = world.github.pulls(REPO).unwrap();
@@ -349,11 +345,7 @@ async fn i29_a_secret_in_an_agent_s_pull_request_is_refused_and_not_repeated() {
             "{said}"
         );
         assert!(!said.contains(&token), "{said}");
-        let received = world
-            .entries()
-            .into_iter()
-            .filter(|entry| entry["kind"] == "received");
-        assert_eq!(received.count(), 0);
+        assert_eq!(world.of_kind("received"), Vec::<Value>::new());
     })
     .await;
 }

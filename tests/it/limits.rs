@@ -11,7 +11,7 @@ const SENSITIVE: &str = "    sensitive: [params.iban]";
 const GRAVE: &str = "    impact: high\n    data: [financial]";
 /// Without its limits and conditions a payment needs one approval.
 const MILD: &str = "    impact: moderate\n    data: [financial]";
-const DESCRIBED: &str = "    describe: \"Note on customer {{ params.customer_id }}\"";
+const NOTED: &str = "    checks: [text]              # refuses hidden and misleading characters";
 const CAMPAIGNER: &str = "actions: [campaigns.send, crm.note]";
 const PAYER: &str = "actions: [campaigns.send, crm.note, payments.create]";
 
@@ -27,6 +27,14 @@ fn payments(limits: &'static str) -> Setup {
             ("catalog.yaml", SENSITIVE, limits),
             ("agents.yaml", CAMPAIGNER, PAYER),
         ],
+        ..Setup::default()
+    }
+}
+
+/// Notes, which run at once, with these limits.
+fn notes(limits: &'static str) -> Setup {
+    Setup {
+        edits: vec![("catalog.yaml", NOTED, limits)],
         ..Setup::default()
     }
 }
@@ -53,18 +61,7 @@ fn assessment(world: &World, id: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i20_the_21st_note_in_an_hour_is_refused() {
-    const LIMITED: &str = "    limits: [{ rate: 20, per: 1h, by: [sponsor] }]\n    checks: [text, limits]\n    describe: \"Note on customer {{ params.customer_id }}\"";
-    let setup = Setup {
-        edits: vec![
-            (
-                "catalog.yaml",
-                "    checks: [text]              # refuses hidden and misleading characters\n",
-                "",
-            ),
-            ("catalog.yaml", DESCRIBED, LIMITED),
-        ],
-        ..Setup::default()
-    };
+    let setup = notes("    limits: [{ rate: 20, per: 1h, by: [sponsor] }]\n    checks: [text, limits]");
     story_with(setup, async |world| {
         for n in 0..20 {
             let (status, answer) = world.propose("support-agent", note()).await;
@@ -95,11 +92,7 @@ async fn i20_the_21st_note_in_an_hour_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i20_what_is_asked_at_once_is_counted_one_after_the_other() {
-    const LIMITED: &str = "    limits: [{ rate: 1, per: 1h, by: [agent] }]\n    describe: \"Note on customer {{ params.customer_id }}\"";
-    let setup = Setup {
-        edits: vec![("catalog.yaml", DESCRIBED, LIMITED)],
-        ..Setup::default()
-    };
+    let setup = notes("    limits: [{ rate: 1, per: 1h, by: [agent] }]\n    checks: [text]");
     story_with(setup, async |world| {
         let ask = || world.propose("support-agent", note());
         let (one, two, three) = tokio::join!(ask(), ask(), ask());
@@ -113,11 +106,7 @@ async fn i20_what_is_asked_at_once_is_counted_one_after_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i20_a_batch_counts_as_its_total() {
-    const LIMITED: &str = "    limits: [{ rate: 3, per: 1h, by: [agent] }]\n    describe: \"Note on customer {{ params.customer_id }}\"";
-    let setup = Setup {
-        edits: vec![("catalog.yaml", DESCRIBED, LIMITED)],
-        ..Setup::default()
-    };
+    let setup = notes("    limits: [{ rate: 3, per: 1h, by: [agent] }]\n    checks: [text]");
     story_with(setup, async |world| {
         let batch = |count: usize| {
             let mut body = note();
@@ -164,7 +153,7 @@ async fn i20_many_small_payments_to_one_supplier_need_the_high_gate() {
             "another supplier has a window of its own"
         );
         world.settle().await;
-        let pulls = world.github.pulls(crate::world::REPO).unwrap();
+        let pulls = world.github.pulls(REPO).unwrap();
         let body = pulls
             .iter()
             .filter_map(|pull| pull["body"].as_str())
@@ -283,10 +272,7 @@ async fn i20_every_end_gives_the_reservation_back() {
     story_with(setup, async |world| {
         let denied = world.open("payments-agent", pay(100, "acme-ltd")).await;
         assert_eq!(world.propose("payments-agent", pay(1, "globex")).await.0, 429);
-        world
-            .person("alice")
-            .close(crate::world::REPO, denied.pull)
-            .unwrap();
+        world.person("alice").close(REPO, denied.pull).unwrap();
         world.settle().await;
         assert_eq!(world.state(&denied).await, "denied");
         let expired = world.open("payments-agent", pay(100, "acme-ltd")).await;
@@ -318,7 +304,7 @@ async fn i13_conditions_raise_and_say_why() {
         let found = assessment(world, &json!(large.id));
         assert_eq!(found["tier"], "high");
         assert_eq!(found["reasons"][1]["because"], json!({"escalated": 1}));
-        let pull = world.github.pull(crate::world::REPO, large.pull).unwrap();
+        let pull = world.github.pull(REPO, large.pull).unwrap();
         assert!(
             pull["body"].as_str().unwrap().contains("10000 or more"),
             "{pull:#}"

@@ -64,25 +64,12 @@ fn merged(world: &World, of: &Opened) -> bool {
     world.github.pull(REPO, of.pull).unwrap()["merged"] == json!(true)
 }
 
-/// The entries that brought rules into force.
-fn enacted(world: &World) -> Vec<Value> {
-    let mut entries = world.entries();
-    entries.retain(|entry| entry["kind"] == "policy");
-    entries
-}
-
-fn incidents(world: &World) -> Vec<Value> {
-    let mut entries = world.entries();
-    entries.retain(|entry| entry["kind"] == "incident");
-    entries
-}
-
 async fn waits(world: &World, of: &Opened, words: &str) {
     let check = world.check(of);
     assert_eq!(check.conclusion, "action_required", "{}", check.summary);
     assert!(check.summary.contains(words), "{}", check.summary);
     assert!(!merged(world, of));
-    assert!(enacted(world).is_empty());
+    assert!(world.of_kind("policy").is_empty());
 }
 
 async fn ready(world: &World) -> (u16, Value) {
@@ -112,7 +99,7 @@ async fn i02_other_rules_come_into_force_when_two_owners_of_the_rules_approve() 
         let place = |found: &dyn Fn(&Value) -> bool| order.iter().position(found).unwrap();
         let ended = place(&|entry| entry["kind"] == "finished" && entry["proposal"] == last["id"]);
         assert!(ended < place(&|entry| entry["kind"] == "policy"));
-        let entries = enacted(world);
+        let entries = world.of_kind("policy");
         assert_eq!(entries.len(), 1, "{entries:#?}");
         let body = &entries[0]["body"];
         assert_eq!(body["old"], old);
@@ -142,8 +129,8 @@ async fn i02_other_rules_come_into_force_when_two_owners_of_the_rules_approve() 
         );
         world.restart().await;
         world.sweep().await;
-        assert_eq!(enacted(world).len(), 1);
-        assert!(incidents(world).is_empty());
+        assert_eq!(world.of_kind("policy").len(), 1);
+        assert!(world.of_kind("incident").is_empty());
         let campaign = world.campaign().await;
         world.approve("dave", &campaign).await;
         assert_eq!(world.state(&campaign).await, "executed");
@@ -178,7 +165,7 @@ async fn i02_what_satisfies_only_the_old_rules_changes_nothing() {
         waits(world, &pull, "ask erin (marketing)").await;
         world.approve("erin", &pull).await;
         assert!(merged(world, &pull));
-        assert_eq!(enacted(world).len(), 1);
+        assert_eq!(world.of_kind("policy").len(), 1);
     })
     .await;
 }
@@ -287,7 +274,7 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
             .merge(REPO, pull.pull, merge_commit())
             .unwrap();
         world.settle().await;
-        assert!(enacted(world).is_empty());
+        assert!(world.of_kind("policy").is_empty());
         let check = world.check(&pull);
         assert_eq!(check.conclusion, "failure", "{}", check.summary);
         assert!(
@@ -320,7 +307,7 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
         );
         world.sweep().await;
         assert_eq!(world.acted(), (0, 0));
-        let alarms = incidents(world);
+        let alarms = world.of_kind("incident");
         assert_eq!(alarms.len(), 1, "{alarms:#?}");
         assert_eq!(
             alarms[0]["body"]["stray"]["sha"],
@@ -329,7 +316,7 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
         // Later approvals do not heal it.
         world.approve("bob", &pull).await;
         world.sweep().await;
-        assert!(enacted(world).is_empty());
+        assert!(world.of_kind("policy").is_empty());
         // A revert needs nobody's approval, and passes the check.
         let revert = propose(world, "dave", "revert", &[(TIERS, &before)]).await;
         assert_eq!(world.check(&revert).conclusion, "success");
@@ -347,7 +334,7 @@ async fn i02_rules_merged_around_the_gate_stop_everything_until_they_are_reverte
         );
         assert_eq!(world.acted(), (1, 0));
         assert_eq!(ready(world).await.0, 200);
-        assert_eq!(incidents(world).len(), 1);
+        assert_eq!(world.of_kind("incident").len(), 1);
     })
     .await;
 }
@@ -362,7 +349,7 @@ async fn i02_rules_pushed_to_the_base_are_told_of_once_and_never_in_force() {
         world.restart().await;
         world.sweep().await;
         world.sweep().await;
-        let alarms = incidents(world);
+        let alarms = world.of_kind("incident");
         assert_eq!(alarms.len(), 1, "{alarms:#?}");
         let what = alarms[0]["body"]["what"].as_str().unwrap();
         assert!(what.contains("no approved pull request"), "{what}");
@@ -374,8 +361,8 @@ async fn i02_rules_pushed_to_the_base_are_told_of_once_and_never_in_force() {
         push(world, "root", "main", &[(TIERS, &after)]);
         world.settle().await;
         world.sweep().await;
-        assert_eq!(incidents(world).len(), 2);
-        assert!(enacted(world).is_empty());
+        assert_eq!(world.of_kind("incident").len(), 2);
+        assert!(world.of_kind("policy").is_empty());
     })
     .await;
 }
@@ -421,8 +408,8 @@ async fn i02_rules_that_do_not_compile_are_shown_line_by_line_and_never_in_force
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
         assert_eq!(world.acted(), (0, 0));
-        assert!(enacted(world).is_empty());
-        assert_eq!(incidents(world).len(), 1);
+        assert!(world.of_kind("policy").is_empty());
+        assert_eq!(world.of_kind("incident").len(), 1);
     })
     .await;
 }
@@ -451,11 +438,11 @@ async fn i02_of_two_changes_the_second_must_begin_at_the_first_and_be_approved_a
         world.restart().await;
         world.approve("bob", &two).await;
         assert!(merged(world, &two));
-        let entries = enacted(world);
+        let entries = world.of_kind("policy");
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0]["body"]["new"], entries[1]["body"]["old"]);
         assert_eq!(ready(world).await.1["policy"], entries[1]["body"]["new"]);
-        assert!(incidents(world).is_empty());
+        assert!(world.of_kind("incident").is_empty());
     })
     .await;
 }
@@ -507,7 +494,7 @@ async fn i02_what_was_approved_under_the_old_rules_and_not_merged_does_not_run_u
             .merge(REPO, pull.pull, merge_commit())
             .unwrap();
         world.settle().await;
-        let entries = enacted(world);
+        let entries = world.of_kind("policy");
         assert_eq!(entries.len(), 1, "{}", world.check(&pull).summary);
         assert_eq!(entries[0]["actor"]["person"], "erin");
         assert_eq!(world.state(&payment).await, "voided");
@@ -546,9 +533,9 @@ async fn i08_whoever_releases_a_change_of_the_rules_did_not_approve_it() {
             .unwrap();
         world.settle().await;
         world.sweep().await;
-        assert!(enacted(world).is_empty());
+        assert!(world.of_kind("policy").is_empty());
         assert_eq!(world.check(&pull).conclusion, "failure");
-        assert_eq!(incidents(world).len(), 1);
+        assert_eq!(world.of_kind("incident").len(), 1);
         assert_eq!(ready(world).await.0, 503);
     })
     .await;

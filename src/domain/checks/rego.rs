@@ -5,6 +5,9 @@
 //! machine takes a builtin that fails for a condition that does not hold, and a `deny` would pass; so what it gives is
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
+mod calls;
+mod shape;
+
 use std::{borrow::Cow, fmt, num::NonZeroU64, sync::Arc};
 
 use regorus::{
@@ -12,7 +15,7 @@ use regorus::{
     languages::rego::compiler::Compiler,
     rvm::{
         program::Program,
-        vm::{ExecutionMode, ExecutionState, RegoVM, VmError},
+        vm::{RegoVM, VmError},
     },
 };
 use serde_json::{Value, json};
@@ -99,10 +102,22 @@ impl Module {
             let message = format!("the module has {} bytes; {MAX_SOURCE} is the limit", text.len());
             return Err(RegoError { mark: None, message });
         }
+        if text.starts_with('\u{feff}') {
+            return Err(RegoError {
+                mark: Some(mark_at(text, 0, 0)),
+                message: "the file begins with a byte order mark; save it as UTF-8 without".into(),
+            });
+        }
         if let Some((name, at, instead)) = refused(text) {
             return Err(RegoError {
                 mark: Some(mark_at(text, at, name.len())),
                 message: format!("`{name}` can't be used in a check; {instead}"),
+            });
+        }
+        if let Some((at, message)) = shape::refused(text) {
+            return Err(RegoError {
+                mark: Some(mark_at(text, at, 1)),
+                message: message.into(),
             });
         }
         Self::build(text, false).or_else(|error| Self::build(text, true).map_err(|_| error))
@@ -163,6 +178,10 @@ impl Module {
             }
             None => Arc::default(),
         };
+        calls::bounded(&program).map_err(|refused| RegoError {
+            mark: head_of(text, &refused.rule),
+            message: refused.message,
+        })?;
         Ok(Self {
             program,
             rules: findings,
@@ -188,17 +207,11 @@ impl Module {
         vm.load_program(Arc::clone(&self.program));
         vm.set_strict_builtin_errors(true);
         vm.set_max_instructions(MAX_INSTRUCTIONS);
-        // With frames of its own: a module whose rules call each other without end runs out of instructions, and not this
-        // thread out of stack.
-        vm.set_execution_mode(ExecutionMode::Suspendable);
         let budget = NonZeroU64::new(MAX_MEMORY).map(|limit| MemoryBudgetConfig { limit });
         vm.set_memory_budget_config(budget);
         vm.set_input(input.clone());
         for rule in &self.rules {
             match vm.execute_entry_point_by_name(&rule.path) {
-                Ok(_) if !matches!(vm.execution_state(), ExecutionState::Completed { .. }) => {
-                    errored(&mut found, "the check waits for something outside");
-                }
                 Ok(value) => match rule.strict.eval_with_input(input.clone()) {
                     Ok(strict) if strict == value => take(&value, rule.level, &mut found),
                     Ok(_) => errored(&mut found, "the check gives two answers"),
@@ -318,6 +331,19 @@ fn heads(text: &str) -> Vec<String> {
     names
 }
 
+/// Where a rule begins, when a line begins with its name.
+fn head_of(text: &str, rule: &str) -> Option<Mark> {
+    let mut before = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix(rule);
+        if rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')) {
+            return Some(mark_at(text, before, rule.len()));
+        }
+        before += line.len();
+    }
+    None
+}
+
 /// The first builtin that can't be used, outside of comments and texts: its name, its place in bytes, and what to do.
 fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
     let bytes = text.as_bytes();
@@ -326,15 +352,6 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
     while let Some(byte) = bytes.get(at) {
         let rest = bytes.get(at..).unwrap_or_default();
         match byte {
-            b'#' => at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
-            b'"' => at += quoted(rest),
-            b'`' => {
-                at += 1 + rest
-                    .iter()
-                    .skip(1)
-                    .position(|byte| *byte == b'`')
-                    .map_or(rest.len(), |end| end + 1)
-            }
             byte if byte.is_ascii_alphabetic() => {
                 let length = rest.iter().take_while(|byte| in_name(byte)).count();
                 let name = text.get(at..at + length).unwrap_or_default();
@@ -352,10 +369,23 @@ fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
                     return Some((name, at - length, instead));
                 }
             }
-            _ => at += 1,
+            _ => at += passed_over(rest),
         }
     }
     None
+}
+
+/// How many bytes of a module belong together: a comment, a text, or one byte of anything else.
+fn passed_over(rest: &[u8]) -> usize {
+    match rest.first() {
+        Some(b'#') => rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
+        Some(b'"') => quoted(rest),
+        Some(b'`') => {
+            let text = rest.iter().skip(1);
+            1 + text.take_while(|byte| **byte != b'`').count() + 1
+        }
+        Some(_) | None => 1,
+    }
 }
 
 /// What to do about a format whose length nobody can tell from the module: `%9d` pads to 9 characters, and so on.

@@ -133,7 +133,10 @@ impl Sameness {
             let files: Vec<SourceFile> = files.iter().filter(|file| bears(&file.path)).cloned().collect();
             policy_digest(&files)
         };
-        let of_node = |node: &Node| crate::domain::canonical::digest_of(&node.to_value()).ok();
+        let of_node = |node: &Node| {
+            let written = serde_json::to_vec(&node.to_value()).ok()?;
+            Some(Digest::of(&written))
+        };
         let entries = catalog.entries().iter();
         Self {
             around: digest(&|path| path != CATALOG && path != "README.md" && !path.starts_with("tests/")),

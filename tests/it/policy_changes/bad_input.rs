@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{enacted, held, incidents, ready};
+use super::{held, ready};
 use crate::world::{Opened, REPO, World, git, merge_commit, payment, story};
 
 const FILE: &str = "100644";
@@ -102,7 +102,7 @@ async fn goes_on(world: &mut World) {
         world.check(&campaign).summary
     );
     assert_eq!(world.acted().1, before + 1);
-    assert!(enacted(world).is_empty() && incidents(world).is_empty());
+    assert!(world.of_kind("policy").is_empty() && world.of_kind("incident").is_empty());
 }
 
 /// Nine lists, each of nine of the one before.
@@ -217,6 +217,10 @@ async fn i10_expressions_and_modules_that_would_blow_up_are_refused_with_their_p
         let files = with_check(world, "loops.yaml", loops);
         let pull = tries(world, "loops", &files).await;
         says(world, &pull, &["checks/loops.yaml:5:", "loops nested deeper than 2; split the expression"]);
+        let recursive = "package loops\nimport rego.v1\na if b\nb if a\ndeny contains \"no\" if a\n";
+        let files = with_check(world, "ring.rego", recursive);
+        let pull = tries(world, "ring", &files).await;
+        says(world, &pull, &["checks/ring.rego:3:1", "calls itself"]);
         let reaches = "package reach\nimport rego.v1\ndeny contains \"no\" if http.send({\"url\": \"http://localhost\"})\n";
         let files = with_check(world, "reach.rego", reaches);
         let pull = tries(world, "reach", &files).await;
@@ -232,10 +236,9 @@ async fn i10_a_check_that_exceeds_its_budget_is_told_of_by_proposal() {
         let (status, _) = world.propose("payments-agent", payment()).await;
         assert_eq!(status, 202);
         world.settle().await;
-        let recursive = "package loops\nimport rego.v1\na if b\nb if a\ndeny contains \"no\" if a\n";
         let slow = "package slow\nimport rego.v1\nn := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\ndeny contains \"no\" if {\n  some a in n\n  some b in n\n  some c in n\n  some d in n\n  some e in n\n  some f in n\n  a + b + c + d + e + f == 1\n}\n";
         let costly = "summary: Too many steps\nlevel: deny\nmessage: no\nremedy: none\nexpression: \"[1, 2, 3, 4, 5].all(a, params.reference.matches('(x+x+)+y') || a > 0) && params.amount.minor / 0 == 1\"\n";
-        for (file, text) in [("loops.rego", recursive), ("slow.rego", slow), ("costly.yaml", costly)] {
+        for (file, text) in [("slow.rego", slow), ("costly.yaml", costly)] {
             let name = file.split('.').next().unwrap();
             let files = with_check(world, file, text);
             let pull = tries(world, name, &files).await;
@@ -273,8 +276,8 @@ async fn i02_bad_files_that_land_around_the_gate_stop_everything_new_and_say_why
         assert_eq!(world.state(&payment).await, "open");
         assert_eq!(world.check(&payment).conclusion, "failure");
         assert_eq!(world.acted(), (0, 0));
-        assert_eq!(incidents(world).len(), 1);
-        assert!(enacted(world).is_empty());
+        assert_eq!(world.of_kind("incident").len(), 1);
+        assert!(world.of_kind("policy").is_empty());
     })
     .await;
 }

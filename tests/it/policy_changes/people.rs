@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{STRICTER, TIERS, change, edited, enacted, incidents, merged, push, waits};
+use super::{STRICTER, TIERS, change, edited, merged, push, waits};
 use crate::world::{Opened, REPO, Setup, World, merge_commit, story, story_with};
 
 /// The teams and people who are asked for a review.
@@ -112,8 +112,8 @@ async fn i02_a_stand_in_approves_a_change_of_the_rules_for_an_absent_owner() {
             world.approve("erin", &pull).await;
             assert_eq!(merged(world, &pull), counts, "{}", world.check(&pull).summary);
         }
-        assert_eq!(enacted(world).len(), 1);
-        assert!(incidents(world).is_empty());
+        assert_eq!(world.of_kind("policy").len(), 1);
+        assert!(world.of_kind("incident").is_empty());
     })
     .await;
 }
@@ -151,8 +151,8 @@ async fn i12_an_aged_approval_of_a_change_of_the_rules_is_none() {
             .unwrap();
         world.settle().await;
         world.sweep().await;
-        assert!(enacted(world).is_empty());
-        assert_eq!(incidents(world).len(), 1);
+        assert!(world.of_kind("policy").is_empty());
+        assert_eq!(world.of_kind("incident").len(), 1);
     })
     .await;
 }
@@ -167,7 +167,7 @@ async fn i12_an_aged_approval_of_a_change_of_the_rules_is_given_again() {
         waits(world, &pull, "1 of 2 (bob)").await;
         world.approve("alice", &pull).await;
         assert!(merged(world, &pull));
-        assert_eq!(enacted(world).len(), 1);
+        assert_eq!(world.of_kind("policy").len(), 1);
     })
     .await;
 }

@@ -1,0 +1,164 @@
+//! The bot's process: it starts, crashes, starts again; its clock, and waiting until nothing is on its way.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use countersign::{
+    domain::ids::Timestamp,
+    service::{AssembleError, Bot, Clock, assemble, router},
+    settings::{Args, Settings},
+};
+
+use super::{World, fresh, now, setup::variables};
+
+impl World {
+    fn clock(skew: &Arc<AtomicI64>) -> Clock {
+        let skew = Arc::clone(skew);
+        Arc::new(move || Timestamp::from_millis(now() + skew.load(Ordering::SeqCst)))
+    }
+
+    /// Stops the bot's process in good order, and starts another one on the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.crash();
+        self.start().await.unwrap();
+    }
+
+    /// Kills the bot's process where it stands. What it had on its way to GitHub or a target may still arrive.
+    pub(crate) fn crash(&mut self) {
+        self.server.abort();
+        self.process.kill();
+        self.bot.queue().close();
+        // The dead process's lock dies with it; here it would live as long as the last handle.
+        let (data, dead) = (self.data.path().join("bot"), self.data.path().join(fresh()));
+        std::fs::rename(&data, &dead).unwrap();
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .arg(&dead)
+            .arg(&data)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+
+    /// Starts a process on the data of one that is gone.
+    pub(crate) async fn start(&mut self) -> Result<(), AssembleError> {
+        self.process = Process::start();
+        let bot = self.process.assemble(&self.settings, &self.skew).await?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        self.server = self.process.serve(bot.clone(), listener);
+        self.bot = bot;
+        self.github
+            .set_webhook_url(self.app.id, &format!("http://{}/webhooks/github", self.address))
+            .unwrap();
+        self.settle().await;
+        Ok(())
+    }
+
+    /// A second bot with the same keys and data of its own; GitHub tells it nothing, so it works when it sweeps.
+    pub(crate) async fn second(&self) -> Bot {
+        let args = Args {
+            data_dir: Some(self.data.path().join("second")),
+            ..self.args.clone()
+        };
+        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
+        let bot = self.process.assemble(&settings, &self.skew).await.unwrap();
+        self.process.work(&bot);
+        bot
+    }
+
+    pub(super) async fn stop(&mut self) {
+        self.server.abort();
+        self.bot.queue().close();
+        self.bot.tasks().idle().await;
+        self.bot.close().await;
+    }
+
+    /// Moves the bot's clock; GitHub's stays.
+    pub(crate) fn later(&self, span: Duration) {
+        let millis = i64::try_from(span.as_millis()).unwrap();
+        self.skew.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Moves the bot's clock and GitHub's together.
+    pub(crate) fn both_later(&self, span: Duration) {
+        self.later(span);
+        self.github.clock().advance(span.try_into().unwrap());
+    }
+
+    /// One sweep, and everything it brings about.
+    pub(crate) async fn sweep(&mut self) {
+        self.bot.sweep().await;
+        self.settle().await;
+    }
+
+    /// Waits until nothing is on its way: no webhook, no look, no task.
+    pub(crate) async fn settle(&mut self) {
+        loop {
+            self.github.quiesce().await;
+            let before = self.bot.ledger_size();
+            self.bot.queue().idle().await;
+            self.bot.recording().idle().await;
+            self.github.quiesce().await;
+            if self.bot.queue().depth() == 0 && self.bot.ledger_size() == before {
+                return;
+            }
+        }
+    }
+
+    /// The bot's clock.
+    pub(crate) fn time(&self) -> Timestamp {
+        Timestamp::from_millis(now() + self.skew.load(Ordering::SeqCst))
+    }
+}
+
+/// What a process of the bot's runs in, so that it can be killed in the middle.
+pub(super) struct Process(Option<tokio::runtime::Runtime>);
+
+impl Process {
+    pub(super) fn start() -> Self {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self(Some(runtime.worker_threads(2).enable_all().build().unwrap()))
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().unwrap()
+    }
+
+    pub(super) async fn assemble(
+        &self,
+        settings: &Arc<Settings>,
+        skew: &Arc<AtomicI64>,
+    ) -> Result<Bot, AssembleError> {
+        let assembled = assemble(Arc::clone(settings), World::clock(skew));
+        self.runtime().spawn(assembled).await.unwrap()
+    }
+
+    fn work(&self, bot: &Bot) {
+        let _inside = self.runtime().enter();
+        bot.start_workers();
+    }
+
+    pub(super) fn serve(&self, bot: Bot, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
+        self.work(&bot);
+        let serving = async move { axum::serve(listener, router(bot, None)).await.unwrap() };
+        self.runtime().spawn(serving)
+    }
+
+    fn kill(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,164 @@
+//! What can be seen of a story: entries of the ledger, the check, the bot's comments, what the targets did.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Opened, REPO, World};
+
+impl World {
+    pub(crate) async fn state(&self, of: &Opened) -> String {
+        self.status(of.agent, &of.id).await["state"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The kinds of entries recorded about a proposal, in order.
+    pub(crate) fn kinds(&self, of: &Opened) -> Vec<String> {
+        self.entries()
+            .into_iter()
+            .filter(|entry| entry["proposal"] == json!(of.id))
+            .map(|entry| entry["kind"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The entries recorded about a proposal, in order.
+    pub(crate) fn about(&self, of: &Opened) -> Vec<Value> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry["proposal"] == json!(of.id));
+        entries
+    }
+
+    /// Every entry of the ledger's branch, read with plain Git.
+    pub(crate) fn entries(&self) -> Vec<Value> {
+        let log = git(
+            &self.github.git_dir(REPO).unwrap(),
+            &["log", "--reverse", "--format=%B", "ledger"],
+        );
+        log.lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The entries of a kind, in order.
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Value> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry["kind"] == kind);
+        entries
+    }
+
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let log = git(
+            &self.github.git_dir(REPO).unwrap(),
+            &["log", "--reverse", "--format=%s", "ledger"],
+        );
+        log.lines().map(str::to_owned).collect()
+    }
+
+    /// The bot's comments below a pull request.
+    pub(crate) fn answers(&self, of: &Opened) -> Vec<String> {
+        let comments = self.github.comments(REPO, of.pull).unwrap();
+        let ours = comments.iter().filter(|comment| comment["user"]["type"] == "Bot");
+        ours.map(|comment| comment["body"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The newest conclusion of the bot's check on a proposal's head, with its title and summary.
+    pub(crate) fn check(&self, of: &Opened) -> Check {
+        let pull = self.github.pull(REPO, of.pull).unwrap();
+        let runs = self
+            .github
+            .check_runs(REPO, pull["head"]["sha"].as_str().unwrap())
+            .unwrap();
+        let run = runs.last().unwrap_or_else(|| panic!("no check run"));
+        assert_eq!(run["app"]["id"], json!(self.app.id), "the check is not the app's");
+        Check {
+            conclusion: run["conclusion"].as_str().unwrap_or_default().to_owned(),
+            title: run["output"]["title"].as_str().unwrap_or_default().to_owned(),
+            summary: run["output"]["summary"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// How often the bank and the CRM acted.
+    pub(crate) fn acted(&self) -> (usize, usize) {
+        (
+            self.targets.bank().effects().len(),
+            self.targets.crm().effects().len(),
+        )
+    }
+
+    /// Everything that a request without effect leaves as it was: every ref of the repository, pull requests with their
+    /// comments, calls to GitHub that change something, claims, data keys and answers on the disk, and what the targets did.
+    pub(crate) fn still(&self) -> Still {
+        let refs = git(&self.github.git_dir(REPO).unwrap(), &["for-each-ref"]);
+        let pulls = self.github.pulls(REPO).unwrap().len();
+        let comments = (1..=pulls as u64)
+            .map(|pull| {
+                self.github
+                    .comments(REPO, pull)
+                    .map_or(0, |comments| comments.len())
+            })
+            .sum();
+        let writes = self
+            .github
+            .requests()
+            .into_iter()
+            .filter(|one| one.method != "GET" && !one.path.ends_with("/access_tokens"))
+            .map(|one| format!("{} {}", one.method, one.path))
+            .collect();
+        let mut files = Vec::new();
+        for room in ["outbox", "keys", "results"] {
+            let room = self.data.path().join("bot").join(room);
+            for entry in std::fs::read_dir(room).unwrap() {
+                files.push(entry.unwrap().path().display().to_string());
+            }
+        }
+        files.sort();
+        Still {
+            refs,
+            pulls,
+            comments,
+            writes,
+            files,
+            acted: self.acted(),
+        }
+    }
+}
+
+/// What [`World::still`] saw.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Still {
+    refs: String,
+    pulls: usize,
+    comments: usize,
+    writes: Vec<String>,
+    files: Vec<String>,
+    acted: (usize, usize),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) conclusion: String,
+    pub(crate) title: String,
+    pub(crate) summary: String,
+}
+
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
+    let output = std::process::Command::new("git")
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("HOME", dir)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
