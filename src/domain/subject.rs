@@ -39,7 +39,11 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         Event::Withdrawn(said) => {
             let why = said.reason.as_ref();
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            format!("withdrawn: the exception from {} of {what}{}{why}", said.check, by(entry))
+            format!(
+                "withdrawn: the exception from {} of {what}{}{why}",
+                said.check,
+                by(entry)
+            )
         }
         Event::Excluded(said) => {
             let items: Vec<&str> = said.items.iter().map(ItemId::as_str).collect();

@@ -228,8 +228,16 @@ async fn i15_a_limit_that_is_over_at_the_act_refuses_after_the_merge() {
     let mut setup =
         payments("    limits:\n      - { rate: 1, per: 1h, by: [sponsor] }\n    sensitive: [params.iban]");
     setup.edits.push(("agents.yaml", ERIN_S, CAROL_S));
-    setup.edits.push(("tiers.yaml", "    merge: auto                 # the bot merges once everything holds", "    merge: manual"));
-    setup.edits.push(("tiers.yaml", "    merge: auto                 # or manual", "    merge: manual               # or manual"));
+    setup.edits.push((
+        "tiers.yaml",
+        "    merge: auto                 # the bot merges once everything holds",
+        "    merge: manual",
+    ));
+    setup.edits.push((
+        "tiers.yaml",
+        "    merge: auto                 # or manual",
+        "    merge: manual               # or manual",
+    ));
     story_with(setup, async |world| {
         let first = world.open("payments-agent", pay(100, "acme-ltd")).await;
         let second = world.open("campaign-agent", pay(200, "globex")).await;

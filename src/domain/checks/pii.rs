@@ -131,12 +131,12 @@ fn look(text: Text<'_>, asked: &Asked<'_>, found: &mut Findings) {
     {
         return;
     }
-    let level = |kind: PiiKind| {
-        let declared = match kind {
-            PiiKind::Iban | PiiKind::Card => asked.declared.financial || asked.declared.pii,
-            PiiKind::NationalId | PiiKind::Phone | PiiKind::Email | PiiKind::Field => asked.declared.pii,
-        };
-        let standing = if declared { Level::Warn } else { Level::Deny };
+    let declared = |kind| match kind {
+        PiiKind::Iban | PiiKind::Card => asked.declared.financial || asked.declared.pii,
+        PiiKind::NationalId | PiiKind::Phone | PiiKind::Email | PiiKind::Field => asked.declared.pii,
+    };
+    let level = |kind| {
+        let standing = if declared(kind) { Level::Warn } else { Level::Deny };
         settings.levels.get(&kind).copied().unwrap_or(standing)
     };
     let kinds: Vec<PiiKind> = KINDS
@@ -149,6 +149,9 @@ fn look(text: Text<'_>, asked: &Asked<'_>, found: &mut Findings) {
             count => format!(" and {} more", count - 1),
         };
         let remedy = match kind {
+            _ if declared(kind) => {
+                "the action is declared to carry such data; see that it is needed, and that whoever reads it here may"
+            }
             PiiKind::Iban | PiiKind::Card => {
                 "send it in a parameter that the catalog marks `sensitive`, or add `financial` to the action's `data`"
             }

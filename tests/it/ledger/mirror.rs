@@ -95,7 +95,11 @@ async fn policies_are_read_as_they_stand_on_the_remote() {
     let (head, files) = mirror.policy_files(&main_branch()).await.unwrap();
     assert_eq!((head, files[1].text.as_str()), (newer, "a: 2\n"));
     for (content, mode, why) in [
-        (b"\xff".to_vec(), 0o100_644, "`policies/x:1:1` is not UTF-8 text; save it so"),
+        (
+            b"\xff".to_vec(),
+            0o100_644,
+            "`policies/x:1:1` is not UTF-8 text; save it so",
+        ),
         (
             vec![b'x'; (1 << 20) + 1],
             0o100_644,
