@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     case::RecordedReview,
-    delegation::Delegations,
+    delegation::{CHANGING, Delegations},
     entry::{Approver, Digests, Enacted, Merged, Under},
     gate,
     ids::{AccountId, ActionName, BranchName, Digest, PersonName, Sha, TeamName},
@@ -23,9 +23,6 @@ pub use record::{Amendments, NotAmended};
 
 /// Where the rules stand in the repository.
 pub const DIRECTORY: &str = "policies/";
-/// What changing the rules is called where people name actions, as in `/delegate @bob until 2026-12-01 for
-/// policies.change`.
-pub const CHANGING: &str = "policies.change";
 /// What only the bot writes, and the file of an agent's inbox. INVARIANT i25.
 const OF_THE_BOT: [&str; 2] = ["proposals/", "proposal.yaml"];
 

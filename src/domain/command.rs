@@ -32,7 +32,10 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
     let mut words = line.split_whitespace();
     match words.next()? {
         delegation::COMMAND => Some(delegation::asked(words, comment, policy).map(Wish::Delegate)),
-        exception::COMMAND => Some(exception::asked(words, case)),
+        exception::COMMAND => Some(exception::asked(words, case).map(|asked| match asked {
+            exception::Asked::Except(wish) => Wish::Except(wish),
+            exception::Asked::Withdraw(wish) => Wish::Withdraw(wish),
+        })),
         exclusion::COMMAND => Some(exclusion::asked(words, case).map(Wish::Exclude)),
         _ => None,
     }

@@ -13,6 +13,9 @@ use super::{
     policy::Policy,
 };
 
+/// What changing the rules is called where people name actions, as in `/delegate @bob until 2026-12-01 for
+/// policies.change`.
+pub(super) const CHANGING: &str = "policies.change";
 /// The longest that one delegation lasts: 30 days.
 pub const LONGEST: Span = Span::seconds(30 * 86_400);
 

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 pub use command::Departure;
-pub(super) use command::{COMMAND, asked};
+pub(super) use command::{Asked, COMMAND, asked};
 pub(super) use withdrawal::retractable;
 pub use withdrawal::{Withdrawal, granted_by};
 

@@ -28,7 +28,7 @@ use super::{
 
 pub use judge::{Judged, judge};
 pub(in crate::domain) use judge::{assessed, ruled, sponsor};
-pub use recorded::{Gather, facts_of};
+pub use recorded::{Gather, facts_of, facts_since};
 
 /// One question to the rules.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -32,6 +32,8 @@ const ATTEMPTS: u32 = 20;
 pub struct Past {
     /// What was observed; nothing for those that were never observed, or not within what was read.
     pub observed: BTreeMap<ProposalId, Observation>,
+    /// How many reviews were recorded since.
+    pub reviews: BTreeMap<ProposalId, usize>,
     /// Those that were not read to their beginning.
     pub unread: BTreeSet<ProposalId>,
 }
@@ -84,6 +86,7 @@ fn back(
     let mut reader = Reader::open(dir)?;
     let mut past = Past {
         observed: BTreeMap::new(),
+        reviews: BTreeMap::new(),
         unread: of.clone(),
     };
     let mut expected = Some(from);
@@ -135,6 +138,7 @@ impl Past {
                 }
                 self.unread.remove(&id);
             }
+            Kind::Reviewed => *self.reviews.entry(id).or_default() += 1,
             _ => {}
         }
     }

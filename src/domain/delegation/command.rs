@@ -1,8 +1,7 @@
 //! `/delegate @bob until 2026-12-01`, as an owner writes it below a pull request.
 
-use super::{Delegated, admissible};
+use super::{CHANGING, Delegated, admissible};
 use crate::domain::{
-    amendment::CHANGING,
     calendar::Zone,
     comment::{Comment, reason, shown},
     ids::{ActionName, Timestamp},

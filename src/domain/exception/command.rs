@@ -5,7 +5,6 @@ use super::Withdrawal;
 use crate::domain::{
     case::Case,
     checks::{CheckResult, Level},
-    command::Wish,
     comment::{reason, shown},
     ids::CheckName,
     source::nearest,
@@ -26,17 +25,23 @@ pub struct Departure {
     pub reason: Option<String>,
 }
 
+/// What the command asks for.
+pub(in crate::domain) enum Asked {
+    Except(Departure),
+    Withdraw(Withdrawal),
+}
+
 /// The exception that a comment's words ask for, or that they take back. Errors: why it can't be recorded, and what to write instead.
 pub(in crate::domain) fn asked<'a>(
     words: impl Iterator<Item = &'a str>,
     case: &Case,
-) -> Result<Wish, String> {
+) -> Result<Asked, String> {
     let mut words = words.peekable();
     let name = words.next().ok_or(USAGE)?;
     let check = failed(name, case)?;
     if words.next_if_eq(&WITHDRAW).is_some() {
         let reason = reason(words)?;
-        return Ok(Wish::Withdraw(Withdrawal { check, reason }));
+        return Ok(Asked::Withdraw(Withdrawal { check, reason }));
     }
     let reason = reason(words)?;
     let mut requests = case.proposal.exceptions.iter();
@@ -45,7 +50,7 @@ pub(in crate::domain) fn asked<'a>(
             "the agent did not ask for an exception from `{check}`, so it takes your reason; {USAGE}"
         ));
     }
-    Ok(Wish::Except(Departure { check, reason }))
+    Ok(Asked::Except(Departure { check, reason }))
 }
 
 fn failed(name: &str, case: &Case) -> Result<CheckName, String> {

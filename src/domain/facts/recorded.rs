@@ -95,6 +95,15 @@ fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
     });
 }
 
+/// As [`facts_of`], as they stand after so many reviews that were recorded since it was observed.
+pub fn facts_since(case: &Case, seen: Option<Observation>, reviews: usize) -> Facts {
+    let seen = seen.map(|seen| Observed {
+        seen,
+        reviews: case.reviews.len().saturating_sub(reviews),
+    });
+    facts_at(case, seen.as_ref())
+}
+
 /// Gathers the facts of every proposal while a ledger is read. It holds one observation for each proposal that has not
 /// ended, so its size does not grow with the ledger.
 #[derive(Debug, Default)]

@@ -224,7 +224,7 @@ async fn i10_expressions_and_modules_that_would_blow_up_are_refused_with_their_p
         let reaches = "package reach\nimport rego.v1\ndeny contains \"no\" if http.send({\"url\": \"http://localhost\"})\n";
         let files = with_check(world, "reach.rego", reaches);
         let pull = tries(world, "reach", &files).await;
-        says(world, &pull, &["checks/reach.rego:3:27", "`http.send` can't be used in a check"]);
+        says(world, &pull, &["checks/reach.rego:3:23", "`http.send` can't be used in a check"]);
         goes_on(world).await;
     })
     .await;

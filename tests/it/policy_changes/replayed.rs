@@ -57,7 +57,7 @@ async fn a_gate_that_the_new_rules_would_open_and_a_tier_that_moves_are_told_of(
         let opened = format!("| `{}` | – | waiting → open | – | – |", waits.id);
         assert!(summary.contains(&opened), "{summary}");
         let moved = format!(
-            "| `{}` | low → medium | open → waiting | – | – |",
+            "| `{}` | low → medium | open → blocked | – | – |",
             noted["id"].as_str().unwrap()
         );
         assert!(summary.contains(&moved), "{summary}");

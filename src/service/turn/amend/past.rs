@@ -6,7 +6,7 @@ use super::{Bot, NotNow};
 use crate::{
     domain::{
         case::Case,
-        facts::{Facts, facts_of},
+        facts::{Facts, facts_since},
         ids::ProposalId,
         policy::Policy,
         replay::replay,
@@ -35,7 +35,7 @@ impl Bot {
             (book.head(), newest.collect::<Vec<Case>>())
         });
         let ids: BTreeSet<ProposalId> = cases.iter().map(|case| case.proposal.id).collect();
-        let past = self.ledger().past(head, ids, ENTRIES).await?;
+        let mut past = self.ledger().past(head, ids, ENTRIES).await?;
         let (old, new) = (Arc::clone(old), Arc::clone(new));
         let judged = tokio::task::spawn_blocking(move || {
             let mut replayed = render::Replayed::default();
@@ -45,7 +45,8 @@ impl Bot {
                     replayed.unread += 1;
                     continue;
                 }
-                let facts: Facts = facts_of(case, past.observed.get(&id));
+                let since = past.reviews.get(&id).copied().unwrap_or_default();
+                let facts: Facts = facts_since(case, past.observed.remove(&id), since);
                 replayed.judged += 1;
                 if old.same_rules(&new, facts.operation().as_str()) {
                     continue;
