@@ -5,6 +5,9 @@
 //! machine takes a builtin that fails for a condition that does not hold, and a `deny` would pass; so what it gives is
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
+mod bounds;
+mod words;
+
 use std::{fmt, sync::Arc};
 
 use regorus::{
@@ -17,6 +20,10 @@ use regorus::{
 };
 use serde_json::{Value, json};
 
+use self::{
+    bounds::bounded,
+    words::{Word, words},
+};
 use super::{Findings, Level, Problem, text::show};
 use crate::domain::{
     matter::Matter,
@@ -96,12 +103,17 @@ impl Module {
             let message = format!("the module has {} bytes; {MAX_SOURCE} is the limit", text.len());
             return Err(RegoError { mark: None, message });
         }
-        if let Some((name, at, instead)) = refused(text) {
+        let words = words(text);
+        if let Some((name, at, instead)) = refused(&words) {
             return Err(RegoError {
                 mark: Some(mark_at(text, at, name.len())),
                 message: format!("`{name}` can't be used in a check; {instead}"),
             });
         }
+        bounded(&words).map_err(|(at, length, message)| RegoError {
+            mark: Some(mark_at(text, at, length)),
+            message,
+        })?;
         Self::build(text, false).or_else(|error| Self::build(text, true).map_err(|_| error))
     }
 
@@ -305,49 +317,20 @@ fn heads(text: &str) -> Vec<String> {
 }
 
 /// The first builtin that can't be used, outside of comments and texts: its name, its place in bytes, and what to do.
-fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
-    let bytes = text.as_bytes();
-    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        match byte {
-            b'#' => at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
-            b'"' => at += quoted(rest),
-            b'`' => {
-                at += 1 + rest
-                    .iter()
-                    .skip(1)
-                    .position(|byte| *byte == b'`')
-                    .map_or(rest.len(), |end| end + 1)
-            }
-            byte if byte.is_ascii_alphabetic() => {
-                let length = rest.iter().take_while(|byte| in_name(byte)).count();
-                let name = text.get(at..at + length).unwrap_or_default();
-                let is_called = rest.get(length) == Some(&b'(');
-                let found = REFUSED.iter().find(|(refused, _)| {
-                    is_called && (name == *refused || refused.ends_with('.') && name.starts_with(refused))
-                });
-                if let Some((_, instead)) = found {
-                    return Some((name, at, instead));
-                }
-                at += length;
-            }
-            _ => at += 1,
+fn refused<'t>(words: &[Word<'t>]) -> Option<(&'t str, usize, &'static str)> {
+    words.iter().find_map(|word| match word {
+        Word::Name {
+            text,
+            at,
+            called: true,
+        } => {
+            let found = REFUSED
+                .iter()
+                .find(|(refused, _)| text == refused || refused.ends_with('.') && text.starts_with(refused));
+            found.map(|(_, instead)| (*text, *at, *instead))
         }
-    }
-    None
-}
-
-/// How many bytes a text in double quotes takes.
-fn quoted(rest: &[u8]) -> usize {
-    let mut escaped = false;
-    let end = rest.iter().skip(1).position(|byte| {
-        let ends = !escaped && matches!(byte, b'"' | b'\n');
-        escaped = !escaped && *byte == b'\\';
-        ends
-    });
-    end.map_or(rest.len(), |end| end + 2)
+        Word::Name { .. } | Word::Open(_) | Word::Close => None,
+    })
 }
 
 /// An error of regorus, `--> file:line:column`, a snippet, and `error: message`, as a place and a message.

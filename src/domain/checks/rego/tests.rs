@@ -183,3 +183,47 @@ fn the_same_proposal_gives_the_same_order() {
     assert_eq!(found(module, json!({})), found(module, json!({})));
     assert!(found(module, json!({}))[0].contains(" a;"));
 }
+
+#[test]
+fn brackets_that_take_the_parser_for_ever_are_refused_before_it_reads_them() {
+    let deep = |open: &str, close: &str| {
+        format!(
+            "package m\nimport rego.v1\ndeny contains \"x\" if {}1{} == 2\n",
+            open.repeat(200),
+            close.repeat(200)
+        )
+    };
+    let too_deep = "brackets nested deeper than 8; give a part a name";
+    assert_eq!(wrong(&deep("[", "]")), format!("3:30 {too_deep}"));
+    assert_eq!(wrong(&deep("{\"a\":", "}")), format!("3:62 {too_deep}"));
+    // Comments and texts have no brackets.
+    let fine = "package m\nimport rego.v1\n# [[[[[[[[[[[[\ndeny contains \"[[[[[[[[[[[[\" if input.operation == `{{{{{{{{{{{{`\n";
+    assert!(Module::compile(fine).is_ok(), "{:?}", Module::compile(fine).err());
+}
+
+#[test]
+fn i10_what_is_nowhere_is_an_error_and_not_undefined() {
+    let nowhere = "is nowhere: a check reads `input` and the rules of its own package";
+    for (rules, place) in [
+        (
+            "deny contains \"x\" if data.limits.max > 5\n",
+            "3:22 `data.limits.max`",
+        ),
+        (
+            "import data.lib\ndeny contains \"x\" if lib.bad\n",
+            "3:8 `data.lib`",
+        ),
+        ("deny contains \"x\" if data[\"m\"].deny\n", "3:22 `data`"),
+    ] {
+        assert_eq!(
+            wrong(&format!("package m\nimport rego.v1\n{rules}")),
+            format!("{place} {nowhere}")
+        );
+    }
+    let replaced =
+        "package m\nimport rego.v1\nf(x) := x\ng(x) := f(x)\ndeny contains \"x\" if g(1) with f as g\n";
+    assert_eq!(
+        wrong(replaced),
+        "5:32 `with` can't replace `f` in a check; only `input`"
+    );
+}
