@@ -7,10 +7,9 @@
     reason = "a measurement that meets the unexpected must stop, and says what it found"
 )]
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+mod measure;
+
+use std::{hint::black_box, time::Duration};
 
 use countersign::domain::{
     assess::assess,
@@ -20,9 +19,10 @@ use countersign::domain::{
     source::SourceFile,
     totals::Totals,
 };
+use measure::best;
 use serde_json::{Map, Value, json};
 
-const ROUNDS: usize = 20;
+const ROUNDS: u32 = 20;
 
 const TEXT: &str =
     "known: [Acme Ltd, Globex Corporation, Umbrella]\nknown_domains: [acme.example, globex.example]\n";
@@ -146,7 +146,7 @@ fn took(policy: &Policy, body: &str) -> Duration {
         provenance: &Provenance::default(),
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     };
-    best(|| {
+    best(ROUNDS, || {
         black_box(assess(&matter, &Totals::default(), policy));
     })
 }
@@ -162,19 +162,9 @@ fn walked(body: &str) -> Duration {
         }
     }
     let text = json!({ "body": body }).to_string();
-    best(|| {
+    best(ROUNDS, || {
         black_box(walk(&serde_json::from_str(&text).unwrap()));
     })
-}
-
-/// The shortest of some rounds; what else runs on the machine only makes one longer.
-fn best(mut work: impl FnMut()) -> Duration {
-    let round = |_| {
-        let begun = Instant::now();
-        work();
-        begun.elapsed()
-    };
-    (0..ROUNDS).map(round).min().unwrap_or_default()
 }
 
 fn main() {

@@ -8,24 +8,23 @@
     reason = "a measurement that meets the unexpected must stop, and says what it found"
 )]
 
+mod measure;
 #[path = "../tests/it/explain/realistic.rs"]
 mod realistic;
 
-use std::{
-    io, thread,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
 
 use countersign::{
     cli::policy::{Form, explain},
     domain::policy::Policy,
 };
+use measure::{best, copied};
 
 /// Cases in a round; each is some 27 kB.
 const CASES: usize = 20_000;
 /// Facts in a round.
 const FACTS: usize = 600_000;
-const ROUNDS: usize = 5;
+const ROUNDS: u32 = 5;
 
 fn main() {
     let policy = realistic::policy();
@@ -56,11 +55,11 @@ fn measure(policy: &Policy, what: &str, lines: &[String], count: usize) {
         answer["gate"] == "open" || answer["gate"]["open"].is_object(),
         "{answer}"
     );
-    let decide = best(|| {
+    let decide = best(ROUNDS, || {
         let answered = explain(policy, input.as_bytes(), io::sink(), Form::Json).unwrap();
         assert_eq!(answered.decided, count as u64);
     });
-    let copy = best(|| copied(&input));
+    let copy = best(ROUNDS, || copied(&input));
     let rate = |took: Duration| count as f64 / took.as_secs_f64();
     println!("{count} lines of {} bytes: {what}", input.len() / count);
     println!(
@@ -75,31 +74,4 @@ fn measure(policy: &Policy, what: &str, lines: &[String], count: usize) {
         "  ratio:                        {:>9.2}",
         rate(decide) / rate(copy)
     );
-}
-
-/// The shortest of some rounds; what else runs on the machine only makes one longer.
-fn best(mut work: impl FnMut()) -> Duration {
-    let round = |_| {
-        let begun = Instant::now();
-        work();
-        begun.elapsed()
-    };
-    (0..ROUNDS).map(round).min().unwrap_or_default()
-}
-
-fn copied(input: &str) {
-    let lines: Vec<&str> = input.lines().collect();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for share in lines.chunks(lines.len().div_ceil(cores)) {
-            scope.spawn(move || {
-                let mut out = Vec::new();
-                for line in share {
-                    out.clear();
-                    let value: serde_json::Value = serde_json::from_str(line).unwrap();
-                    serde_json::to_writer(&mut out, &value).unwrap();
-                }
-            });
-        }
-    });
 }

@@ -5,6 +5,8 @@
     reason = "a measurement that meets the unexpected must stop, and says what it found"
 )]
 
+mod measure;
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},
@@ -14,10 +16,11 @@ use countersign::domain::{
     policy::{Owners, Policy, compile},
     source::SourceFile,
 };
+use measure::best;
 
 const LINES: usize = 10_000;
 const PATHS: usize = 2_000;
-const ROUNDS: usize = 5;
+const ROUNDS: u32 = 5;
 /// Trying every line is slow, so fewer paths are tried so.
 const TRIED: usize = 100;
 
@@ -33,12 +36,12 @@ fn main() {
         let tried = raw.matching(path).len();
         assert_eq!(found.sets().len(), tried, "{path}");
     }
-    let index = best(|| {
+    let index = best(ROUNDS, || {
         for path in &paths {
             black_box(policy.owners().requirements(path));
         }
     });
-    let scan = best(|| {
+    let scan = best(ROUNDS, || {
         for path in paths.iter().take(TRIED) {
             black_box(raw.matching(path));
         }
@@ -95,14 +98,4 @@ fn policy(owners: &str) -> Policy {
         file("CODEOWNERS", owners),
     ];
     compile(&files).unwrap()
-}
-
-/// The shortest of some rounds; what else runs on the machine only makes one longer.
-fn best(mut work: impl FnMut()) -> Duration {
-    let round = |_| {
-        let begun = Instant::now();
-        work();
-        begun.elapsed()
-    };
-    (0..ROUNDS).map(round).min().unwrap_or_default()
 }

@@ -8,6 +8,7 @@ mod lines;
 mod lint;
 mod load;
 mod owners;
+mod past;
 mod replay;
 mod schema;
 mod simulate;
@@ -19,8 +20,6 @@ use std::{
 };
 
 use clap::Subcommand;
-
-use crate::domain::policy::editor;
 
 pub use explain::{Answered, Form, explain};
 pub use replay::{Different, Replayed, Tally, replay_lines};
@@ -41,28 +40,13 @@ pub struct Args {
 enum Command {
     /// Say what the rules make of a proposal: its tier, checks, and who must approve
     ///
-    /// With a file, a tree of what holds, what is missing and what would satisfy it; the exit code is 3 while the gate is
-    /// shut. Without one, a question a line on standard input and an answer a line on standard output, in order: facts, or
+    /// With a file, or with the id of a recorded proposal and `--ledger`, a tree of what holds, what is missing and what
+    /// would satisfy it; the exit code is 3 while the gate is shut. A recorded proposal is judged on what was recorded,
+    /// as it stood when it was last observed. Without one, a question a line on standard input and an answer a line on standard output, in order: facts, or
     /// `{"case": .., "observation": ..}` as the ledger has them, decided by the function that also decides on pull requests,
     /// before execution and in audits. A line that can't be read is answered with its error, and the exit code is 1 then.
     #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain {
-        /// The proposal, in YAML or JSON, as `countersign propose` sends it
-        #[arg(value_name = "PROPOSAL")]
-        file: Option<PathBuf>,
-        /// What somebody would say; may be given several times
-        #[arg(long = "review", value_name = "NAME=approve|changes", requires = "file")]
-        reviews: Vec<asked::Review>,
-        /// The folder that holds catalog.yaml, tiers.yaml, CODEOWNERS, people.yaml and agents.yaml
-        #[arg(long, value_name = "DIR", default_value = "policies")]
-        policies: PathBuf,
-        /// Lines: a tree for people instead of JSON
-        #[arg(long, conflicts_with = "json")]
-        human: bool,
-        /// With a file: one JSON object instead of a tree
-        #[arg(long)]
-        json: bool,
-    },
+    Explain(explain::Args),
     /// Find what is wrong in policy files, and what their author most likely did not mean
     ///
     /// Errors keep the policy from compiling, or something shut for good; warnings are lines that do nothing, or less
@@ -84,8 +68,8 @@ enum Command {
     /// server read from the disk: `countersign policy schema --write .countersign/schema` puts them there.
     Schema {
         /// The kind of file
-        #[arg(value_name = "KIND", value_parser = schema::forms(), required_unless_present = "write")]
-        kind: Option<editor::Form>,
+        #[arg(value_name = "KIND", value_parser = schema::kinds(), required_unless_present = "write")]
+        kind: Option<schema::Kind>,
         /// Write the schemas of all kinds into this folder, as KIND.json
         #[arg(long, value_name = "DIR", conflicts_with = "kind")]
         write: Option<PathBuf>,
@@ -122,12 +106,14 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   countersign policy explain payment.yaml
   countersign policy explain payment.yaml --review alice=approve --review bob=approve
+  countersign policy explain 01KAQ3V5H80000000000000000 --ledger . --genesis sha256:...
   countersign policy explain < questions.jsonl > answers.jsonl";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
   countersign policy simulate payment.yaml --set parameters.amount.minor=5000
-  countersign policy simulate payment.yaml --review alice=approve --candidate ../new/policies";
+  countersign policy simulate payment.yaml --review alice=approve --candidate ../new/policies
+  countersign policy simulate 01KAQ3V5H80000000000000000 --ledger . --candidate ../new/policies";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -137,19 +123,7 @@ Examples:
 /// Runs `countersign policy`. Exit codes: 0 fine, 1 failure, 2 usage, 3 findings.
 pub fn run(args: Args) -> ExitCode {
     let done = match args.command {
-        Command::Explain {
-            file: Some(file),
-            reviews,
-            policies,
-            human: _,
-            json,
-        } => explain::file(&file, &reviews, &policies, json),
-        Command::Explain {
-            file: None,
-            policies,
-            human,
-            ..
-        } => explain::run(&policies, human),
+        Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args, crate::cli::door::now()),
         Command::Lint {

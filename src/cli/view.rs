@@ -142,10 +142,11 @@ fn shown_check(check: &CheckResult) {
     };
     row("check", format_args!("{sign} {}", check.check));
     for problem in &check.problems {
-        row(
-            "",
-            format_args!("  {}: {}; {}", problem.at, problem.found, problem.remedy),
-        );
+        let remedy = match problem.remedy.as_str() {
+            "" => String::new(),
+            remedy => format!("; {remedy}"),
+        };
+        row("", format_args!("  {}: {}{remedy}", problem.at, problem.found));
     }
 }
 

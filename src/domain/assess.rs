@@ -14,7 +14,7 @@ use super::{
         Action, Escalation, LIMITS, Policy, Tier,
         expression::{Root, Scope},
     },
-    totals::{Count, Totals},
+    totals::{Count, SoFar, Totals},
 };
 
 /// A tier with its reasons, and every check's result. The same proposal and policy always give the same one.
@@ -99,8 +99,22 @@ impl Assessment {
 /// Gives what is asked its tier and runs the checks its action names. Total: what is unknown is high.
 ///
 /// First the rules of `tiers.yaml`, then the action's `escalate`, then its limits: each may raise the tier, none lowers
-/// it. `totals` is what the limits counted when it was received.
+/// it. `totals` is what the limits counted when it was received; those of other limits are high.
 pub fn assess(matter: &Matter<'_>, totals: &Totals, policy: &Policy) -> Assessment {
+    let fit = totals.fit(matter, policy);
+    assess_with(matter, totals.clone(), fit, policy)
+}
+
+/// The same with the limits of the policy itself, given what each counted so far.
+pub(in crate::domain) fn assess_counting(
+    matter: &Matter<'_>,
+    so_far: impl Fn(&Count) -> SoFar,
+    policy: &Policy,
+) -> Assessment {
+    assess_with(matter, Totals::of(matter, policy).counted(so_far), true, policy)
+}
+
+fn assess_with(matter: &Matter<'_>, totals: Totals, fit: bool, policy: &Policy) -> Assessment {
     let Some(action) = policy.action(matter.operation) else {
         let because = TierRule::UnknownAction;
         return Assessment {
@@ -110,7 +124,7 @@ pub fn assess(matter: &Matter<'_>, totals: &Totals, policy: &Policy) -> Assessme
                 because,
             }],
             checks: Vec::new(),
-            totals: totals.clone(),
+            totals,
         };
     };
     let mut reasons = Vec::new();
@@ -137,7 +151,7 @@ pub fn assess(matter: &Matter<'_>, totals: &Totals, policy: &Policy) -> Assessme
     for (condition, number) in action.escalate().iter().zip(1..) {
         escalate(condition, number, &scope, &mut raise);
     }
-    if !totals.fit(matter, policy) {
+    if !fit {
         raise(Tier::High, TierRule::LimitsChanged);
     }
     let over: BTreeSet<&str> = totals
@@ -156,8 +170,8 @@ pub fn assess(matter: &Matter<'_>, totals: &Totals, policy: &Policy) -> Assessme
     Assessment {
         tier,
         reasons,
-        checks: run_checks(matter, totals, action, policy),
-        totals: totals.clone(),
+        checks: run_checks(matter, &totals, &reached, action, policy),
+        totals,
     }
 }
 
@@ -195,16 +209,21 @@ fn escalate(
 }
 
 /// The checks that the action names, and its limits, which hold whether it names them or not.
-fn run_checks(matter: &Matter<'_>, totals: &Totals, action: &Action, policy: &Policy) -> Vec<CheckResult> {
-    let reached = totals.reached();
+fn run_checks(
+    matter: &Matter<'_>,
+    totals: &Totals,
+    reached: &[(&str, i64)],
+    action: &Action,
+    policy: &Policy,
+) -> Vec<CheckResult> {
     let run = |name: &CheckName| match name.as_str() {
-        LIMITS => CheckResult::of(name, limits::standing(totals)),
-        _ => policy.check(name, matter, &reached, action),
+        LIMITS => CheckResult::of(name, limits::standing(totals, action)),
+        _ => policy.check(name, matter, reached, action),
     };
     let mut results: Vec<CheckResult> = action.checks().iter().map(run).collect();
     let listed = action.checks().iter().any(|name| name.as_str() == LIMITS);
     if let (false, false, Ok(check)) = (listed, totals.is_empty(), LIMITS.parse()) {
-        results.push(CheckResult::of(&check, limits::over(totals)));
+        results.push(CheckResult::of(&check, limits::over(totals, action)));
     }
     results
 }

@@ -4,6 +4,7 @@ mod command;
 
 pub(super) use command::{COMMAND, asked};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -45,12 +46,12 @@ pub enum NotDelegated {
 }
 
 /// Every delegation that was recorded, in the order of the ledger.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Delegations(Vec<Given>);
 
 /// A delegation and when it was recorded; it holds for nothing before that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
     /// When it was recorded.

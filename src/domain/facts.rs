@@ -4,25 +4,34 @@
 mod judge;
 mod recorded;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::{
     delegation::Delegations,
     ids::{AccountId, ActionName, AgentName, CheckName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
     observation::{Permission, Seen},
+    policy::editor,
     proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
     totals::SoFar,
 };
 
 pub use judge::{Judged, judge};
+pub(in crate::domain) use judge::{assessed, ruled, sponsor};
 pub use recorded::{Gather, facts_of};
 
 /// One question to the rules.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Facts {
     id: Option<ProposalId>,
@@ -47,7 +56,7 @@ pub struct Facts {
 }
 
 /// Somebody, by name or by any account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Who {
     /// A GitHub account by its numeric id.
@@ -56,8 +65,27 @@ pub enum Who {
     Person(PersonName),
 }
 
+impl<'de> Deserialize<'de> for Who {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reads;
+        impl Visitor<'_> for Reads {
+            type Value = Who;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a person's name, or the number of an account")
+            }
+            fn visit_u64<E: de::Error>(self, account: u64) -> Result<Who, E> {
+                Ok(Who::Account(AccountId(account)))
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Who, E> {
+                name.parse().map(Who::Person).map_err(E::custom)
+            }
+        }
+        from.deserialize_any(Reads)
+    }
+}
+
 /// What somebody says about a proposal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Said {
     /// Who.
@@ -70,7 +98,7 @@ pub struct Said {
 }
 
 /// A person's word that a failed check is departed from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The check.
@@ -83,7 +111,7 @@ pub struct Granted {
 }
 
 /// What a review says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     /// Approves.
@@ -93,44 +121,62 @@ pub enum Says {
 }
 
 /// Permissions and memberships as they were looked up; without them, everybody is who the policy says they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedRolls {
+    /// What an account may do in the repository, by its number.
     permissions: BTreeMap<AccountId, Seen<Permission>>,
+    /// The accounts of a team.
     memberships: BTreeMap<TeamName, Seen<Vec<AccountId>>>,
 }
 
 /// Facts as they are written: what has a usual value may be left out.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    /// The recorded proposal that they are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<ProposalId>,
+    /// The action, as the catalog names it.
     operation: ActionName,
+    /// Who asks.
     agent: AgentName,
+    /// Who answers for the agent; as `agents.yaml` has it unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sponsor: Option<PersonName>,
+    /// The parameters of a proposal with one item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parameters: Option<Value>,
+    /// The items, where they are not given as `parameters`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     items: Vec<RequestItem>,
+    /// What the bot read for each item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     observed: Vec<Glimpse>,
+    /// What only the agent says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     claimed: Map<String, Value>,
+    /// Why the agent asks.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     justification: String,
+    /// Departures from checks that the agent asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     exceptions: Vec<ExceptionAsked>,
+    /// How the agent would undo it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rollback_plan: Option<String>,
+    /// When it was proposed.
     at: Timestamp,
+    /// What people said, the latest word of each last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     reviews: Vec<Said>,
+    /// Who else had a hand in it, and so never approves it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     hands: Vec<Who>,
+    /// When the gate is looked at; after the last review unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<Timestamp>,
+    /// Who stands in for whom, in the order it was recorded.
     #[serde(default, skip_serializing_if = "Delegations::is_empty")]
     delegations: Delegations,
     /// What limits counted before it, by the limit's name or the counter's.
@@ -142,20 +188,25 @@ struct Written {
     /// Items that approvers took out; tier, checks and limits stay those of the whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     excluded: Vec<ItemId>,
+    /// Permissions and memberships as they were looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
 }
 
 /// What the bot would have read for an item.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Glimpse {
+    /// The item; the only one unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     item: Option<ItemId>,
+    /// The state now.
     #[serde(default)]
     before: Value,
+    /// The state the target says it would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<Value>,
+    /// Whom and what it touches.
     #[serde(default, skip_serializing_if = "Affected::is_empty")]
     affected: Affected,
 }
@@ -297,6 +348,10 @@ impl From<Facts> for Written {
 }
 
 impl Facts {
+    /// What editors are told of facts, as JSON Schema.
+    pub fn schema() -> Value {
+        editor::of_type::<Self>("What rules are asked about, as `countersign audit facts` writes it")
+    }
     /// The recorded proposal they are of.
     pub const fn id(&self) -> Option<ProposalId> {
         self.id

@@ -29,6 +29,7 @@ pub mod ids;
 pub mod illegal;
 pub mod keys;
 pub mod matter;
+pub mod money;
 pub mod observation;
 pub mod policy;
 pub mod proposal;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::{
+    assess::Assessment,
     checks::Level,
-    facts::{Facts, Judged, judge},
+    facts::{Facts, assessed, ruled, sponsor},
     gate::Verdict,
     ids::CheckName,
     policy::{Policy, Tier},
@@ -36,14 +37,24 @@ pub struct Difference {
     pub newly_passing: Vec<CheckName>,
 }
 
-/// Judges facts by both policies; none when nothing that is told would differ.
+/// Judges facts by both policies; none when nothing that is told would differ. What both assess alike is assessed once.
 pub fn replay(facts: &Facts, policy: &Policy, candidate: &Policy) -> Option<Difference> {
-    let (before, after) = (judge(facts, policy), judge(facts, candidate));
+    let operation = facts.operation().as_str();
+    let alike =
+        policy.same_assessment(candidate, operation) && sponsor(facts, policy) == sponsor(facts, candidate);
+    let before = assessed(facts, policy);
+    let other = (!alike).then(|| assessed(facts, candidate));
+    let (before, after) = (
+        before.as_ref(),
+        other.as_ref().map_or(before.as_ref(), Option::as_ref),
+    );
+    let gate = |policy, assessed| ruled(facts, policy, assessed).gate;
+    let tier = |assessed: Option<&Assessment>| assessed.map_or(Tier::High, |assessed| assessed.tier);
     let difference = Difference {
-        tier: moved(before.tier, after.tier),
-        gate: moved(before.gate, after.gate),
-        newly_failing: only_first(&after, &before),
-        newly_passing: only_first(&before, &after),
+        tier: moved(tier(before), tier(after)),
+        gate: moved(gate(policy, before), gate(candidate, after)),
+        newly_failing: only_first(after, before),
+        newly_passing: only_first(before, after),
     };
     (difference != Difference::default()).then_some(difference)
 }
@@ -53,9 +64,10 @@ fn moved<T: PartialEq>(from: T, to: T) -> Option<Moved<T>> {
 }
 
 /// Checks that fail in the first and not in the second.
-fn only_first(first: &Judged, second: &Judged) -> Vec<CheckName> {
-    let failing = |judged: &Judged| -> Vec<CheckName> {
-        let failed = judged.checks.iter().filter(|check| check.level > Level::Warn);
+fn only_first(first: Option<&Assessment>, second: Option<&Assessment>) -> Vec<CheckName> {
+    let failing = |assessed: Option<&'_ Assessment>| -> Vec<CheckName> {
+        let checks = assessed.into_iter().flat_map(|assessed| &assessed.checks);
+        let failed = checks.filter(|check| check.level > Level::Warn);
         failed.map(|check| check.check.clone()).collect()
     };
     let other = failing(second);

@@ -213,12 +213,24 @@ pub fn read_tree(file: &SourceFile) -> Result<Node, SourceError> {
     if file.path.ends_with(".json") {
         return read_json(file);
     }
+    if is_empty(&file.text) {
+        let mark = Mark::new(Place { line: 1, column: 1 }, 0, 0);
+        let message = "the file is empty; fill it in, or remove it";
+        return Err(SourceError::new(&file.path, Some(mark), message));
+    }
     let node: YamlNode =
         serde_saphyr::from_str_with_options(&file.text, options()).map_err(|error| explain(file, &error))?;
     match node.0.duplicate() {
         None => Ok(node.0),
         Some(key) => Err(SourceError::new(&file.path, key.mark(), twice(key.text()))),
     }
+}
+
+/// Whether nothing but comments stands in a YAML file.
+fn is_empty(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// Reads a file into a type; give the type `deny_unknown_fields`.

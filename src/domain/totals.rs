@@ -45,14 +45,17 @@ pub struct Count {
 }
 
 /// What a counter holds at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct SoFar {
     /// What ran, or may have run, within the window.
+    #[schemars(range(min = 0))]
     pub ran: i64,
     /// What the same agent has waiting.
+    #[schemars(range(min = 0))]
     pub own: i64,
     /// What other agents have waiting.
+    #[schemars(range(min = 0))]
     pub others: i64,
 }
 
@@ -106,6 +109,13 @@ impl Count {
             adds: adds.unwrap_or(0),
             so_far: SoFar::default(),
         }
+    }
+    fn is_like(&self, other: &Self) -> bool {
+        let apart_from_so_far =
+            |count: &Self| (count.max, count.per, count.over, count.uncounted, count.adds);
+        self.limit == other.limit
+            && self.counter == other.counter
+            && apart_from_so_far(self) == apart_from_so_far(other)
     }
     /// The limit's name.
     pub fn limit(&self) -> &str {
@@ -172,13 +182,14 @@ impl FromIterator<Count> for Totals {
 }
 
 impl Totals {
-    /// The same with nothing counted so far.
-    pub(in crate::domain) fn bare(&self) -> Self {
-        let mut bare = self.clone();
-        bare.0
-            .iter_mut()
-            .for_each(|count| count.so_far = SoFar::default());
-        bare
+    /// Whether both count the same, whatever was counted so far.
+    pub(in crate::domain) fn count_alike(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|(mine, theirs)| mine.is_like(theirs))
     }
 
     /// The same with what each counter holds.

@@ -8,12 +8,14 @@ use serde_json::{Map, Value, json};
 use super::{
     assess::TierRule,
     checks::Level,
+    delegation,
+    entry::Delegated,
     facts::{Facts, Judged, judge},
     gate::{Because, Rule, Standing},
-    ids::ActionName,
+    ids::{ActionName, IdError},
     policy::{
         Policy,
-        cases::{Case, Given, Proposed},
+        cases::{Case, Delegation, Given, Proposed},
     },
 };
 
@@ -51,16 +53,20 @@ impl Outcome<'_> {
     }
 }
 
-/// Runs one case. The moment that is not stated is a Monday morning, so that the same case gives the same outcome in
-/// every year.
+/// Runs one case. The moment that is not stated is always the same, so that the same case gives the same outcome in every
+/// year.
 pub fn run<'a>(case: &'a Case, policy: &Policy) -> Outcome<'a> {
-    let facts: Facts = match serde_json::from_value(written(case)) {
+    let facts = delegations(case, policy).and_then(|delegations| {
+        let facts = serde_json::from_value::<Facts>(written(case, delegations));
+        facts.map_err(|error| error.to_string())
+    });
+    let facts = match facts {
         Ok(facts) => facts,
-        Err(error) => {
+        Err(found) => {
             let unasked = Difference {
                 what: "case".into(),
                 expected: "a proposal that can be judged".into(),
-                found: error.to_string(),
+                found,
             };
             return Outcome {
                 case,
@@ -77,13 +83,40 @@ pub fn run<'a>(case: &'a Case, policy: &Policy) -> Outcome<'a> {
     }
 }
 
-/// When a case is proposed that does not say when.
-const WHEN: &str = "2026-03-02T09:00:00Z";
+/// Who stands in for whom, as the ledger would have it. Errors: it would not take one.
+fn delegations(case: &Case, policy: &Policy) -> Result<Vec<delegation::Given>, String> {
+    let mut given = Vec::new();
+    for Delegation {
+        owner,
+        stand_in,
+        from,
+        until,
+        actions,
+    } in &case.delegations
+    {
+        let from = from.unwrap_or_else(|| case.propose.moment());
+        let account = policy.person(owner).and_then(|owner| owner.accounts().first());
+        let said = Delegated {
+            owner: owner.clone(),
+            stand_in: Some(stand_in.clone()),
+            from,
+            until: until.unwrap_or_else(|| from.plus(delegation::LONGEST)),
+            actions: actions.clone(),
+            reason: None,
+            account: account.ok_or_else(|| format!("unknown person `{owner}`"))?.id(),
+            delivery: "case".parse().map_err(|error: IdError| error.to_string())?,
+        };
+        delegation::admissible(&said, Some(owner), from)
+            .map_err(|error| format!("`delegations` of `{owner}`: {error}"))?;
+        given.push(delegation::Given { at: from, said });
+    }
+    Ok(given)
+}
 
 /// The case as [`Facts`] are written.
-fn written(case: &Case) -> Value {
+fn written(case: &Case, delegations: Vec<delegation::Given>) -> Value {
     let asked = &case.propose;
-    let at = asked.at.map_or_else(|| WHEN.to_owned(), |at| at.to_string());
+    let at = asked.moment();
     let (items, observed) = items(asked);
     let mut facts = Map::new();
     let mut put = |name: &str, value: Value| facts.insert(name.to_owned(), value);
@@ -101,11 +134,17 @@ fn written(case: &Case) -> Value {
         json!(asked.justification.as_deref().unwrap_or_default()),
     );
     put("at", json!(at));
-    let said = case.reviews.iter().map(|said| {
-        let when = said.at.map_or_else(|| at.clone(), |at| at.to_string());
-        json!({ "by": said.by, "says": said.says, "at": when })
-    });
+    let said = case
+        .reviews
+        .iter()
+        .map(|said| json!({ "by": said.by, "says": said.says, "at": said.at.unwrap_or(at) }));
     put("reviews", said.collect());
+    put("exceptions", json!(asked.exceptions));
+    put("counted", json!(case.counted));
+    put("delegations", json!(delegations));
+    put("granted", json!(case.granted));
+    let excluded = case.excluded.iter().map(|item| Value::String(item.to_string()));
+    put("excluded", excluded.collect());
     if let Some(now) = case.judged_at {
         put("now", json!(now));
     }

@@ -137,8 +137,8 @@ impl std::fmt::Debug for Mirror {
 /// A repository that is locked for one task.
 pub(super) struct Inside<'a> {
     pub(super) repo: &'a Repository,
-    remote: &'a Remote,
-    dir: &'a Path,
+    pub(super) remote: &'a Remote,
+    pub(super) dir: &'a Path,
 }
 
 impl Mirror {

@@ -24,6 +24,7 @@ pub use first::{First, first_commit};
 pub use init::{Begun, Init, InitError, init};
 pub use mirror::{MergeReadError, Mirror, MirrorError, ProposalCommit, PushedProposal};
 pub use remote::{RemoteError, Token};
+pub use search::policy_files;
 pub use sign::{SignError, Signer};
 pub use verify::{Report, VerifyError, verify};
 pub use walk::{Step, WalkError, Walked, for_one_reading, walk};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{markdown::Markdown, mask::HIDDEN, money};
+use super::{markdown::Markdown, mask::HIDDEN};
+use crate::domain::money;
 
 /// Texts longer than this, or of several lines, stand below their table.
 const CELL: usize = 120;

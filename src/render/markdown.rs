@@ -36,7 +36,7 @@ impl Markdown {
     }
     /// A number with its thousands apart.
     pub(super) fn count(number: u64) -> Self {
-        Self(super::money::grouped(number))
+        Self(crate::domain::money::grouped(number))
     }
     /// A moment, to the minute.
     pub(super) fn time(at: Timestamp) -> Self {

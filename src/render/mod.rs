@@ -17,7 +17,6 @@ mod leaves;
 mod markdown;
 mod mask;
 mod message;
-mod money;
 mod outcome;
 mod plain;
 mod report;

@@ -85,7 +85,7 @@ struct CheckLine {
 struct ProblemLine {
     at: Option<String>,
     found: String,
-    remedy: String,
+    remedy: Option<String>,
 }
 
 /// The report: facts first, the agent's own words last, fenced and labelled.
@@ -173,7 +173,7 @@ fn problem_line(problem: &Problem) -> ProblemLine {
     ProblemLine {
         at: (!problem.at.is_empty()).then(|| problem.at.clone()),
         found: problem.found.clone(),
-        remedy: problem.remedy.clone(),
+        remedy: (!problem.remedy.is_empty()).then(|| problem.remedy.clone()),
     }
 }
 

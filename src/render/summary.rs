@@ -3,8 +3,8 @@
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context, value::Serde};
 use serde_json::Value;
 
-use super::{RenderError, mask::mask_value, money, plain::plain};
-use crate::domain::policy::Action;
+use super::{RenderError, mask::mask_value, plain::plain};
+use crate::domain::{money, policy::Action};
 
 /// The longest summary, in characters.
 pub const MAX_SUMMARY: usize = 200;

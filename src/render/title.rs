@@ -2,11 +2,10 @@
 
 use super::{
     mask::masked_item,
-    money,
     plain::{plain, shorten},
     summary::total,
 };
-use crate::domain::{assess::Assessment, proposal::Proposal};
+use crate::domain::{assess::Assessment, money, proposal::Proposal};
 
 /// The longest title, in characters.
 pub const MAX_TITLE: usize = 70;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::cli::{Ran, at, run};
 
+mod bad_input;
 mod cases;
 mod lint;
 mod schema;

@@ -1,6 +1,7 @@
 //! `countersign policy explain` on JSON lines.
 
 pub(crate) mod realistic;
+mod recorded;
 
 use countersign::{
     cli::policy::{Answered, Form, explain},
@@ -234,6 +235,62 @@ fn a_proposal_in_a_file_is_explained_as_a_tree() {
     assert_eq!((open.code, open.err.as_str()), (0, ""));
     let answer: Value = serde_json::from_str(&open.out).unwrap();
     assert_eq!(answer["approvers"], serde_json::json!(["alice", "bob"]));
+}
+
+#[test]
+fn limits_are_told_as_people_write_money() {
+    let (_folder, file) = payment_file();
+    let limits = || {
+        let told = policy(&["explain", &file, "--json"]);
+        let answer: Value = serde_json::from_str(&told.out).unwrap();
+        let checks = answer["checks"].as_array().unwrap().clone();
+        checks
+            .into_iter()
+            .find(|check| check["check"] == "limits")
+            .unwrap()
+    };
+    assert_eq!(
+        limits()["problems"],
+        serde_json::json!([{
+            "level": "pass", "at": "/items",
+            "found": "limit `per_supplier` of 50,000.00 EUR in 1d: nothing ran, and this adds 12,500.00 EUR",
+        }])
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    let before = "counted: { per_supplier: { ran: 4000000, others: 100 } }\n";
+    std::fs::write(&file, format!("{text}{before}")).unwrap();
+    assert_eq!(limits()["level"], "warn");
+    assert_eq!(
+        limits()["problems"][0]["found"],
+        "limit `per_supplier` of 50,000.00 EUR in 1d: 40,000.00 EUR ran, 1.00 EUR of other agents wait, and this adds \
+         12,500.00 EUR"
+    );
+    std::fs::write(
+        &file,
+        format!("{text}{}", before.replace("per_supplier", "per_suplier")),
+    )
+    .unwrap();
+    let bad = policy(&["explain", &file]);
+    assert!(
+        bad.code == 1 && bad.err.contains("did you mean `per_supplier`?"),
+        "{}",
+        bad.err
+    );
+    std::fs::write(&file, format!("{text}{}", before.replace("ran", "runs"))).unwrap();
+    let bad = policy(&["explain", &file]);
+    assert!(
+        bad.code == 1 && bad.err.contains("unknown field `runs`"),
+        "{}",
+        bad.err
+    );
+    std::fs::write(&file, format!("{text}{before}")).unwrap();
+    let tree = policy(&["explain", &file]);
+    assert!(
+        tree.out
+            .contains("limits at /items: limit `per_supplier` of 50,000.00 EUR in 1d"),
+        "{}",
+        tree.out
+    );
 }
 
 #[test]

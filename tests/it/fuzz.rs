@@ -1,8 +1,7 @@
-//! A short run of every fuzz target on every test run; `cargo run --release --example fuzz` runs them for long.
+//! A short run of every fuzz target on every test run; `fuzz/run` runs them for long, guided by coverage.
 
-#[path = "../../examples/fuzz/mutate.rs"]
 mod mutate;
-#[path = "../../examples/fuzz/targets.rs"]
+#[path = "../../fuzz/targets.rs"]
 mod targets;
 
 use targets::TARGETS;

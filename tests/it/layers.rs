@@ -212,7 +212,7 @@ fn files(folder: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
         let name = entry.file_name().into_string().unwrap();
         let path = format!("{prefix}{name}");
         if entry.file_type().unwrap().is_dir() {
-            if !matches!(path.as_str(), "target" | ".git" | "node_modules" | ".cargo") {
+            if !matches!(name.as_str(), "target" | ".git" | "node_modules" | ".cargo" | "corpus" | "artifacts") {
                 files(&entry.path(), &format!("{path}/"), found);
             }
         } else if let Ok(text) = fs::read_to_string(entry.path()) {

@@ -4,6 +4,7 @@ use countersign::{
     domain::{
         canonical::canonical,
         case::{Case, Life},
+        checks::{CheckResult, Level, Problem},
         entry::{ClaimedBy, Finished, Merged, Outcome, Started, StepResult, VoidReason},
         ids::{AccountId, Digest, ProposalId, PullNumber, ReviewId},
         observation::{LiveReview, ReviewState, Seen},
@@ -429,6 +430,39 @@ fn i26_words_of_mixed_scripts_are_flagged_whatever_the_catalog_asks() {
     assert!(
         report.contains("- **text**: look closely (the catalog does not require this check)"),
         "{report}"
+    );
+}
+
+#[test]
+fn a_check_that_passed_leaves_nothing_to_do() {
+    let policy = policy();
+    let note = note(&policy);
+    let mut assessment = assessment(&policy, &note);
+    let held = "limit `daily` of 50,000.00 EUR in 1d: nothing ran, and this adds 12,500.00 EUR";
+    let problem = Problem {
+        level: Level::Pass,
+        at: "/items".to_owned(),
+        found: held.to_owned(),
+        remedy: String::new(),
+    };
+    assessment
+        .checks
+        .push(CheckResult::of(&"limits".parse().unwrap(), vec![problem]));
+    let report = report(&ReportFacts {
+        proposal: &note,
+        assessment: &assessment,
+        policy: &policy,
+        base: &base(),
+    })
+    .unwrap();
+    let said: Vec<&str> = report
+        .lines()
+        .skip_while(|line| *line != "- **limits**: passed")
+        .take(3)
+        .collect();
+    assert_eq!(
+        said,
+        ["- **limits**: passed", &format!("  - At `/items`: {held}."), ""]
     );
 }
 

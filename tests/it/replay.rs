@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Policies with a change to one file.
-fn candidate(policies: &Path, folder: &Path, file: &str, from: &str, to: &str) -> String {
+pub(crate) fn candidate(policies: &Path, folder: &Path, file: &str, from: &str, to: &str) -> String {
     let to_folder = folder.join("candidate");
     fs::create_dir_all(&to_folder).unwrap();
     copy(policies, &to_folder);
@@ -48,7 +48,7 @@ fn json(ran: &Ran) -> Value {
 }
 
 /// The policies on a repository's base branch, written to a folder.
-fn checked_out(repo: &Path, folder: &Path) -> PathBuf {
+pub(crate) fn checked_out(repo: &Path, folder: &Path) -> PathBuf {
     let policies = folder.join("policies");
     for path in git(repo, &["ls-tree", "-r", "--name-only", "main", "policies"]).lines() {
         let file = folder.join(path);

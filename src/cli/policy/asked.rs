@@ -1,19 +1,25 @@
-//! A proposal's file as facts, and "what if" on top of them.
+//! A proposal's facts, from its file or the ledger, and "what if" on top of them.
 
-use std::path::Path;
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value};
 
-use super::{Failure, load};
+use super::{
+    Failure, load,
+    past::{self, Past},
+};
 use crate::domain::{
     facts::{Facts, Said, Says, Who},
-    ids::Timestamp,
+    ids::{ItemId, ProposalId, Timestamp},
     policy::Policy,
-    source::{SourceFile, read_tree},
+    source::{SourceFile, nearest, read_tree},
 };
 
 /// What a proposal carries on its way that no rule looks at.
-const SENT_ONLY: [&str; 8] = [
+const SENT_ONLY: [&str; 7] = [
     "nonce",
     "idempotency_key",
     "signature",
@@ -21,7 +27,6 @@ const SENT_ONLY: [&str; 8] = [
     "not_before",
     "supersedes",
     "provenance",
-    "callback",
 ];
 
 /// `ann=approve`: what somebody would say.
@@ -67,17 +72,95 @@ impl std::str::FromStr for Set {
     }
 }
 
-/// A proposal as its file has it: as it is sent with `countersign propose`, or as facts.
+/// A proposal as its file or the ledger has it: as it is sent with `countersign propose`, or as facts.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    file: SourceFile,
+    /// The file or the id, for errors.
+    name: PathBuf,
     fields: Map<String, Value>,
+    /// Of a recorded one: what it is, when it stood so, and which rules judge it.
+    heading: Option<String>,
+}
+
+/// What is asked about, and the rules that judge it: those of a folder, or for a recorded proposal those in force.
+pub(super) fn ask(
+    proposal: &Path,
+    past: &Past,
+    policies: Option<&Path>,
+    now: Timestamp,
+) -> Result<(Policy, Asked), Failure> {
+    let Some(repo) = past.repo() else {
+        let policy = load::policy(policies.unwrap_or(Path::new(load::FOLDER)))?;
+        let asked = Asked::read(proposal, &policy, now)?;
+        return Ok((policy, asked));
+    };
+    let id = past::id(proposal)?;
+    let found = past.find(repo, id)?;
+    if found.findings > 0 {
+        let told = writeln!(
+            anstream::stderr(),
+            "{} on the branch is not part of the record; run `countersign audit verify`",
+            found.findings
+        );
+        // Nobody is left to tell when standard error is closed too.
+        drop(told);
+    }
+    let (policy, rules) = match policies {
+        Some(folder) => (
+            load::policy(folder)?,
+            format!("the rules in `{}`", folder.display()),
+        ),
+        None => (
+            past.in_force(repo, found.in_force)?,
+            format!("the rules in force ({})", found.in_force.short()),
+        ),
+    };
+    let facts = &found.facts;
+    let heading = format!("{id}  {}, as of {}, by {rules}", facts.operation(), facts.now());
+    Ok((policy, Asked::recorded(proposal, &found.facts, heading)?))
 }
 
 impl Asked {
+    fn recorded(name: &Path, facts: &Facts, heading: String) -> Result<Self, Failure> {
+        let value = serde_json::to_value(facts).map_err(|error| wrong(name, &error.to_string()))?;
+        let Value::Object(mut fields) = value else {
+            return Err(wrong(name, "facts are a mapping"));
+        };
+        // The only item's parameters stand where people write them, for `--set`.
+        let only = ItemId::only();
+        let parameters = match fields
+            .get_mut("items")
+            .and_then(Value::as_array_mut)
+            .map(Vec::as_mut_slice)
+        {
+            Some([item]) if item.get("id").and_then(Value::as_str) == Some(only.as_str()) => {
+                item.get_mut("parameters").map(Value::take)
+            }
+            Some(_) | None => None,
+        };
+        if let Some(parameters) = parameters {
+            fields.remove("items");
+            fields.insert("parameters".into(), parameters);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            fields,
+            heading: Some(heading),
+        })
+    }
+
+    /// What a recorded proposal is, when it stood so, and which rules judge it.
+    pub(super) fn heading(&self) -> Option<&str> {
+        self.heading.as_deref()
+    }
+
     /// Reads a file; what it leaves out is filled in: the time, and the only agent that may propose the action.
-    pub(super) fn read(path: &Path, policy: &Policy, now: Timestamp) -> Result<Self, Failure> {
-        let file = SourceFile::new(path.display().to_string(), load::text(path)?);
+    fn read(path: &Path, policy: &Policy, now: Timestamp) -> Result<Self, Failure> {
+        let text = match path.to_string_lossy().parse::<ProposalId>() {
+            Ok(id) if !path.exists() => return Err(not_a_file(id)),
+            Ok(_) | Err(_) => load::text(path)?,
+        };
+        let file = SourceFile::new(path.display().to_string(), text);
         let tree = read_tree(&file)
             .map_err(|error| Failure::Files(vec![load::in_file(&error, path, &file.text)]))?;
         let Value::Object(mut fields) = tree.to_value() else {
@@ -95,7 +178,12 @@ impl Asked {
             let agent = only_agent(operation, policy).map_err(|message| wrong(path, &message))?;
             fields.insert("agent".into(), Value::String(agent));
         }
-        Ok(Self { file, fields })
+        counted(&fields, policy).map_err(|message| wrong(path, &message))?;
+        Ok(Self {
+            name: path.to_owned(),
+            fields,
+            heading: None,
+        })
     }
 
     /// With values put in.
@@ -106,7 +194,7 @@ impl Asked {
             if let Value::Object(fields) = at {
                 self.fields = fields;
             }
-            done.map_err(|message| wrong(Path::new(&self.file.path), &message))?;
+            done.map_err(|message| wrong(&self.name, &message))?;
         }
         Ok(self)
     }
@@ -114,10 +202,37 @@ impl Asked {
     /// The facts, with what people would say.
     pub(super) fn facts(&self, reviews: &[Review]) -> Result<Facts, Failure> {
         let facts = serde_json::from_value::<Facts>(Value::Object(self.fields.clone()))
-            .map_err(|error| wrong(Path::new(&self.file.path), &error.to_string()))?;
+            .map_err(|error| wrong(&self.name, &error.to_string()))?;
         let reviews = reviews.iter().map(|Review(said)| said.clone());
         Ok(reviews.fold(facts, Facts::and))
     }
+}
+
+/// Refuses what is said of a limit that is not there, since nothing would read it.
+fn counted(fields: &Map<String, Value>, policy: &Policy) -> Result<(), String> {
+    let operation = fields
+        .get("operation")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let action = operation
+        .parse()
+        .ok()
+        .and_then(|operation| policy.action(&operation));
+    let limits = action.map(|action| action.limits()).unwrap_or_default();
+    let known = || limits.iter().map(|limit| limit.name());
+    // A counter of one limit is named as the ledger names it, by the action first.
+    let is_known =
+        |name: &str| known().any(|known| known == name) || name.starts_with(&format!("{operation} "));
+    let names = fields.get("counted").and_then(Value::as_object);
+    let strange = names.into_iter().flat_map(Map::keys).find(|name| !is_known(name));
+    strange.map_or(Ok(()), |name| {
+        let near =
+            nearest(name, known()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Err(format!(
+            "`counted` names `{}`, which is no limit of `{operation}`{near}",
+            name.escape_debug()
+        ))
+    })
 }
 
 /// The agent that may propose an action, when there is one only.
@@ -161,6 +276,14 @@ fn put(at: &mut Value, path: &[String], value: &Value) -> Result<(), String> {
         }
     };
     put(next, rest, value)
+}
+
+fn not_a_file(id: ProposalId) -> Failure {
+    let help = "name its repository with `--ledger REPO`";
+    Failure::Files(vec![miette::miette!(
+        help = help,
+        "`{id}` is no file; it looks like a recorded proposal"
+    )])
 }
 
 fn wrong(path: &Path, message: &str) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     FAILED, FINDINGS, Failure,
-    asked::{Asked, Review},
+    asked::{Review, ask},
     human,
     lines::on_every_core,
     load,
+    past::Past,
 };
 use crate::domain::{
     case::Case,
@@ -87,10 +88,40 @@ pub struct Answered {
     pub unreadable: u64,
 }
 
-pub(super) fn run(policies: &Path, human: bool) -> Result<ExitCode, Failure> {
-    let policy = load::policy(policies)?;
-    let form = if human { Form::Human } else { Form::Json };
-    let answered = explain(&policy, io::stdin().lock(), io::stdout().lock(), form)?;
+/// What is to be explained.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The proposal, in YAML or JSON, as `countersign propose` sends it; with `--ledger`, the id of a recorded one
+    #[arg(value_name = "PROPOSAL")]
+    proposal: Option<PathBuf>,
+    #[command(flatten)]
+    past: Past,
+    /// What somebody would say; may be given several times
+    #[arg(long = "review", value_name = "NAME=approve|changes", requires = "proposal")]
+    reviews: Vec<Review>,
+    /// The folder that holds catalog.yaml, tiers.yaml, CODEOWNERS, people.yaml and agents.yaml; `policies` unless
+    /// stated, and with `--ledger` the rules that the ledger says are in force
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// Lines: a tree for people instead of JSON
+    #[arg(long, conflicts_with = "json")]
+    human: bool,
+    /// With a proposal: one JSON object instead of a tree
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    match &args.proposal {
+        Some(proposal) => one(proposal, args),
+        None => lines(args),
+    }
+}
+
+fn lines(args: &Args) -> Result<ExitCode, Failure> {
+    let policy = load::policy(args.policies.as_deref().unwrap_or(Path::new(load::FOLDER)))?;
+    let form = if args.human { Form::Human } else { Form::Json };
+    let answered = explain(&policy, io::stdin(), io::stdout(), form)?;
     Ok(if answered.unreadable > 0 {
         ExitCode::from(FAILED)
     } else {
@@ -99,18 +130,16 @@ pub(super) fn run(policies: &Path, human: bool) -> Result<ExitCode, Failure> {
 }
 
 /// Explains one proposal. Exit codes: 0 the gate would open, 3 it would not.
-pub(super) fn file(
-    file: &Path,
-    reviews: &[Review],
-    policies: &Path,
-    json: bool,
-) -> Result<ExitCode, Failure> {
-    let policy = load::policy(policies)?;
-    let facts = Asked::read(file, &policy, crate::cli::door::now())?.facts(reviews)?;
-    let judged = judge(&facts, &policy);
+fn one(proposal: &Path, args: &Args) -> Result<ExitCode, Failure> {
+    let now = crate::cli::door::now();
+    let (policy, asked) = ask(proposal, &args.past, args.policies.as_deref(), now)?;
+    let judged = judge(&asked.facts(&args.reviews)?, &policy);
     let open = judged.gate == Verdict::Open;
-    let form = if json { Form::Json } else { Form::Human };
+    let form = if args.json { Form::Json } else { Form::Human };
     let mut text = Vec::new();
+    if let (Form::Human, Some(heading)) = (form, asked.heading()) {
+        writeln!(text, "{heading}")?;
+    }
     Answer::Judged(judged).write(&mut text, form)?;
     io::stdout().lock().write_all(&text)?;
     Ok(if open {
@@ -122,7 +151,12 @@ pub(super) fn file(
 
 /// Decides on every line of the input, in order. Answers as soon as the input pauses, so that a script can ask and read
 /// in turn; lines that wait together are decided on every core. Errors: reading or writing failed.
-pub fn explain(policy: &Policy, from: impl Read, mut to: impl Write, form: Form) -> io::Result<Answered> {
+pub fn explain(
+    policy: &Policy,
+    from: impl Read + Send,
+    mut to: impl Write + Send,
+    form: Form,
+) -> io::Result<Answered> {
     let mut answered = Answered::default();
     on_every_core(
         from,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::domain::{
     assess::TierRule,
     case::Case,
-    checks::text::hazard,
+    checks::{CheckResult, Level, text::hazard},
     facts::Judged,
     gate::{Because, Decision, Rule, Standing},
     policy::Action,
@@ -32,13 +32,13 @@ pub(super) fn decided(out: &mut impl Write, case: &Case, decision: &Decision) ->
         decision.verdict(),
         case.tier()
     )?;
-    tree(out, decision.because())
+    tree(out, decision.because(), &case.assessment.checks)
 }
 
 /// Writes the answer to facts.
 pub(super) fn judged(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     writeln!(out, "{}, {} tier", judged.gate, judged.tier)?;
-    tree(out, &judged.because)
+    tree(out, &judged.because, &judged.checks)
 }
 
 /// Writes one rule on a line of its own.
@@ -46,7 +46,7 @@ pub(super) fn rule(out: &mut impl Write, sign: char, because: &Because) -> io::R
     writeln!(out, "{sign} {} {}", standing(because.standing), line(because))
 }
 
-fn tree(out: &mut impl Write, rules: &[Because]) -> io::Result<()> {
+fn tree(out: &mut impl Write, rules: &[Because], checks: &[CheckResult]) -> io::Result<()> {
     for (because, place) in rules.iter().zip(1..) {
         let (branch, trunk) = if place == rules.len() {
             ("└─", "  ")
@@ -56,6 +56,24 @@ fn tree(out: &mut impl Write, rules: &[Because]) -> io::Result<()> {
         writeln!(out, "{branch} {} {}", standing(because.standing), line(because))?;
         if because.standing > Standing::Holds && !because.could.is_empty() {
             writeln!(out, "{trunk}   could: {}", because.could.join(", "))?;
+        }
+        if because.rule == Rule::Checks {
+            findings(out, trunk, checks)?;
+        }
+    }
+    Ok(())
+}
+
+/// What checks found, and what would satisfy them.
+fn findings(out: &mut impl Write, trunk: &str, checks: &[CheckResult]) -> io::Result<()> {
+    for check in checks {
+        for problem in check
+            .problems
+            .iter()
+            .filter(|problem| problem.level > Level::Pass)
+        {
+            let (name, at, found) = (&check.check, &problem.at, &problem.found);
+            writeln!(out, "{trunk}   {name} at {at}: {found}; {}", problem.remedy)?;
         }
     }
     Ok(())

@@ -2,69 +2,151 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-/// Bytes read at a time.
-const BUFFER: usize = 8 << 20;
+/// Bytes read at a time: so many lines that handing them over costs nothing, so few that they stay in the caches.
+const BUFFER: usize = 256 << 10;
 
 /// Gives runs of lines to `work` on every core, each run to a worker of its own, and what came of them to `done` in the
 /// order of the lines. Starts as soon as the input pauses, so that a script can ask and read in turn. Lines are counted
 /// from 1; empty ones are left out. Errors: the input can't be read, or `work` or `done` failed.
 pub(super) fn on_every_core<T: Default + Send>(
-    from: impl Read,
+    from: impl Read + Send,
     work: impl Fn(&mut T, u64, &[u8]) -> io::Result<()> + Sync,
-    mut done: impl FnMut(T) -> io::Result<()>,
+    done: impl FnMut(T) -> io::Result<()> + Send,
 ) -> io::Result<()> {
-    let mut from = BufReader::with_capacity(BUFFER, from);
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut number = 0;
-    let (mut text, mut lines) = (Vec::new(), Vec::new());
-    loop {
-        text.clear();
-        lines.clear();
-        // The first line is waited for; then whatever is complete in the buffer goes along.
-        while lines.is_empty() || from.buffer().contains(&b'\n') {
-            let start = text.len();
-            if from.read_until(b'\n', &mut text)? == 0 {
-                break;
-            }
-            number += 1;
-            lines.push((number, start..text.len()));
-        }
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let share = lines.len().div_ceil(cores);
-        let text = text.as_slice();
-        let run = |lines: &[(u64, std::ops::Range<usize>)]| {
+    let source = Mutex::new(Source {
+        from: BufReader::with_capacity(BUFFER, from),
+        runs: 0,
+        lines: 0,
+    });
+    let order = Order {
+        sink: Mutex::new(Sink {
+            next: 0,
+            ended: false,
+            done,
+        }),
+        moved: Condvar::new(),
+    };
+    let worker = || {
+        let leaving = Leaving(&order);
+        let mut text = Vec::new();
+        while let Some(run) = locked(&source).next(&mut text)? {
             let mut one = T::default();
-            for (number, range) in lines {
-                let line = text.get(range.clone()).unwrap_or_default();
+            for (line, number) in text.split(|byte| *byte == b'\n').zip(run.first..) {
                 if !line.iter().all(u8::is_ascii_whitespace) {
-                    work(&mut one, *number, line)?;
+                    work(&mut one, number, line)?;
                 }
             }
-            Ok::<_, io::Error>(one)
-        };
-        let all = thread::scope(|scope| {
-            let (mine, others) = lines.split_at(share.min(lines.len()));
-            let run = &run;
-            let others: Vec<_> = others
-                .chunks(share)
-                .map(|chunk| scope.spawn(move || run(chunk)))
-                .collect();
-            let mut all = vec![run(mine)];
-            let panicked = |_| Err(io::Error::other("a line could not be answered"));
-            all.extend(
-                others
-                    .into_iter()
-                    .map(|other| other.join().unwrap_or_else(panicked)),
-            );
-            all
-        });
-        for one in all {
-            done(one?)?;
+            if !order.hand_over(run.number, one)? {
+                break;
+            }
         }
+        leaving.in_peace();
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(worker)).collect();
+        let mut all = worker();
+        for other in others {
+            let panicked = |_| Err(io::Error::other("a line could not be answered"));
+            all = all.and(other.join().unwrap_or_else(panicked));
+        }
+        all
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where lines come from.
+struct Source<R> {
+    from: BufReader<R>,
+    runs: u64,
+    lines: u64,
+}
+
+/// Some lines in a row.
+struct Run {
+    /// Its place among all runs, from 0.
+    number: u64,
+    /// The number of its first line.
+    first: u64,
+}
+
+impl<R: Read> Source<R> {
+    /// Reads the next run: the first line is waited for, then whatever is complete in the buffer goes along.
+    fn next(&mut self, text: &mut Vec<u8>) -> io::Result<Option<Run>> {
+        text.clear();
+        if self.from.read_until(b'\n', text)? == 0 {
+            return Ok(None);
+        }
+        let buffer = self.from.buffer();
+        let complete = buffer
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        text.extend_from_slice(buffer.get(..complete).unwrap_or_default());
+        self.from.consume(complete);
+        let run = Run {
+            number: self.runs,
+            first: self.lines + 1,
+        };
+        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        self.lines += u64::try_from(lines).unwrap_or(u64::MAX);
+        self.runs += 1;
+        Ok(Some(run))
+    }
+}
+
+/// Where answers go to, in the order of the runs.
+struct Order<D> {
+    sink: Mutex<Sink<D>>,
+    moved: Condvar,
+}
+
+struct Sink<D> {
+    next: u64,
+    /// A worker failed, so that the next run may never come.
+    ended: bool,
+    done: D,
+}
+
+impl<D> Order<D> {
+    /// Waits for every run before this one; false when one of them will not come.
+    fn hand_over<T>(&self, run: u64, one: T) -> io::Result<bool>
+    where
+        D: FnMut(T) -> io::Result<()>,
+    {
+        let waits = |sink: &mut Sink<D>| sink.next != run && !sink.ended;
+        let waited = self.moved.wait_while(locked(&self.sink), waits);
+        let mut sink = waited.unwrap_or_else(PoisonError::into_inner);
+        if sink.ended {
+            return Ok(false);
+        }
+        (sink.done)(one)?;
+        sink.next += 1;
+        self.moved.notify_all();
+        Ok(true)
+    }
+}
+
+/// Lets nobody wait for a worker that failed or panicked.
+struct Leaving<'a, D>(&'a Order<D>);
+
+impl<D> Leaving<'_, D> {
+    fn in_peace(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl<D> Drop for Leaving<'_, D> {
+    fn drop(&mut self) {
+        locked(&self.0.sink).ended = true;
+        self.0.moved.notify_all();
     }
 }

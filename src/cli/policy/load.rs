@@ -1,6 +1,10 @@
 //! Reading policy files, and showing what is wrong in them where it stands.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report, Severity, miette};
 
@@ -10,8 +14,11 @@ use crate::domain::{
         Policy, PolicyError, compile,
         lint::{self, Finding},
     },
-    source::{SourceError, SourceFile},
+    source::{MAX_BYTES, SourceError, SourceFile},
 };
+
+/// Where policies are unless somebody says otherwise.
+pub(super) const FOLDER: &str = "policies";
 
 /// Reads and compiles a folder of policy files.
 pub(super) fn policy(folder: &Path) -> Result<Policy, Failure> {
@@ -29,9 +36,32 @@ pub(super) fn errors(errors: &[PolicyError], folder: &Path, files: &[SourceFile]
     Failure::Files(reports.collect())
 }
 
-/// One file as text.
+/// One file as text. No more of it is read than a file of the rules may have.
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    File::open(path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() > MAX_BYTES {
+        let help = "no file of the rules is that long; take out what does not belong there";
+        return Err(refused(path, "is larger than 1 MiB", help));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let column = String::from_utf8_lossy(before.get(start..).unwrap_or_default())
+            .chars()
+            .count()
+            + 1;
+        let what = format!("is not UTF-8 at line {line}, column {column}");
+        refused(path, &what, "save it as UTF-8")
+    })
 }
 
 /// Every file of a folder and the folders in it, by paths from the folder.
@@ -47,13 +77,27 @@ pub(super) fn files(folder: &Path) -> Result<Vec<SourceFile>, Failure> {
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if kind.is_dir() {
                 folders.push((path, format!("{name}/")));
-            } else {
+            } else if kind.is_file() {
                 found.push(SourceFile::new(name, text(&path)?));
+            } else if kind.is_symlink() {
+                // On the base branch such rules are none: Git keeps the link and not what it leads to.
+                return Err(refused(&path, "is a symbolic link", "put the file itself there"));
+            } else {
+                return Err(refused(
+                    &path,
+                    "is no file",
+                    "take it out; rules are files and folders",
+                ));
             }
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+fn refused(path: &Path, what: &str, help: &str) -> Failure {
+    let help = help.to_owned();
+    Failure::Files(vec![miette!(help = help, "`{}` {what}", path.display())])
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {

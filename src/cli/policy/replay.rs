@@ -145,9 +145,6 @@ impl Replayed {
     }
 
     fn of(&mut self, action: &str) -> &mut Tally {
-        if !self.actions.contains_key(action) {
-            self.actions.insert(action.to_owned(), Tally::default());
-        }
         self.actions.entry(action.to_owned()).or_default()
     }
 
@@ -193,7 +190,7 @@ impl Replayed {
 }
 
 /// Replays facts, a JSON object a line, on every core. Errors: the input can't be read.
-pub fn replay_lines(from: impl Read, policy: &Policy, candidate: &Policy) -> io::Result<Replayed> {
+pub fn replay_lines(from: impl Read + Send, policy: &Policy, candidate: &Policy) -> io::Result<Replayed> {
     let mut all = Replayed::default();
     on_every_core(
         from,
@@ -213,7 +210,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let policy = load::policy(&args.policies)?;
     let candidate = load::policy(&args.candidate)?;
     let replayed = match (&args.facts, &args.ledger) {
-        (Some(file), _) if file.as_os_str() == "-" => replay_lines(io::stdin().lock(), &policy, &candidate)?,
+        (Some(file), _) if file.as_os_str() == "-" => replay_lines(io::stdin(), &policy, &candidate)?,
         (Some(file), _) => {
             let from = File::open(file).map_err(|error| load::unreadable(file, &error))?;
             replay_lines(from, &policy, &candidate)?

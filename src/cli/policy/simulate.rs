@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::{
     Failure,
-    asked::{Asked, Review, Set},
+    asked::{Review, Set, ask},
     human, load,
+    past::Past,
 };
 use crate::domain::{
     facts::{Judged, judge},
@@ -22,9 +23,11 @@ use crate::domain::{
 /// What may be different.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The proposal, in YAML or JSON, as `countersign propose` sends it
+    /// The proposal, in YAML or JSON, as `countersign propose` sends it; with `--ledger`, the id of a recorded one
     #[arg(value_name = "PROPOSAL")]
-    file: PathBuf,
+    proposal: PathBuf,
+    #[command(flatten)]
+    past: Past,
     /// What somebody would say; may be given several times
     #[arg(long = "review", value_name = "NAME=approve|changes")]
     reviews: Vec<Review>,
@@ -34,9 +37,9 @@ pub(super) struct Args {
     /// Other rules to judge it by
     #[arg(long, value_name = "DIR")]
     candidate: Option<PathBuf>,
-    /// The rules as they are
-    #[arg(long, value_name = "DIR", default_value = "policies")]
-    policies: PathBuf,
+    /// The rules as they are: `policies` unless stated, and with `--ledger` those that the ledger says are in force
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
     /// One JSON object: `before` and `after`
     #[arg(long)]
     json: bool,
@@ -49,8 +52,8 @@ struct Simulated {
 }
 
 pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitCode, Failure> {
-    let policy = load::policy(&args.policies)?;
-    let asked = Asked::read(&args.file, &policy, now)?;
+    let (policy, asked) = ask(&args.proposal, &args.past, args.policies.as_deref(), now)?;
+    let heading = asked.heading().map(ToOwned::to_owned);
     let before = judge(&asked.facts(&[])?, &policy);
     let other = |folder: &Path| load::policy(folder);
     let candidate = args.candidate.as_deref().map(other).transpose()?;
@@ -62,6 +65,9 @@ pub(super) fn run(args: &Args, now: Timestamp) -> Result<ExitCode, Failure> {
         serde_json::to_writer(&mut out, &simulated).map_err(io::Error::from)?;
         out.write_all(b"\n")?;
     } else {
+        if let Some(heading) = heading {
+            writeln!(out, "{heading}")?;
+        }
         tell(&mut out, &simulated)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -3,21 +3,24 @@
 
 use crate::domain::{
     checks::{Level, Problem},
-    policy::Over,
+    money,
+    policy::{Action, Measure, Over},
     totals::{Count, Totals, Uncounted},
 };
 
 /// The most findings reported for one proposal.
 const MOST: usize = 20;
+/// The field of an amount that holds its minor units.
+const MINOR: &str = "minor";
 
 /// Every limit as it stands, what is over first.
-pub fn standing(totals: &Totals) -> Vec<Problem> {
-    worst_first(totals.iter().map(problem).collect())
+pub fn standing(totals: &Totals, action: &Action) -> Vec<Problem> {
+    worst_first(totals.iter().map(|count| problem(count, action)).collect())
 }
 
 /// What is over, for an action that does not name the check.
-pub fn over(totals: &Totals) -> Vec<Problem> {
-    let all = totals.iter().map(problem);
+pub fn over(totals: &Totals, action: &Action) -> Vec<Problem> {
+    let all = totals.iter().map(|count| problem(count, action));
     worst_first(all.filter(|problem| problem.level > Level::Pass).collect())
 }
 
@@ -27,20 +30,41 @@ fn worst_first(mut found: Vec<Problem>) -> Vec<Problem> {
     found
 }
 
-fn problem(count: &Count) -> Problem {
-    let (limit, max, per) = (count.limit(), count.max(), count.per());
+/// The currency of the minor units that a limit counts; none for anything else.
+fn currency<'a>(action: &'a Action, limit: &str) -> Option<&'a str> {
+    let limit = action.limits().iter().find(|known| known.name() == limit)?;
+    match limit.measure() {
+        Measure::Budget {
+            of,
+            currency: Some((_, code)),
+        } if of.parts().last().is_some_and(|field| field == MINOR) => Some(code),
+        Measure::Budget { .. } | Measure::Rate => None,
+    }
+}
+
+fn problem(count: &Count, action: &Action) -> Problem {
+    let (limit, per) = (count.limit(), count.per());
+    let currency = currency(action, limit);
+    let shown = |counted: i64| match currency {
+        Some(code) => money::amount(counted, code),
+        None => money::grouped(counted.unsigned_abs()),
+    };
     let so_far = count.so_far();
-    let mut held = vec![format!("{} ran", so_far.ran)];
+    let mut held = vec![match so_far.ran {
+        0 => "nothing ran".to_owned(),
+        ran => format!("{} ran", shown(ran)),
+    }];
     for (waits, whose) in [(so_far.own, "of this agent"), (so_far.others, "of other agents")] {
         if waits > 0 {
-            held.push(format!("{waits} {whose} wait"));
+            held.push(format!("{} {whose} wait", shown(waits)));
         }
     }
     let found = match count.uncounted() {
         None => format!(
-            "limit `{limit}` of {max} in {per}: {}, and this adds {}",
+            "limit `{limit}` of {} in {per}: {}, and this adds {}",
+            shown(count.max()),
             held.join(", "),
-            count.adds()
+            shown(count.adds())
         ),
         Some(Uncounted::Currency) => format!("limit `{limit}` counts another currency than this one's"),
         Some(Uncounted::Amount) => {
@@ -69,7 +93,7 @@ fn problem(count: &Count) -> Problem {
                 }
             },
         ),
-        (false, false, _) => (Level::Pass, "nothing to do".into()),
+        (false, false, _) => (Level::Pass, String::new()),
     };
     Problem {
         level,

@@ -145,7 +145,8 @@ pub struct Problem {
     pub at: String,
     /// What was found, in characters that are safe to show; never a personal value or a secret itself.
     pub found: String,
-    /// What would satisfy the check.
+    /// What would satisfy the check; empty when nothing is to be done.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
 }
 

@@ -72,7 +72,7 @@ impl<'s, F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<'s, F, M> {
         for (index, exception) in matter.exceptions.iter().enumerate() {
             self.one(&format!("/exceptions/{index}/reason"), &exception.reason);
         }
-        self.at = "/claimed".into();
+        self.place(&["/claimed"]);
         self.fields(matter.claimed);
         let told = matter.provenance;
         let reference = |body: &Option<Body>| body.as_ref().and_then(|body| body.reference.clone());
@@ -94,7 +94,7 @@ impl<'s, F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<'s, F, M> {
 
     /// The parameters of one item.
     pub(super) fn parameters(&mut self, item: &Item) {
-        self.at = format!("/items/{}/parameters", item.id);
+        self.place(&["/items/", item.id.as_str(), "/parameters"]);
         self.param = Some(String::new());
         self.value(&item.parameters, None);
         self.param = None;
@@ -129,13 +129,18 @@ impl<'s, F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<'s, F, M> {
 
     /// A value at a pointer that is safe to show.
     pub(super) fn at(&mut self, at: &str, value: &Value) {
-        self.at = at.to_owned();
+        self.place(&[at]);
         self.value(value, None);
     }
 
     fn one(&mut self, at: &str, text: &str) {
-        self.at = at.to_owned();
+        self.place(&[at]);
         self.text(text, None);
+    }
+
+    fn place(&mut self, parts: &[&str]) {
+        self.at.clear();
+        self.at.extend(parts.iter().copied());
     }
 
     fn text(&mut self, text: &str, field: Option<&str>) {
@@ -171,28 +176,34 @@ impl<'s, F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<'s, F, M> {
     }
 
     fn fields(&mut self, fields: &serde_json::Map<String, Value>) {
-        let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-        fields.sort_unstable_by_key(|(name, _)| *name);
-        for (name, item) in fields {
-            let (length, within) = (self.at.len(), self.param.as_ref().map(String::len));
-            self.at.push('/');
-            match (self.hide)(name) {
-                Some(hidden) => self.at.push_str(&escape_pointer(&hidden)),
-                None => self.at.push_str(&escape_pointer(&show(name))),
-            }
-            if let Some(param) = &mut self.param {
-                param.push('/');
-                param.push_str(&escape_pointer(name));
-            }
-            self.text(name, None);
-            let sealed = |param: &String| self.sealed.contains(param);
-            if !self.param.as_ref().is_some_and(sealed) {
-                self.value(item, Some(name));
-            }
-            self.at.truncate(length);
-            if let (Some(param), Some(within)) = (&mut self.param, within) {
-                param.truncate(within);
-            }
+        if fields.keys().is_sorted() {
+            fields.iter().for_each(|(name, item)| self.field(name, item));
+            return;
+        }
+        let mut sorted: Vec<(&String, &Value)> = fields.iter().collect();
+        sorted.sort_unstable_by_key(|(name, _)| *name);
+        sorted.into_iter().for_each(|(name, item)| self.field(name, item));
+    }
+
+    fn field(&mut self, name: &str, item: &Value) {
+        let (length, within) = (self.at.len(), self.param.as_ref().map(String::len));
+        self.at.push('/');
+        match (self.hide)(name) {
+            Some(hidden) => self.at.push_str(&escape_pointer(&hidden)),
+            None => self.at.push_str(&escape_pointer(&show(name))),
+        }
+        if let Some(param) = &mut self.param {
+            param.push('/');
+            param.push_str(&escape_pointer(name));
+        }
+        self.text(name, None);
+        let sealed = |param: &String| self.sealed.contains(param);
+        if !self.param.as_ref().is_some_and(sealed) {
+            self.value(item, Some(name));
+        }
+        self.at.truncate(length);
+        if let (Some(param), Some(within)) = (&mut self.param, within) {
+            param.truncate(within);
         }
     }
 }

@@ -1,17 +1,18 @@
 //! Checks of the organisation's own in Rego, with the conventions of conftest: rules named `deny`, `violation` and
 //! `warn`, or so with a suffix (`deny_weekend`), in a package of any name. `input` is the proposal's matter.
 //!
-//! Rules run on the register machine of regorus within a number of instructions, so that live and replay agree. That
+//! Rules run on the register machine of regorus within a number of instructions and bytes, so that live and replay agree. That
 //! machine takes a builtin that fails for a condition that does not hold, and a `deny` would pass; so what it gives is
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
-mod bounds;
-mod words;
+mod calls;
+mod nowhere;
+mod shape;
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, num::NonZeroU64, sync::Arc};
 
 use regorus::{
-    CompiledPolicy, Engine, Rc, Value as Rego,
+    CompiledPolicy, Engine, MemoryBudgetConfig, Rc, Value as Rego,
     languages::rego::compiler::Compiler,
     rvm::{
         program::Program,
@@ -20,10 +21,6 @@ use regorus::{
 };
 use serde_json::{Value, json};
 
-use self::{
-    bounds::bounded,
-    words::{Word, words},
-};
 use super::{Findings, Level, Problem, text::show};
 use crate::domain::{
     matter::Matter,
@@ -34,6 +31,8 @@ use crate::domain::{
 pub const MAX_SOURCE: usize = 64 << 10;
 /// How many instructions one rule that gives findings may take for one proposal.
 pub const MAX_INSTRUCTIONS: usize = 200_000;
+/// How many bytes one rule may hold at a time, in what it makes for one proposal.
+const MAX_MEMORY: u64 = 4 << 20;
 /// The longest message that is shown, in characters.
 const MESSAGE: usize = 400;
 /// The most rules that give findings.
@@ -48,6 +47,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("rand.", "a check always gives the same"),
     ("uuid.rfc4122", "a check always gives the same"),
     ("opa.", "a check always gives the same"),
+    ("units.", "give the number itself"),
     ("numbers.range", "list the numbers, or compare with bounds"),
     ("numbers.range_step", "list the numbers, or compare with bounds"),
     ("print", "give a message instead"),
@@ -103,17 +103,30 @@ impl Module {
             let message = format!("the module has {} bytes; {MAX_SOURCE} is the limit", text.len());
             return Err(RegoError { mark: None, message });
         }
-        let words = words(text);
-        if let Some((name, at, instead)) = refused(&words) {
+        if text.starts_with('\u{feff}') {
+            return Err(RegoError {
+                mark: Some(mark_at(text, 0, 0)),
+                message: "the file begins with a byte order mark; save it as UTF-8 without".into(),
+            });
+        }
+        if let Some((name, at, instead)) = refused(text) {
             return Err(RegoError {
                 mark: Some(mark_at(text, at, name.len())),
                 message: format!("`{name}` can't be used in a check; {instead}"),
             });
         }
-        bounded(&words).map_err(|(at, length, message)| RegoError {
-            mark: Some(mark_at(text, at, length)),
-            message,
-        })?;
+        if let Some((name, at, why)) = nowhere::first(text) {
+            return Err(RegoError {
+                mark: Some(mark_at(text, at, name.len())),
+                message: format!("`{name}` {why}"),
+            });
+        }
+        if let Some((at, message)) = shape::refused(text) {
+            return Err(RegoError {
+                mark: Some(mark_at(text, at, 1)),
+                message: message.into(),
+            });
+        }
         Self::build(text, false).or_else(|error| Self::build(text, true).map_err(|_| error))
     }
 
@@ -172,6 +185,10 @@ impl Module {
             }
             None => Arc::default(),
         };
+        calls::bounded(&program).map_err(|refused| RegoError {
+            mark: head_of(text, &refused.rule),
+            message: refused.message,
+        })?;
         Ok(Self {
             program,
             rules: findings,
@@ -197,6 +214,8 @@ impl Module {
         vm.load_program(Arc::clone(&self.program));
         vm.set_strict_builtin_errors(true);
         vm.set_max_instructions(MAX_INSTRUCTIONS);
+        let budget = NonZeroU64::new(MAX_MEMORY).map(|limit| MemoryBudgetConfig { limit });
+        vm.set_memory_budget_config(budget);
         vm.set_input(input.clone());
         for rule in &self.rules {
             match vm.execute_entry_point_by_name(&rule.path) {
@@ -210,6 +229,9 @@ impl Module {
                 },
                 Err(VmError::InstructionLimitExceeded { .. }) => {
                     errored(&mut found, "the check exceeds its instruction budget");
+                }
+                Err(VmError::MemoryBudgetExceeded { .. }) => {
+                    errored(&mut found, "the check exceeds its memory budget");
                 }
                 Err(error) => {
                     let error: String = one_line(&error.to_string());
@@ -316,21 +338,90 @@ fn heads(text: &str) -> Vec<String> {
     names
 }
 
-/// The first builtin that can't be used, outside of comments and texts: its name, its place in bytes, and what to do.
-fn refused<'t>(words: &[Word<'t>]) -> Option<(&'t str, usize, &'static str)> {
-    words.iter().find_map(|word| match word {
-        Word::Name {
-            text,
-            at,
-            called: true,
-        } => {
-            let found = REFUSED
-                .iter()
-                .find(|(refused, _)| text == refused || refused.ends_with('.') && text.starts_with(refused));
-            found.map(|(_, instead)| (*text, *at, *instead))
+/// Where a rule begins, when a line begins with its name.
+fn head_of(text: &str, rule: &str) -> Option<Mark> {
+    let mut before = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix(rule);
+        if rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')) {
+            return Some(mark_at(text, before, rule.len()));
         }
-        Word::Name { .. } | Word::Open(_) | Word::Close => None,
-    })
+        before += line.len();
+    }
+    None
+}
+
+/// The first builtin that can't be used, outside of comments and texts: its name, its place in bytes, and what to do.
+fn refused(text: &str) -> Option<(&str, usize, &'static str)> {
+    let bytes = text.as_bytes();
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match byte {
+            byte if byte.is_ascii_alphabetic() => {
+                let length = rest.iter().take_while(|byte| in_name(byte)).count();
+                let name = text.get(at..at + length).unwrap_or_default();
+                let is_called = rest.get(length) == Some(&b'(');
+                at += length;
+                let found = REFUSED.iter().find(|(refused, _)| {
+                    name == *refused || refused.ends_with('.') && name.starts_with(refused)
+                });
+                let instead = match found {
+                    Some((_, instead)) => Some(*instead),
+                    None if name == "sprintf" => unbounded(text.get(at + 1..).unwrap_or_default()),
+                    None => None,
+                };
+                if let (true, Some(instead)) = (is_called, instead) {
+                    return Some((name, at - length, instead));
+                }
+            }
+            _ => at += passed_over(rest),
+        }
+    }
+    None
+}
+
+/// How many bytes of a module belong together: a comment, a text, or one byte of anything else.
+fn passed_over(rest: &[u8]) -> usize {
+    match rest.first() {
+        Some(b'#') => rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
+        Some(b'"') => quoted(rest),
+        Some(b'`') => {
+            let text = rest.iter().skip(1);
+            1 + text.take_while(|byte| **byte != b'`').count() + 1
+        }
+        Some(_) | None => 1,
+    }
+}
+
+/// What to do about a format whose length nobody can tell from the module: `%9d` pads to 9 characters, and so on.
+fn unbounded(arguments: &str) -> Option<&'static str> {
+    let arguments = arguments.trim_start();
+    let format: Option<Cow<'_, str>> = match arguments.as_bytes().first() {
+        Some(b'"') => arguments
+            .get(..quoted(arguments.as_bytes()))
+            .and_then(|text| serde_json::from_str(text).ok()),
+        Some(b'`') => arguments.split('`').nth(1).map(Into::into),
+        _ => None,
+    };
+    let Some(format) = format else {
+        return Some("write its format as a text in its place");
+    };
+    let width = |after: &str| after.bytes().take_while(u8::is_ascii_digit).count();
+    let wide = format.split('%').skip(1).any(|after| width(after) > 2);
+    wide.then_some("pad to 99 at most")
+}
+
+/// How many bytes a text in double quotes takes.
+fn quoted(rest: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = rest.iter().skip(1).position(|byte| {
+        let ends = !escaped && matches!(byte, b'"' | b'\n');
+        escaped = !escaped && *byte == b'\\';
+        ends
+    });
+    end.map_or(rest.len(), |end| end + 2)
 }
 
 /// An error of regorus, `--> file:line:column`, a snippet, and `error: message`, as a place and a message.

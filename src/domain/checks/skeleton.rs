@@ -23,17 +23,31 @@ pub(super) fn skeleton(text: &str) -> String {
     seen
 }
 
-/// What the table of confusables says of ASCII: these look like others of it.
 fn ascii(c: char, seen: &mut String) {
-    match c {
-        'm' => seen.push_str("rn"),
-        '1' | 'I' | '|' => seen.push('l'),
-        '0' => seen.push('O'),
-        '"' => seen.push_str("''"),
-        '`' => seen.push('\''),
-        '%' => seen.push_str("°/₀"),
-        c => seen.push(c),
+    match other_ascii(c) {
+        Some(other) => seen.push_str(other),
+        None => seen.push(c),
     }
+}
+
+/// What the table of confusables says of ASCII: these look like others of it.
+const fn other_ascii(c: char) -> Option<&'static str> {
+    match c {
+        'm' => Some("rn"),
+        '1' | 'I' | '|' => Some("l"),
+        '0' => Some("O"),
+        '"' => Some("''"),
+        '`' => Some("'"),
+        '%' => Some("°/₀"),
+        _ => None,
+    }
+}
+
+/// What the first character of a text looks like, as it is written and without case; none where it is not of ASCII.
+pub(super) fn first_looks(text: &str) -> Option<[char; 2]> {
+    let first = text.chars().next().filter(char::is_ascii)?;
+    let look = |c| other_ascii(c).and_then(|other| other.chars().next()).unwrap_or(c);
+    Some([look(first), look(first.to_ascii_lowercase())])
 }
 
 /// The ways in which a text may be taken for another: as it is written, without case, and with case taken off what it
@@ -64,6 +78,8 @@ pub(super) fn wording(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -71,6 +87,11 @@ mod tests {
         for c in (0..128_u8).map(char::from) {
             let text = c.to_string();
             assert_eq!(skeleton(&text), uts39(&text).collect::<String>(), "{c:?}");
+            let first: BTreeSet<char> = looks(&text)
+                .iter()
+                .filter_map(|look| look.chars().next())
+                .collect();
+            assert_eq!(first_looks(&text).map(BTreeSet::from), Some(first), "{c:?}");
         }
     }
 

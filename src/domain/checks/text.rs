@@ -106,7 +106,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Vec<Problem> {
 }
 
 fn look(text: &str, at: &str, found: &mut Findings) {
-    if text.is_ascii() && text.bytes().all(|b| b >= 0x20 && b != 0x7f) {
+    if is_plain(text) {
         return;
     }
     if found.has_room(Level::Deny)
@@ -132,9 +132,14 @@ fn look(text: &str, at: &str, found: &mut Findings) {
     }
 }
 
+/// Whether all of it is printable ASCII.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+}
+
 /// A text with what may deceive written as its code points.
 pub(super) fn show(text: &str) -> Cow<'_, str> {
-    if text.chars().any(|c| hazard(c).is_some()) {
+    if !is_plain(text) && text.chars().any(|c| hazard(c).is_some()) {
         Cow::Owned(text.chars().flat_map(safe).collect())
     } else {
         Cow::Borrowed(text)

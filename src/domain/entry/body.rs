@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RoleKey, Stray};
@@ -181,7 +182,7 @@ pub struct Reminded {
 }
 
 /// The body of `delegated`: an absent owner's word, by one of their own accounts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delegated {
     /// Who is absent; the person who acted.

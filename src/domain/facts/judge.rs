@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Facts, RecordedRolls, Says, Who};
 use crate::domain::{
-    assess::{Assessment, TierReason, assess},
+    assess::{Assessment, TierReason, assess_counting},
     checks::CheckResult,
     exception::{self, Grant},
     gate::{self, Because, Rule, Standing, Verdict},
-    ids::{AccountId, TeamName},
+    ids::{AccountId, PersonName, TeamName},
     matter::Matter,
     observation::Permission,
     policy::{Account, Action, Agent, Policy, Tier},
     proposal::{Item, Provenance},
     review::{self, Ballot, Opinion, Rolls},
     sealed::placeholder_of,
-    totals::{Count, Totals},
+    totals::Count,
 };
 
 /// The most parameter errors that are told.
@@ -46,34 +46,24 @@ pub struct Judged {
 /// pull request can show. Parameters must fit the schema, as they must at the door. Total: what is unknown is high and
 /// shut (INVARIANT i10).
 pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
-    let agent = policy.agent(&facts.agent);
-    let Some(sponsor) = facts.sponsor.as_ref().or(agent.map(Agent::sponsor)) else {
-        return Judged {
-            tier: Tier::High,
-            reasons: Vec::new(),
-            checks: Vec::new(),
-            gate: Verdict::Blocked,
-            approvers: Vec::new(),
-            because: vec![Because::new(Rule::Action, Standing::Blocks).who([&facts.agent])],
-        };
-    };
-    let action = policy.action(&facts.operation);
-    let items = with_defaults(facts, action);
-    let provenance = Provenance::default();
-    let matter = Matter {
-        operation: &facts.operation,
-        agent: &facts.agent,
-        sponsor,
-        target: None,
-        items: &items,
-        observed: &facts.observed,
-        claimed: &facts.claimed,
-        justification: &facts.justification,
-        rollback_plan: facts.rollback_plan.as_deref(),
-        exceptions: &facts.exceptions,
-        provenance: &provenance,
-        at: facts.at,
-    };
+    let assessed = assessed(facts, policy);
+    let ruled = ruled(facts, policy, assessed.as_ref());
+    let (tier, reasons, checks) = assessed.map_or_else(
+        || (Tier::High, Vec::new(), Vec::new()),
+        |assessed| (assessed.tier, assessed.reasons, assessed.checks),
+    );
+    Judged {
+        tier,
+        reasons,
+        checks,
+        gate: ruled.gate,
+        approvers: ruled.approvers,
+        because: ruled.because,
+    }
+}
+
+/// The tier and the checks of what is asked; none for facts that name no sponsor and an agent that nobody knows.
+pub(in crate::domain) fn assessed(facts: &Facts, policy: &Policy) -> Option<Assessment> {
     let counted = |count: &Count| {
         let known = facts.counted.get(count.counter());
         known
@@ -81,13 +71,45 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
             .copied()
             .unwrap_or_default()
     };
-    let totals = Totals::of(&matter, policy).counted(counted);
-    let assessed = assess(&matter, &totals, policy);
+    asked(facts, policy, |matter, _| {
+        assess_counting(matter, counted, policy)
+    })
+}
+
+/// What the gate says of facts that were assessed.
+#[derive(Debug)]
+pub(in crate::domain) struct Ruled {
+    pub(in crate::domain) gate: Verdict,
+    approvers: Vec<String>,
+    because: Vec<Because>,
+}
+
+/// Counts what people said of facts with the tier and check results that the same policy gives them.
+pub(in crate::domain) fn ruled(facts: &Facts, policy: &Policy, assessed: Option<&Assessment>) -> Ruled {
+    let ruled = assessed.and_then(|assessed| {
+        asked(facts, policy, |matter, action| {
+            gated(facts, policy, assessed, matter, action)
+        })
+    });
+    ruled.unwrap_or_else(|| Ruled {
+        gate: Verdict::Blocked,
+        approvers: Vec::new(),
+        because: vec![Because::new(Rule::Action, Standing::Blocks).who([&facts.agent])],
+    })
+}
+
+fn gated(
+    facts: &Facts,
+    policy: &Policy,
+    assessed: &Assessment,
+    matter: &Matter<'_>,
+    action: Option<&Action>,
+) -> Ruled {
     let tier = assessed.tier;
     let rule = policy.gate(tier);
     let expires_at = facts.at.plus(rule.expires_after());
     let hands = facts.hands.iter().filter_map(|who| account(who, policy));
-    let parties = (tier > Tier::Low).then(|| review::parties(&matter, policy, hands));
+    let parties = (tier > Tier::Low).then(|| review::parties(matter, policy, hands));
     let grants = facts.granted.iter().filter_map(|granted| {
         let account = account(&granted.by, policy)?;
         let check = &granted.check;
@@ -95,19 +117,19 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
     });
     let grants: Vec<Grant<'_>> = grants.collect();
     let departures = match &facts.rolls {
-        Some(rolls) => exception::departures(&assessed, policy, parties.as_ref(), &grants, rolls),
-        None => exception::departures(&assessed, policy, parties.as_ref(), &grants, &AsThePolicySays),
+        Some(rolls) => exception::departures(assessed, policy, parties.as_ref(), &grants, rolls),
+        None => exception::departures(assessed, policy, parties.as_ref(), &grants, &AsThePolicySays),
     };
-    let mut because = vec![action_rule(&matter, &assessed, action, policy)];
+    let mut because = vec![action_rule(matter, assessed, action, policy)];
     because.extend(departures.rules);
-    let left_out = items.iter().map(|item| &item.id);
+    let left_out = matter.items.iter().map(|item| &item.id);
     let left_out = left_out.filter(|id| facts.excluded.contains(id));
-    because.extend(gate::excluded(left_out, items.len()));
+    because.extend(gate::excluded(left_out, matter.items.len()));
     because.push(Because::holds_or_blocks(Rule::Expiry, facts.now < expires_at).could([expires_at]));
     let mut approvers = Vec::new();
     if tier > Tier::Low {
-        because.push(gate::preview(&matter, rule));
-        if let Some(owned) = review::owned(&matter, policy, &mut because) {
+        because.push(gate::preview(matter, rule));
+        if let Some(owned) = review::owned(matter, policy, &mut because) {
             let opinions = opinions(facts, policy, &mut because);
             let ballot = Ballot {
                 policy,
@@ -125,14 +147,42 @@ pub fn judge(facts: &Facts, policy: &Policy) -> Judged {
         }
     }
     let proved = tier == Tier::Low || !approvers.is_empty();
-    Judged {
-        tier,
-        reasons: assessed.reasons,
-        checks: assessed.checks,
+    Ruled {
         gate: gate::verdict(&because, proved),
         approvers,
         because,
     }
+}
+
+/// Asks about the matter of facts; none for facts that name no sponsor and an agent that nobody knows.
+fn asked<T>(
+    facts: &Facts,
+    policy: &Policy,
+    question: impl FnOnce(&Matter<'_>, Option<&Action>) -> T,
+) -> Option<T> {
+    let action = policy.action(&facts.operation);
+    let items = with_defaults(facts, action);
+    let matter = Matter {
+        operation: &facts.operation,
+        agent: &facts.agent,
+        sponsor: sponsor(facts, policy)?,
+        target: None,
+        items: &items,
+        observed: &facts.observed,
+        claimed: &facts.claimed,
+        justification: &facts.justification,
+        rollback_plan: facts.rollback_plan.as_deref(),
+        exceptions: &facts.exceptions,
+        provenance: &Provenance::default(),
+        at: facts.at,
+    };
+    Some(question(&matter, action))
+}
+
+/// Who sponsors what is asked: whom the facts name, or the agent's.
+pub(in crate::domain) fn sponsor<'a>(facts: &'a Facts, policy: &'a Policy) -> Option<&'a PersonName> {
+    let of_agent = || policy.agent(&facts.agent).map(Agent::sponsor);
+    facts.sponsor.as_ref().or_else(of_agent)
 }
 
 fn with_defaults<'a>(facts: &'a Facts, action: Option<&Action>) -> Cow<'a, [Item]> {

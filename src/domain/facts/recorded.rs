@@ -1,16 +1,16 @@
 //! The facts of a recorded proposal: what no policy can change.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{Facts, Granted, RecordedRolls, Said, Says, Who};
 use crate::domain::{
     audit::Recorded,
     book::Book,
-    case::Case,
+    case::{Case, RecordedReview},
     entry::Event,
     exception,
     ids::ProposalId,
-    observation::Observation,
+    observation::{LiveReview, Observation, Seen},
     proposal::Item,
     review::{self, Opinion, Review},
 };
@@ -98,7 +98,43 @@ fn add_seen(facts: &mut Facts, case: &Case, seen: &Observation) {
 /// ended, so its size does not grow with the ledger.
 #[derive(Debug, Default)]
 pub struct Gather {
-    open: BTreeMap<ProposalId, Option<Observation>>,
+    open: BTreeMap<ProposalId, Option<Observed>>,
+}
+
+/// What was seen, and how many reviews were recorded until then.
+#[derive(Debug)]
+struct Observed {
+    seen: Observation,
+    reviews: usize,
+}
+
+impl Observed {
+    /// An observation is recorded when the verdict changes; what people said since is recorded by itself, and stands in
+    /// what was seen as GitHub would show it.
+    fn caught_up(&self, case: &Case) -> Cow<'_, Observation> {
+        let since = case.reviews.get(self.reviews..).unwrap_or_default();
+        if since.is_empty() {
+            return Cow::Borrowed(&self.seen);
+        }
+        let mut seen = self.seen.clone();
+        let Seen::Known(live) = &mut seen.reviews else {
+            return Cow::Owned(seen);
+        };
+        for RecordedReview { at, review, .. } in since {
+            live.retain(|live| live.id != review.review);
+            live.push(LiveReview {
+                id: review.review,
+                account: review.account,
+                login: review.login.clone(),
+                human: true,
+                state: review.decision,
+                commit: review.commit,
+                submitted_at: review.submitted_at,
+            });
+            seen.at = seen.at.max(*at);
+        }
+        Cow::Owned(seen)
+    }
 }
 
 impl Gather {
@@ -112,8 +148,12 @@ impl Gather {
                 self.open.insert(id, None);
             }
             Event::Observed(observed) => {
+                let known = book.case(id).or_else(|| book.recent(id));
                 if let Some(seen) = self.open.get_mut(&id) {
-                    *seen = Some(observed.observation.as_ref().clone());
+                    *seen = Some(Observed {
+                        seen: observed.observation.as_ref().clone(),
+                        reviews: known.map_or(0, |case| case.reviews.len()),
+                    });
                 }
             }
             _ => {}
@@ -122,12 +162,17 @@ impl Gather {
             return None;
         }
         let seen = self.open.remove(&id)?;
-        book.recent(id).map(|case| facts_of(case, seen.as_ref()))
+        book.recent(id).map(|case| facts_at(case, seen.as_ref()))
     }
 
     /// The facts of the proposals that have not ended.
     pub fn rest(&self, book: &Book) -> Vec<Facts> {
         let seen = |id| self.open.get(id).and_then(Option::as_ref);
-        book.cases().map(|(id, case)| facts_of(case, seen(id))).collect()
+        book.cases().map(|(id, case)| facts_at(case, seen(id))).collect()
     }
+}
+
+fn facts_at(case: &Case, seen: Option<&Observed>) -> Facts {
+    let seen = seen.map(|seen| seen.caught_up(case));
+    facts_of(case, seen.as_deref())
 }

@@ -1,16 +1,18 @@
 //! What holds for every case: random rules, people, reviews and observations around a valid open case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::Index};
 
 use super::*;
 use crate::domain::{
-    facts::{Facts, facts_of, judge},
+    checks::Level,
+    facts::{Facts, Judged, facts_of, judge},
     fixture::*,
-    ids::{AccountId, PersonName, ReviewId},
+    ids::{AccountId, CheckName, PersonName, ReviewId},
     observation::{LiveReview, Permission, ReviewState},
     policy::{Owner, Person},
+    replay::replay,
 };
 
 const TEAMS: [&str; 3] = ["finance", "treasury", "marketing"];
@@ -355,6 +357,23 @@ proptest! {
         }
     }
 
+    /// What two sets of rules assess alike is assessed once in a replay, which changes nothing that is told.
+    #[test]
+    fn a_replay_tells_what_judging_twice_would(world in world(), other in world()) {
+        let (story, candidate) = (world.story(), other.story().policy);
+        let facts = facts_of(&story.case, Some(&story.seen));
+        let (before, after) = (judge(&facts, &story.policy), judge(&facts, &candidate));
+        let told = replay(&facts, &story.policy, &candidate).unwrap_or_default();
+        prop_assert_eq!(told.tier.map(|tier| tier.to), (before.tier != after.tier).then_some(after.tier));
+        prop_assert_eq!(told.gate.map(|gate| gate.to), (before.gate != after.gate).then_some(after.gate));
+        let failing = |judged: &Judged| -> BTreeSet<CheckName> {
+            let failed = judged.checks.iter().filter(|check| check.level > Level::Warn);
+            failed.map(|check| check.check.clone()).collect()
+        };
+        let (before, after) = (failing(&before), failing(&after));
+        prop_assert_eq!(told.newly_failing.into_iter().collect::<BTreeSet<_>>(), &after - &before);
+        prop_assert_eq!(told.newly_passing.into_iter().collect::<BTreeSet<_>>(), &before - &after);
+    }
 
     #[test]
     fn i09_the_count_agrees_with_the_slow_one(world in world()) {

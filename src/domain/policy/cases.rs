@@ -14,8 +14,9 @@ use super::{
 use crate::domain::{
     checks::Level,
     ids::{ActionName, AgentName, CheckName, PersonName, Timestamp},
-    proposal::Affected,
+    proposal::{Affected, ExceptionAsked},
     source::{Mark, Node, SourceFile, read_tree},
+    totals::SoFar,
     verdict::Verdict,
 };
 
@@ -35,10 +36,28 @@ pub struct Case {
     pub propose: Proposed,
     /// What people say to it, in this order.
     pub reviews: Vec<Said>,
+    /// What its limits counted before it, by the limit's name.
+    pub counted: BTreeMap<String, SoFar>,
+    /// Who stands in for whom.
+    pub delegations: Vec<Delegation>,
+    /// Departures from checks that people granted.
+    pub granted: Vec<Granted>,
+    /// Items that approvers took out, counted from 1.
+    pub excluded: Vec<usize>,
     /// When the gate is looked at; after the last review unless stated.
     pub judged_at: Option<Timestamp>,
     /// What must come out.
     pub expect: Expected,
+}
+
+/// When a case is proposed that does not say when: a Monday morning, 2026-03-02T09:00:00Z.
+const WHEN: i64 = 1_772_442_000_000;
+
+impl Proposed {
+    /// When it is proposed.
+    pub fn moment(&self) -> Timestamp {
+        self.at.unwrap_or_else(|| Timestamp::from_millis(WHEN))
+    }
 }
 
 /// What an agent asks.
@@ -64,6 +83,9 @@ pub struct Proposed {
     /// Why the agent asks.
     #[serde(default)]
     pub justification: Option<String>,
+    /// Departures from checks that the agent asks for.
+    #[serde(default)]
+    pub exceptions: Vec<ExceptionAsked>,
     /// When it asks.
     #[serde(default)]
     pub at: Option<Timestamp>,
@@ -118,6 +140,38 @@ pub enum Says {
     RequestChanges,
 }
 
+/// An owner's word that somebody stands in for them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delegation {
+    /// Who is away.
+    pub owner: PersonName,
+    /// Who stands in.
+    pub stand_in: PersonName,
+    /// Since when; from the proposal's own time unless stated.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Until when; 30 days, the longest that one lasts, unless stated.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// For these actions only; for all when none is named.
+    #[serde(default)]
+    pub actions: Vec<ActionName>,
+}
+
+/// A person's word that a failed check is departed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// The check.
+    pub check: CheckName,
+    /// A person of `people.yaml`.
+    pub by: PersonName,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// What must come out; what is not stated is not looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +221,18 @@ struct RawCase {
     /// What people say to it, in this order.
     #[serde(default)]
     reviews: Vec<Said>,
+    /// What its limits counted before it, by the limit's name.
+    #[serde(default)]
+    counted: BTreeMap<String, SoFar>,
+    /// Who stands in for whom.
+    #[serde(default)]
+    delegations: Vec<Delegation>,
+    /// Departures from checks that people granted, as with `/exception`.
+    #[serde(default)]
+    granted: Vec<Granted>,
+    /// Items that approvers took out, counted from 1, as with `/exclude`.
+    #[serde(default)]
+    excluded: Vec<usize>,
     /// When the gate is looked at; after the last review unless stated.
     judged_at: Option<Timestamp>,
     /// What must come out; what is not stated is not looked at.
@@ -222,6 +288,10 @@ fn read_file(
                 name: raw.name,
                 propose: raw.propose,
                 reviews: raw.reviews,
+                counted: raw.counted,
+                delegations: raw.delegations,
+                granted: raw.granted,
+                excluded: raw.excluded,
                 judged_at: raw.judged_at,
                 expect: raw.expect,
             });
@@ -267,14 +337,15 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
         let message = "with `items`, each item has its own `observed`";
         errors.add(Rule::Syntax, node.mark_at("/propose/observed"), message);
     }
-    for (said, at) in raw.reviews.iter().zip(0..) {
-        known_person(
-            &said.by,
-            node.mark_at(&format!("/reviews/{at}/by")),
-            policy,
-            errors,
-        );
+    let reviewers = raw.reviews.iter().map(|said| ("reviews", &said.by));
+    let granters = raw.granted.iter().map(|granted| ("granted", &granted.by));
+    for ((list, by), at) in reviewers.zip(0..).chain(granters.zip(0..)) {
+        known_person(by, node.mark_at(&format!("/{list}/{at}/by")), policy, errors);
     }
+    for (said, at) in raw.delegations.iter().zip(0..) {
+        delegated(said, (node, at), policy, errors);
+    }
+    excluded(raw, node, errors);
     let lists = [
         ("missing", &raw.expect.missing),
         ("approvers", &raw.expect.approvers),
@@ -290,18 +361,68 @@ fn check(raw: &RawCase, node: &Node, policy: &Policy, errors: &mut Errors) {
         // Limits hold whether or not the action lists the check.
         let limits = (!action.limits().is_empty()).then_some(super::LIMITS);
         let listed = || action.checks().iter().map(CheckName::as_str).chain(limits);
-        for check in raw.expect.checks.keys() {
+        let expected = raw.expect.checks.keys().map(|check| {
+            let all = node.at("/expect/checks");
+            (check, all.and_then(|all| all.key_mark(check.as_str())))
+        });
+        let granted = raw.granted.iter().zip(0..);
+        let granted = granted.map(|(one, at)| (&one.check, node.mark_at(&format!("/granted/{at}/check"))));
+        let exceptions = asked.exceptions.iter().zip(0..).map(|(one, at)| {
+            let mark = node.mark_at(&format!("/propose/exceptions/{at}/check"));
+            (&one.check, mark)
+        });
+        for (check, mark) in expected.chain(granted).chain(exceptions) {
             if !listed().any(|known| known == check.as_str()) {
-                let all = node.at("/expect/checks");
-                let mark = all.and_then(|all| all.key_mark(check.as_str()));
                 let what = format!("check of `{}`", asked.action);
                 errors.unknown(mark, &what, check.as_str(), listed());
+            }
+        }
+        let names = || action.limits().iter().map(|limit| limit.name());
+        for (name, so_far) in &raw.counted {
+            let mark = node.key_mark_at("/counted", name);
+            if !names().any(|known| known == name) {
+                errors.unknown(mark, &format!("limit of `{}`", asked.action), name, names());
+            } else if so_far.ran.min(so_far.own).min(so_far.others) < 0 {
+                let message = format!("`{name}` counts from 0; write what it held as a whole number");
+                errors.add(Rule::Syntax, mark, message);
             }
         }
     }
     if raw.expect.is_empty() {
         let message = "nothing is expected, so the case can't fail; state `tier`, `gate`, `checks`, `approvers`, `missing` or `refused`";
         errors.add(Rule::Syntax, node.mark_at("/expect"), message);
+    }
+}
+
+/// Names in a delegation that nobody knows.
+fn delegated(said: &Delegation, (case, at): (&Node, usize), policy: &Policy, errors: &mut Errors) {
+    let mark = |field: &str| case.mark_at(&format!("/delegations/{at}{field}"));
+    known_person(&said.owner, mark("/owner"), policy, errors);
+    known_person(&said.stand_in, mark("/stand_in"), policy, errors);
+    for (name, index) in said.actions.iter().zip(0..) {
+        if policy.action(name).is_none() {
+            let known = policy.actions().map(|action| action.name().as_str());
+            errors.unknown(mark(&format!("/actions/{index}")), "action", name.as_str(), known);
+        }
+    }
+}
+
+/// Items that can't be taken out.
+fn excluded(raw: &RawCase, node: &Node, errors: &mut Errors) {
+    let items = raw.propose.items.len().max(1);
+    let mut seen = BTreeSet::new();
+    for (item, at) in raw.excluded.iter().zip(0..) {
+        let mark = node.mark_at(&format!("/excluded/{at}"));
+        if !(1..=items).contains(item) {
+            let message = format!("there is no item {item}; name one of 1 to {items}");
+            errors.add(Rule::Syntax, mark, message);
+        } else if !seen.insert(item) {
+            errors.add(Rule::Duplicate, mark, format!("item {item} appears twice"));
+        }
+    }
+    if seen.len() == items {
+        let message = "`excluded` names every item; leave one in";
+        errors.add(Rule::Syntax, node.mark_at("/excluded"), message);
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     ids::Digest,
-    source::{Key, Node, SourceFile, nearest, read_tree},
+    source::{Node, SourceFile, nearest, read_tree},
 };
 
 const CATALOG: &str = "catalog.yaml";
@@ -49,8 +49,8 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
         found.extend(errors.into_list());
     };
     let mut rules = None;
-    if let Some(tiers) = tiers {
-        take(TIERS, &mut |errors| rules = tiers::read(&tiers, errors));
+    if let Some(tiers) = &tiers {
+        take(TIERS, &mut |errors| rules = tiers::read(tiers, errors));
     }
     // What others refer to comes first; without it, what refers to it can't be judged.
     let mut list = |name: &str, tree: Option<Node>, field: &str, others: &[&str]| {
@@ -103,11 +103,11 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     found.extend(wrong_checks);
     found.extend(misfits);
     match (rules, owned) {
-        (Some(tiers), Some(owners)) if found.is_empty() => Ok(Policy {
+        (Some(rules), Some(owners)) if found.is_empty() => Ok(Policy {
             digest: policy_digest(files),
-            sameness: Sameness::of(files, &catalog),
+            sameness: Sameness::of(files, &catalog, tiers.as_ref()),
             actions,
-            tiers,
+            tiers: rules,
             owners,
             checks,
             people: everyone,
@@ -117,40 +117,55 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     }
 }
 
-/// What two policies are compared by, action by action.
+/// What two policies are compared by, action by action. What has no digest is never the same.
 #[derive(Debug, Clone)]
 pub(super) struct Sameness {
     /// Of every file that bears on all actions.
     around: Digest,
+    /// Of those that tiers and checks come from, and of the rules for tiers.
+    assessing: (Digest, Option<Digest>),
     actions: BTreeMap<String, Option<Digest>>,
 }
 
 impl Sameness {
-    fn of(files: &[SourceFile], catalog: &Node) -> Self {
-        let bears = |file: &&SourceFile| {
-            file.path != CATALOG && file.path != "README.md" && !file.path.starts_with("tests/")
+    fn of(files: &[SourceFile], catalog: &Node, tiers: Option<&Node>) -> Self {
+        let digest = |bears: &dyn Fn(&str) -> bool| {
+            let files: Vec<SourceFile> = files.iter().filter(|file| bears(&file.path)).cloned().collect();
+            policy_digest(&files)
         };
-        let around: Vec<SourceFile> = files.iter().filter(bears).cloned().collect();
+        let of_node = |node: &Node| {
+            let written = serde_json::to_vec(&node.to_value()).ok()?;
+            Some(Digest::of(&written))
+        };
         let entries = catalog.entries().iter();
-        let digest = |(key, node): &(Key, Node)| {
-            let digest = crate::domain::canonical::digest_of(&node.to_value());
-            (key.text().to_owned(), digest.ok())
-        };
         Self {
-            around: policy_digest(&around),
-            actions: entries.map(digest).collect(),
+            around: digest(&|path| path != CATALOG && path != "README.md" && !path.starts_with("tests/")),
+            assessing: (
+                digest(&|path| path.starts_with("checks/")),
+                tiers.and_then(|tiers| tiers.get("rules")).and_then(of_node),
+            ),
+            actions: entries
+                .map(|(key, node)| (key.text().to_owned(), of_node(node)))
+                .collect(),
         }
     }
 
-    /// Whether an action has the same rules in both; what has no digest is never the same.
+    /// Whether an action has the same rules in both.
     pub(super) fn same(&self, other: &Self, action: &str) -> bool {
-        let mine = self.actions.get(action);
-        self.around == other.around
-            && match (mine, other.actions.get(action)) {
-                (Some(Some(mine)), Some(Some(theirs))) => mine == theirs,
-                (None, None) => true,
-                (None | Some(_), None | Some(_)) => false,
-            }
+        self.around == other.around && self.same_entry(other, action)
+    }
+
+    /// Whether the same proposal of an action gets the same tier, reasons and check results in both.
+    pub(super) fn same_assessment(&self, other: &Self, action: &str) -> bool {
+        self.assessing.1.is_some() && self.assessing == other.assessing && self.same_entry(other, action)
+    }
+
+    fn same_entry(&self, other: &Self, action: &str) -> bool {
+        match (self.actions.get(action), other.actions.get(action)) {
+            (Some(Some(mine)), Some(Some(theirs))) => mine == theirs,
+            (None, None) => true,
+            (None | Some(_), None | Some(_)) => false,
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Totals {
 
     /// Whether these are the limits of the action as the policy states them, whatever was counted so far.
     pub fn fit(&self, matter: &Matter<'_>, policy: &Policy) -> bool {
-        self.bare() == Self::of(matter, policy)
+        self.count_alike(&Self::of(matter, policy))
     }
 }
 

@@ -98,7 +98,7 @@ impl Form {
     pub fn schema(self) -> Value {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let of = &mut generator;
-        let (title, mut schema) = match self {
+        let (title, schema) = match self {
             Self::Catalog => (
                 "What agents may do: one entry an action",
                 one_list(named::<RawAction>(of), "actions"),
@@ -123,17 +123,28 @@ impl Form {
             ),
             Self::Proposal => ("A proposal as an agent sends it", Request::json_schema(of)),
         };
-        schema.insert(
-            "$schema".into(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
-        schema.insert("title".into(), json!(title));
-        let definitions = generator.take_definitions(true);
-        if !definitions.is_empty() {
-            schema.insert("$defs".into(), Value::Object(definitions));
-        }
-        schema.to_value()
+        finished(title, schema, generator)
     }
+}
+
+/// The JSON Schema of a type that stands in no policy file.
+pub fn of_type<T: JsonSchema>(title: &str) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = T::json_schema(&mut generator);
+    finished(title, schema, generator)
+}
+
+fn finished(title: &str, mut schema: Schema, mut generator: SchemaGenerator) -> Value {
+    schema.insert(
+        "$schema".into(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    schema.insert("title".into(), json!(title));
+    let definitions = generator.take_definitions(true);
+    if !definitions.is_empty() {
+        schema.insert("$defs".into(), Value::Object(definitions));
+    }
+    schema.to_value()
 }
 
 impl fmt::Display for Form {

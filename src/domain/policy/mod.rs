@@ -84,6 +84,11 @@ impl Policy {
     pub fn same_rules(&self, other: &Self, action: &str) -> bool {
         self.sameness.same(&other.sameness, action)
     }
+    /// Whether another policy gives the same proposal of an action the same tier, for the same reasons, and the same
+    /// check results; who may approve may still differ.
+    pub fn same_assessment(&self, other: &Self, action: &str) -> bool {
+        self.sameness.same_assessment(&other.sameness, action)
+    }
     /// An action of the catalog.
     pub fn action(&self, name: &ActionName) -> Option<&Action> {
         self.actions.get(name)

@@ -1,6 +1,6 @@
 //! The path of one parameter, and what may stand in a path segment.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -104,7 +104,7 @@ impl ResourceError {
 const MAX_SEGMENT: usize = 128;
 
 /// The text of a parameter for one path segment.
-pub(super) fn segment(param: &ParamPath, params: &Value) -> Result<String, ResourceError> {
+pub(super) fn segment<'a>(param: &ParamPath, params: &'a Value) -> Result<Cow<'a, str>, ResourceError> {
     let no = |why| ResourceError {
         param: param.clone(),
         why,
@@ -112,6 +112,10 @@ pub(super) fn segment(param: &ParamPath, params: &Value) -> Result<String, Resou
     let text = scalar(param, params)?;
     if text.is_empty() {
         return Err(no("is empty; a path needs it"));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if text.len() <= MAX_SEGMENT && text.bytes().all(plain) {
+        return Ok(text);
     }
     if text.len() > MAX_SEGMENT {
         return Err(no("is longer than 128 bytes, too long for a path"));
@@ -136,14 +140,14 @@ pub(super) fn segment(param: &ParamPath, params: &Value) -> Result<String, Resou
 }
 
 /// The text of a parameter that is text or an integer.
-pub(super) fn scalar(param: &ParamPath, params: &Value) -> Result<String, ResourceError> {
+pub(super) fn scalar<'a>(param: &ParamPath, params: &'a Value) -> Result<Cow<'a, str>, ResourceError> {
     let no = |why| ResourceError {
         param: param.clone(),
         why,
     };
     match param.find(params) {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Number(number)) if number.is_u64() || number.is_i64() => Ok(number.to_string()),
+        Some(Value::String(text)) => Ok(Cow::Borrowed(text)),
+        Some(Value::Number(number)) if number.is_u64() || number.is_i64() => Ok(number.to_string().into()),
         Some(_) => Err(no("is neither text nor a whole number")),
         None => Err(no("is missing")),
     }

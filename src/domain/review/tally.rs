@@ -201,7 +201,10 @@ fn fill(
             (false, true) => Standing::Errored,
             (false, false) => Standing::Missing,
         };
-        let could = could_approve(ballot, set, &who);
+        let could = match standing {
+            Standing::Holds => Vec::new(),
+            _ => could_approve(ballot, set, &who),
+        };
         because.push(
             Because::new(Rule::Approvals, standing)
                 .section(set.section())

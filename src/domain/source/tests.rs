@@ -211,7 +211,7 @@ fn what_does_not_fit_is_named_in_words_of_the_file() {
             "a.yaml:4:11: expected text, found a mapping",
         ),
         ("- x\n", "a.yaml:1:1: expected a mapping, found a list"),
-        ("", "a.yaml:1:1: expected a mapping, found nothing"),
+        ("", "a.yaml:1:1: the file is empty; fill it in, or remove it"),
     ];
     for (text, message) in cases {
         let error = read_yaml::<Sample>(&SourceFile::new("a.yaml", text)).unwrap_err();

@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::{
     domain::{
         ids::ItemId,
+        money,
         proposal::{Item, Proposal},
     },
     render::{
         leaves::{cell, leaves, long_text},
         markdown::Markdown,
         mask::masked_item,
-        money,
         summary::total,
     },
 };

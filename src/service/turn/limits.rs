@@ -11,10 +11,11 @@ use tokio::sync::OwnedMutexGuard;
 use super::Bot;
 use crate::{
     domain::{
-        assess::{Assessment, limits},
+        assess::Assessment,
         case::{Case, Life},
+        checks::Level,
         ids::Timestamp,
-        policy::Policy,
+        policy::{LIMITS, Policy},
         proposal::Proposal,
         totals::{Count, SoFar, Totals},
     },
@@ -86,9 +87,11 @@ fn ran(rows: &[&Row], count: &Count, now: Timestamp) -> i64 {
 /// What an agent is told when a limit leaves no room: nothing is recorded, and nothing is reserved.
 pub(super) fn refusal(assessment: &Assessment) -> Option<Problem> {
     assessment.totals.iter().find(|count| count.refuses())?;
-    let problems = limits::over(&assessment.totals);
-    let said = problems
-        .iter()
-        .map(|problem| format!("{}; {}", problem.found, problem.remedy));
+    let checks = assessment.checks.iter();
+    let counted = checks.filter(|check| check.check.as_str() == LIMITS);
+    let over = counted
+        .flat_map(|check| &check.problems)
+        .filter(|problem| problem.level > Level::Pass);
+    let said = over.map(|problem| format!("{}; {}", problem.found, problem.remedy));
     Some(Problem::over_limit(said.collect::<Vec<_>>().join(". ")))
 }

@@ -67,10 +67,12 @@ impl Bot {
     pub fn status(&self, id: ProposalId, view: &View<'_>) -> Result<Status, Problem> {
         let View::Agent(agent) = view;
         let nobody = || Problem::not_found(format!("agent `{agent}` has no proposal {id}; check the id"));
-        let known = self
-            .ledger()
-            .read(|book| book.case(id).is_some() || book.closed(id).is_some());
-        if !known {
+        // The ledger takes how a low-tier proposal began and how it ended in two commits; until it has both, the row tells.
+        let recorded = self.ledger().read(|book| match book.case(id) {
+            Some(case) => case.tier() > Tier::Low,
+            None => book.closed(id).is_some(),
+        });
+        if !recorded {
             let row = self
                 .row(id)
                 .filter(|row| row.received().proposal.binding.agent == **agent);

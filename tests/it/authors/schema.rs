@@ -9,7 +9,10 @@ use countersign::domain::{
 use serde_json::{Value, json};
 
 use super::starter;
-use crate::cli::{at, run};
+use crate::{
+    cli::{at, run},
+    explain::realistic,
+};
 
 fn schema(kind: &str) -> Value {
     let ran = run(&["policy", "schema", kind]);
@@ -116,6 +119,22 @@ fn broken_files_do_not_fit() {
         ("tests/finance.yaml", "/cases/0/expect/gate", json!("opened")),
         ("tests/finance.yaml", "/cases/0/reviews/0/says", json!("LGTM")),
         ("tests/finance.yaml", "/cases/0/propose/parameters", json!({})),
+        (
+            "tests/finance.yaml",
+            "/cases/0/counted",
+            json!({ "per_supplier": { "runs": 1 } }),
+        ),
+        (
+            "tests/finance.yaml",
+            "/cases/0/delegations",
+            json!([{ "owner": "alice" }]),
+        ),
+        (
+            "tests/finance.yaml",
+            "/cases/0/granted",
+            json!([{ "check": "brand" }]),
+        ),
+        ("tests/finance.yaml", "/cases/0/excluded", json!([-1])),
     ];
     for (name, pointer, value) in breaks {
         let (_, mut file) = read(&policies.join(name), name);
@@ -150,6 +169,32 @@ fn a_proposal_as_agents_send_it_fits() {
     let mut wrong = whole;
     wrong["operatoin"] = json!("crm.note");
     assert!(!validator.is_valid(&wrong));
+}
+
+#[test]
+fn facts_as_the_ledger_gives_them_fit() {
+    let validator = validator("facts");
+    let facts: Value = serde_json::from_str(&realistic::facts(1)).unwrap();
+    assert!(validator.is_valid(&facts), "{facts:#}");
+    let by_hand = json!({
+        "operation": "crm.note",
+        "agent": "support-agent",
+        "parameters": { "customer_id": "C-1", "text": "hello" },
+        "at": "2026-11-22T10:00:00Z",
+        "reviews": [{ "by": "dave", "says": "approve" }, { "by": 1004, "says": "request_changes" }],
+        "counted": { "per_customer": { "ran": 1 } },
+        "granted": [{ "check": "brand", "by": "henry" }],
+    });
+    assert!(validator.is_valid(&by_hand));
+    for (field, value) in [
+        ("operatoin", json!("crm.note")),
+        ("reviews", json!([{ "by": "dave" }])),
+        ("at", json!(7)),
+    ] {
+        let mut wrong = by_hand.clone();
+        wrong[field] = value;
+        assert!(!validator.is_valid(&wrong), "{wrong:#}");
+    }
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn rego_that_reaches_outside_is_nowhere_or_is_not_bounded_is_an_error_with_its_p
         ),
         (
             &brackets,
-            "3:30 brackets nested deeper than 8; give a part a name",
+            "3:38 brackets nested too deep, or too many of them deep; flatten the module",
         ),
     ] {
         let rules = notes("mine").with("checks/mine.rego", &format!("package m\nimport rego.v1\n{rules}"));

@@ -101,6 +101,16 @@ fn i10_what_fails_is_an_error_and_never_a_pass() {
         found(long, json!({ "list": list })),
         ["Errored  the check exceeds its instruction budget; have the check corrected in the policy"]
     );
+    let doublings: String = (1..40)
+        .map(|n| format!("  x{n} := concat(\"\", [x{0}, x{0}])\n", n - 1))
+        .collect();
+    let huge = format!(
+        "package a\nimport rego.v1\ndeny contains x39 if {{\n  x0 := input.justification\n{doublings}}}"
+    );
+    assert_eq!(
+        found(&huge, json!({})),
+        ["Errored  the check exceeds its memory budget; have the check corrected in the policy"]
+    );
     let strict = "package a\nimport rego.v1\ndeny contains msg if { to_number(input.justification) > 3; msg := \"x\" }";
     assert!(
         found(strict, json!({}))[0].starts_with("Errored  the check failed"),
@@ -178,6 +188,111 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
+fn what_calls_itself_is_refused_and_long_chains_too() {
+    let module = |body: &str| format!("package main\n\nimport rego.v1\n\n{body}\n");
+    for (body, said) in [
+        (
+            "deny contains f(3) if true\n\nf(x) := f(x)",
+            "7:1 `f` calls itself",
+        ),
+        ("deny contains \"x\" if p\n\np if q\n\nq if p", "`p` calls itself"),
+        (
+            "deny contains x if {\n\tsome x in deny\n}",
+            "5:1 `deny` calls itself",
+        ),
+        (
+            "deny contains \"x\" if data.main[input.operation]",
+            "recursion detected",
+        ),
+        (
+            "deny contains f(3) if true\n\nf(x) := [y | y := g(x)]\n\ng(x) := 1 if x == 0\n\ng(x) := f(x - 1) if x > 0",
+            "calls itself",
+        ),
+    ] {
+        let error = wrong(&module(body));
+        assert!(error.contains(said), "{body}: {error}");
+    }
+    let chain = |length: usize| {
+        let rules = (1..length).map(|n| format!("r{n} := [x | x := r{}]", n + 1));
+        let rules: Vec<String> = rules.collect();
+        module(&format!(
+            "deny contains \"x\" if count(r1) > 1\n\n{}\n\nr{length} := 1",
+            rules.join("\n\n")
+        ))
+    };
+    assert_eq!(found(&chain(15), json!({})), Vec::<String>::new());
+    let error = wrong(&chain(16));
+    assert!(error.contains("waits for more than 16 rules in a row"), "{error}");
+    assert!(wrong(&chain(2_000)).contains("waits for more than 16 rules in a row"));
+    assert_eq!(
+        wrong(&format!("\u{feff}{}", module("deny := false"))),
+        "1:1 the file begins with a byte order mark; save it as UTF-8 without"
+    );
+}
+
+#[test]
+fn brackets_are_counted_before_anything_reads_them() {
+    let nested = |depth: usize, open: &str, close: &str| {
+        let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        format!("package main\n\nimport rego.v1\n\ndeny contains \"x\" if count({value}) > 9\n")
+    };
+    for (open, close) in [("[", "]"), ("{", "}"), ("{\"a\": ", "}")] {
+        assert!(Module::compile(&nested(8, open, close)).is_ok());
+        for depth in [20, 31, 5_000] {
+            assert!(
+                wrong(&nested(depth, open, close)).starts_with("5:"),
+                "{depth} {open}"
+            );
+        }
+    }
+    // A bracket in a text or a comment is none.
+    let text = format!(
+        "package main\n\nimport rego.v1\n\n# {0}\ndeny contains \"{0}\" if `{0}` == \"\"\n",
+        "[".repeat(100)
+    );
+    assert_eq!(found(&text, json!({})), Vec::<String>::new());
+}
+
+#[test]
+fn expressions_and_bodies_are_counted_before_anything_reads_them() {
+    let body =
+        |text: &str| format!("package main\n\nimport rego.v1\n\ndeny contains \"x\" if {{\n{text}\n}}\n");
+    for text in [
+        format!("\tx := {{1}}{}", " |\n{2}".repeat(5_000)),
+        format!("\tx := {{1}}{}", "\n| {2}".repeat(5_000)),
+        format!("\tx := input{}", "[\n\"a\"]".repeat(5_000)),
+        format!("\tx := count([1, 2]){}", " +\ncount([1, 2])".repeat(3_000)),
+        format!("\tx := 1{}", " -\n-1".repeat(5_000)),
+        format!("\tx := 1{}", " +\n# more\n\n1".repeat(5_000)),
+        format!("\t1 in [1]{}", " in\n[true]".repeat(4_000)),
+    ] {
+        assert!(wrong(&body(&text)).contains("more than 256 steps"), "{text:.40}");
+    }
+    let many = "\tinput.agent == \"x\"\n".repeat(2_500);
+    assert!(
+        wrong(&body(&many)).contains("more than 1000 expressions"),
+        "a long body"
+    );
+    let list = format!("\tcount([{}]) > 3", vec!["1"; 20_000].join(", "));
+    assert!(wrong(&body(&list)).contains("more than 1000"), "a long list");
+    let deep = (0..15).fold("1".to_owned(), |inner, _| {
+        format!("({inner}{})", " +\n1".repeat(100))
+    });
+    assert!(wrong(&body(&format!("\t{deep} > 3"))).contains("more than 256 steps"));
+    // As deep as it may be, it fits a thread's stack.
+    let long = body(&format!("\t1{} < 3", " +\n1".repeat(100)));
+    assert_eq!(found(&long, json!({})), Vec::<String>::new());
+    // What people write is far from it, in many rules as in one.
+    let rules = "deny contains \"x\" if {\n\tsome item in input.items\n\titem.parameters.amount.minor + 1 > 3\n\tnot item.id in [\"1\", \"2\"]\n}\n\n";
+    let fine = format!("package main\n\nimport rego.v1\n\n{}", rules.repeat(40));
+    assert!(
+        Module::compile(&fine).is_ok(),
+        "{:?}",
+        Module::compile(&fine).err()
+    );
+}
+
+#[test]
 fn the_same_proposal_gives_the_same_order() {
     let module = "package a\nimport rego.v1\ndeny contains m if some m in [\"c\", \"a\", \"b\"]";
     assert_eq!(found(module, json!({})), found(module, json!({})));
@@ -185,20 +300,16 @@ fn the_same_proposal_gives_the_same_order() {
 }
 
 #[test]
-fn brackets_that_take_the_parser_for_ever_are_refused_before_it_reads_them() {
-    let deep = |open: &str, close: &str| {
-        format!(
-            "package m\nimport rego.v1\ndeny contains \"x\" if {}1{} == 2\n",
-            open.repeat(200),
-            close.repeat(200)
-        )
-    };
-    let too_deep = "brackets nested deeper than 8; give a part a name";
-    assert_eq!(wrong(&deep("[", "]")), format!("3:30 {too_deep}"));
-    assert_eq!(wrong(&deep("{\"a\":", "}")), format!("3:62 {too_deep}"));
-    // Comments and texts have no brackets.
-    let fine = "package m\nimport rego.v1\n# [[[[[[[[[[[[\ndeny contains \"[[[[[[[[[[[[\" if input.operation == `{{{{{{{{{{{{`\n";
-    assert!(Module::compile(fine).is_ok(), "{:?}", Module::compile(fine).err());
+fn what_costs_more_than_it_is_counted_as_is_refused() {
+    let with = |call: &str| wrong(&format!("package a\ndeny := {call}\n"));
+    assert!(with("units.parse(\"1e999999999G\")").starts_with("2:9 `units.parse` can't be used"));
+    assert!(with("sprintf(\"%99999999d\", [1])").contains("99 at most"));
+    assert!(with("sprintf(\"\\u0025999d\", [1])").contains("99 at most"));
+    assert!(with("sprintf(`%100d`, [1])").contains("99 at most"));
+    assert!(with("sprintf(concat(\"\", [\"%9999\", \"9999d\"]), [1])").contains("as a text in its place"));
+    assert!(with("sprintf( # \"%d\"\n input.agent, [1])").contains("as a text in its place"));
+    let fine = "package a\ndeny contains sprintf(\"%5d %s 100%% %d of 12345\", [1, input.agent, 2])";
+    assert_eq!(found(fine, json!({})).len(), 1);
 }
 
 #[test]
@@ -215,15 +326,16 @@ fn i10_what_is_nowhere_is_an_error_and_not_undefined() {
         ),
         ("deny contains \"x\" if data[\"m\"].deny\n", "3:22 `data`"),
     ] {
-        assert_eq!(
-            wrong(&format!("package m\nimport rego.v1\n{rules}")),
-            format!("{place} {nowhere}")
-        );
+        let module = format!("package m\nimport rego.v1\n{rules}");
+        assert_eq!(wrong(&module), format!("{place} {nowhere}"));
     }
     let replaced =
         "package m\nimport rego.v1\nf(x) := x\ng(x) := f(x)\ndeny contains \"x\" if g(1) with f as g\n";
     assert_eq!(
         wrong(replaced),
-        "5:32 `with` can't replace `f` in a check; only `input`"
+        "5:32 `f` can't be replaced by `with` in a check; only `input`"
     );
+    let own =
+        "package m.n\nimport rego.v1\n# data.x\nlimit := 5\ndeny contains \"data.x\" if data.m.n.limit > 5\n";
+    assert!(Module::compile(own).is_ok(), "{:?}", Module::compile(own).err());
 }

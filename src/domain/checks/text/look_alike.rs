@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    super::skeleton::{looks, typed},
+    super::skeleton::{first_looks, looks, typed},
     show,
 };
 use crate::domain::{
@@ -97,7 +97,7 @@ impl Known {
         (among(&self.parts), among(&self.first))
     }
 
-    /// Whether a known name may begin with a character.
+    /// Whether a known name may begin with a word's first character.
     fn may_begin(&self, word: &str) -> bool {
         let mut buffer = [0; 4];
         let first = word.chars().next().map(|c| &*c.encode_utf8(&mut buffer));
@@ -132,7 +132,11 @@ impl Known {
         let mut held: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
         let mut asked: BTreeSet<String> = BTreeSet::new();
         for (word, at) in words.iter().zip(0..) {
-            if !held.contains_key(word) && !self.may_begin(word) {
+            let begins = match first_looks(word) {
+                Some(looks) => looks.iter().any(|look| self.initials.contains(look)),
+                None => held.contains_key(word) || self.may_begin(word),
+            };
+            if !begins {
                 continue;
             }
             if !held.entry(word).or_insert_with(|| self.may_hold(word)).1 {

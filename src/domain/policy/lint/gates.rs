@@ -29,7 +29,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
 }
 
 /// A path that no line singles out, and then one for each set of lines that can decide about the action.
-fn paths(at: &Around<'_>, raw: Option<&RawOwners>, action: &Action) -> Vec<String> {
+pub(super) fn paths(at: &Around<'_>, raw: Option<&RawOwners>, action: &Action) -> Vec<String> {
     let resource = action.resource();
     let singled = raw.into_iter().flat_map(RawOwners::patterns);
     let singled = singled.filter_map(|(_, pattern)| resource.example_for(pattern));

@@ -6,7 +6,9 @@
 mod changing;
 mod gates;
 mod idle_agents;
+mod idle_calendars;
 mod idle_people;
+mod idle_stand_ins;
 mod lone_owners;
 mod owner_lines;
 mod preview;
@@ -47,6 +49,8 @@ const REGISTRY: &[Lint] = &[
     owner_lines::LINT,
     lone_owners::LINT,
     idle_people::LINT,
+    idle_calendars::LINT,
+    idle_stand_ins::LINT,
     idle_agents::LINT,
 ];
 

@@ -331,3 +331,46 @@ fn what_a_section_counts_is_what_its_owners_must_give() {
       name more owners there, add people to their teams, or give the agent another sponsor
     ");
 }
+
+#[test]
+fn a_calendar_that_nobody_works_by_is_found() {
+    let office = "calendars:\n  office: { days: [mon], hours: 09:00-17:00 }\n  shop: { days: [sat], hours: 09:00-17:00 }\n\npeople:\n";
+    let bob = "teams: [treasury]\n    calendar: shop\n    time_zone: Europe/Berlin\n  carol";
+    insta::assert_snapshot!(found(&[
+        ("people.yaml", "people:\n", office),
+        ("people.yaml", "teams: [treasury]\n  carol", bob),
+    ]), @r"
+    unused-calendar people.yaml:6:3: nobody works by the calendar `office`
+      add `calendar: office` and a `time_zone` to the people who do, or remove it
+    ");
+}
+
+#[test]
+fn a_stand_in_who_can_never_approve_is_found() {
+    // Erin sponsors both agents that propose what marketing owns.
+    let dave = (
+        "people.yaml",
+        "teams: [marketing]\n  erin",
+        "teams: [marketing]\n    stand_ins: [alice, erin]\n  erin",
+    );
+    insta::assert_snapshot!(found(&[dave]), @r"
+    stand-in-without-part people.yaml:24:24: `erin` sponsors `campaign-agent` and `support-agent`, and nobody else proposes what `dave` owns: a sponsor never approves
+      name somebody else among the `stand_ins` of `dave`
+    ");
+    // Whoever owns the rules may be stood in for by her there.
+    let rules = (
+        "CODEOWNERS",
+        "/policies/             @acme/finance",
+        "/policies/             @acme/marketing @acme/finance",
+    );
+    insta::assert_snapshot!(found(&[dave, rules]), @"");
+    let nobody = (
+        "people.yaml",
+        "teams: [marketing]\n  erin",
+        "teams: [marketing]\n  gina:\n    accounts: [{ login: gina, id: 1999 }]\n    teams: [legal]\n    stand_ins: [dave]\n  erin",
+    );
+    insta::assert_snapshot!(found(&[nobody]), @r"
+    stand-in-without-part people.yaml:27:16: `gina` owns nothing, so nobody ever stands in for them
+      name `gina` or a team of theirs in CODEOWNERS, or remove `stand_ins`
+    ");
+}

@@ -1,4 +1,4 @@
-//! Amounts and counts as people read them.
+//! Amounts and counts as people read them. Money is a whole number of minor units with its currency.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ fn digits(currency: &str) -> usize {
 }
 
 /// `{minor: 1250000, currency: EUR}` as an amount and its currency; nothing for any other value.
-pub(super) fn parts(value: &Value) -> Option<(i64, &str)> {
+pub fn parts(value: &Value) -> Option<(i64, &str)> {
     let fields = value.as_object().filter(|fields| fields.len() == 2)?;
     let minor = fields.get("minor")?.as_i64()?;
     let currency = fields.get("currency")?.as_str()?;
@@ -23,7 +23,7 @@ pub(super) fn parts(value: &Value) -> Option<(i64, &str)> {
 }
 
 /// `12,500.00 EUR`.
-pub(super) fn amount(minor: i64, currency: &str) -> String {
+pub fn amount(minor: i64, currency: &str) -> String {
     let scale = 10u64.pow(u32::try_from(digits(currency)).unwrap_or(2));
     let sign = if minor < 0 { "-" } else { "" };
     let (whole, part) = (minor.unsigned_abs() / scale, minor.unsigned_abs() % scale);
@@ -39,7 +39,7 @@ pub(super) fn amount(minor: i64, currency: &str) -> String {
 }
 
 /// `4,200`.
-pub(super) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

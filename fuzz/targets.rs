@@ -1,5 +1,7 @@
 //! What is fuzzed: each target reads an input and says what kind of answer it gave, or what is wrong with the answer.
 
+use std::path::Path;
+
 use countersign::domain::{
     facts::{Facts, judge},
     ids::Timestamp,
@@ -208,9 +210,14 @@ const FILES: &[&str] = &[
     "tests/finance.yaml",
 ];
 
+/// Reads a file of the repository, for whichever of its packages this is built.
 fn read(folder: &str, name: &str) -> String {
-    let path = format!("{}/{folder}/{name}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    let mut packages = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let root = packages
+        .find(|package| package.join("policies").is_dir())
+        .expect("the repository's root");
+    let path = root.join(folder).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 fn starter(name: &str) -> String {
     read("policies", name)

@@ -1,0 +1,16 @@
+#![no_main]
+
+#[path = "../start.rs"]
+mod start;
+#[path = "../targets.rs"]
+mod targets;
+
+thread_local! {
+    static JUDGE: targets::Judge = start::judge("proposals");
+}
+
+libfuzzer_sys::fuzz_target!(init: start::seeds("proposals"), |input: &[u8]| JUDGE.with(|judge| {
+    if let Err(why) = judge(input) {
+        panic!("{why}");
+    }
+}));
