@@ -38,6 +38,7 @@ mod render;
 mod render_attack;
 mod render_fixtures;
 mod replay;
+mod rules;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;

@@ -6,6 +6,7 @@
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
 mod calls;
+mod nowhere;
 mod shape;
 
 use std::{borrow::Cow, fmt, num::NonZeroU64, sync::Arc};
@@ -112,6 +113,12 @@ impl Module {
             return Err(RegoError {
                 mark: Some(mark_at(text, at, name.len())),
                 message: format!("`{name}` can't be used in a check; {instead}"),
+            });
+        }
+        if let Some((name, at, why)) = nowhere::first(text) {
+            return Err(RegoError {
+                mark: Some(mark_at(text, at, name.len())),
+                message: format!("`{name}` {why}"),
             });
         }
         if let Some((at, message)) = shape::refused(text) {

@@ -17,7 +17,7 @@ use super::{
     people::People,
     resource::ResourcePattern,
     schema::ParamSchema,
-    tiers::{DataClass, Impact},
+    tiers::{DataClass, Impact, RollbackKind},
 };
 use crate::domain::{
     ids::{ActionName, AgentName, CheckName},
@@ -244,7 +244,23 @@ fn check_words(
         let mark = node.mark_at("/rollback/action");
         errors.unknown(mark, "action", undo.as_str(), names.iter().copied());
     }
+    read_rollback(&raw.rollback, node, errors);
+    let twice = |index: usize, first: Option<usize>| first.is_some_and(|first| first < index);
+    for (class, index) in raw.data.iter().zip(0..) {
+        if twice(index, raw.data.iter().position(|other| other == class)) {
+            let mark = node.mark_at(&format!("/data/{index}"));
+            errors.add(Rule::Duplicate, mark, format!("`{class}` appears twice"));
+        }
+    }
     for (check, index) in raw.checks.iter().zip(0..) {
+        if twice(index, raw.checks.iter().position(|other| other == check)) {
+            let mark = node.mark_at(&format!("/checks/{index}"));
+            errors.add(
+                Rule::Duplicate,
+                mark,
+                format!("the check `{check}` appears twice"),
+            );
+        }
         let known = || around.checks.iter().copied().chain([LIMITS]);
         let mark = node.mark_at(&format!("/checks/{index}"));
         if !known().any(|known| known == check.as_str()) {
@@ -254,6 +270,27 @@ fn check_words(
             let message = "the check `limits` has nothing to show: the action declares no `limits`";
             errors.add(Rule::Limits, mark, message);
         }
+    }
+}
+
+/// What can't be taken back names no way to take it back.
+fn read_rollback(rollback: &Rollback, node: &Node, errors: &mut Errors) {
+    let named = [
+        ("action", rollback.action().is_some()),
+        ("within", rollback.within().is_some()),
+    ];
+    for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
+        if rollback.kind() == RollbackKind::None {
+            let message = format!(
+                "`kind: none` can't be taken back, so it has no `{field}`; remove it, or name another kind"
+            );
+            errors.add(Rule::Syntax, node.mark_at(&format!("/rollback/{field}")), message);
+        }
+    }
+    if rollback.kind() == RollbackKind::Restore && rollback.action().is_some() {
+        let message =
+            "`kind: restore` puts the old state back; for an action that undoes it write `kind: inverse`";
+        errors.add(Rule::Syntax, node.mark_at("/rollback/action"), message);
     }
 }
 

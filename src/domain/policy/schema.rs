@@ -417,6 +417,36 @@ fn compile(schema: &Value) -> Result<Validator, (String, String)> {
 }
 
 /// What the dialect allows and this place does not, or what is likely a slip.
+/// A name under `required` that a closed object has no property for: nothing would ever fit.
+fn required(root: &Node, schema: &Value, at: &str, faults: &mut Vec<Fault>) {
+    let closed = matches!(
+        schema.get("additionalProperties"),
+        None | Some(Value::Bool(false))
+    );
+    // Properties that stand elsewhere, as behind `$ref` or in `allOf`, make no object closed.
+    let Some(known) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    let elsewhere = [
+        "$ref",
+        "patternProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "unevaluatedProperties",
+    ];
+    if !closed || elsewhere.iter().any(|keyword| schema.get(keyword).is_some()) {
+        return;
+    }
+    let names = schema.get("required").and_then(Value::as_array);
+    for (name, index) in names.into_iter().flatten().zip(0..) {
+        if let Some(name) = name.as_str().filter(|name| !known.contains_key(*name)) {
+            let mark = root.mark_at(&format!("{at}/required/{index}"));
+            faults.push(unknown(mark, "property", name, known.keys().map(String::as_str)));
+        }
+    }
+}
+
 fn check(root: &Node, schema: &Value, at: &str, faults: &mut Vec<Fault>) {
     let Some(fields) = schema.as_object() else {
         return;
@@ -459,6 +489,7 @@ fn check(root: &Node, schema: &Value, at: &str, faults: &mut Vec<Fault>) {
         let mark = root.mark_at(&format!("{at}/type"));
         faults.push(unknown(mark, "type", kind, TYPES.iter().copied()));
     }
+    required(root, schema, at, faults);
     for keyword in fields.keys().filter(|keyword| !keyword.starts_with("x-")) {
         let known = || [ONE, MANY, NAMED, PLAIN].into_iter().flatten().copied();
         if !known().any(|name| name == keyword) {

@@ -311,3 +311,31 @@ fn what_costs_more_than_it_is_counted_as_is_refused() {
     let fine = "package a\ndeny contains sprintf(\"%5d %s 100%% %d of 12345\", [1, input.agent, 2])";
     assert_eq!(found(fine, json!({})).len(), 1);
 }
+
+#[test]
+fn i10_what_is_nowhere_is_an_error_and_not_undefined() {
+    let nowhere = "is nowhere: a check reads `input` and the rules of its own package";
+    for (rules, place) in [
+        (
+            "deny contains \"x\" if data.limits.max > 5\n",
+            "3:22 `data.limits.max`",
+        ),
+        (
+            "import data.lib\ndeny contains \"x\" if lib.bad\n",
+            "3:8 `data.lib`",
+        ),
+        ("deny contains \"x\" if data[\"m\"].deny\n", "3:22 `data`"),
+    ] {
+        let module = format!("package m\nimport rego.v1\n{rules}");
+        assert_eq!(wrong(&module), format!("{place} {nowhere}"));
+    }
+    let replaced =
+        "package m\nimport rego.v1\nf(x) := x\ng(x) := f(x)\ndeny contains \"x\" if g(1) with f as g\n";
+    assert_eq!(
+        wrong(replaced),
+        "5:32 `f` can't be replaced by `with` in a check; only `input`"
+    );
+    let own =
+        "package m.n\nimport rego.v1\n# data.x\nlimit := 5\ndeny contains \"data.x\" if data.m.n.limit > 5\n";
+    assert!(Module::compile(own).is_ok(), "{:?}", Module::compile(own).err());
+}

@@ -4,7 +4,7 @@ mod module;
 mod own;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,8 @@ pub(super) struct Checks {
     settings: Settings,
     all: BTreeMap<CheckName, Check>,
     custom: BTreeMap<CheckName, Custom>,
+    /// The built-in checks whose file can't be read.
+    unread: BTreeSet<String>,
     /// The parameters that files of checks name.
     mentions: Vec<Mention>,
 }
@@ -148,9 +150,10 @@ impl Checks {
         names.filter(|name| *name != LIMITS).collect()
     }
 
-    /// Whether a check could run at all.
+    /// Whether a check could run at all; one whose file has errors has those.
     fn is_set(&self, name: &str) -> bool {
         match name {
+            _ if self.unread.contains(name) => true,
             "brand" => self.settings.brand.is_some(),
             "consent" => self.settings.consent.is_some(),
             _ => true,
@@ -329,10 +332,12 @@ fn read_file(file: &SourceFile, name: CheckName, people: &People, all: &mut Chec
         Ok(root) => root,
         Err(error) => {
             errors.source(Rule::Syntax, &error);
+            all.unread.insert(name.as_str().to_owned());
             return;
         }
     };
     if known.is_some() {
+        let before = errors.len();
         let mut reading = Reading {
             file: &file.path,
             root: &root,
@@ -340,6 +345,9 @@ fn read_file(file: &SourceFile, name: CheckName, people: &People, all: &mut Chec
             mentions: &mut all.mentions,
         };
         let exceptions = settings::read(name.as_str(), &mut reading, errors);
+        if errors.len() > before {
+            all.unread.insert(name.as_str().to_owned());
+        }
         let approvers = exceptions.map(|raw| approvers(&raw, &root, "/exceptions", people, errors));
         if let (Some(check), Some(approvers)) = (all.all.get_mut(&name), approvers) {
             check.exception_approvers = approvers;

@@ -366,7 +366,9 @@ fn domains(list: &[String], at: &str, root: &Node, errors: &mut Errors) -> Vec<S
     let mut found = Vec::new();
     for (text, index) in list.iter().zip(0..) {
         match url::Host::parse(text) {
-            Ok(url::Host::Domain(domain)) if domain.contains('.') && !domain.ends_with('.') => {
+            Ok(url::Host::Domain(domain))
+                if domain.contains('.') && !domain.ends_with('.') && !domain.contains('*') =>
+            {
                 found.push(domain)
             }
             Ok(_) | Err(_) => {

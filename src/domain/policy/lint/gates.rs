@@ -6,7 +6,7 @@ use super::{Around, CATALOG, Found, Lint, Severity, listed, of_action, tiers_of}
 use crate::domain::{
     assign::{Place, assign},
     ids::PersonName,
-    policy::{Action, Agent, GateRule, Owner, OwnerSet, Owners, Person, RawOwners, Tier},
+    policy::{Action, GateRule, Owner, OwnerSet, Owners, Person, RawOwners, Tier},
 };
 
 pub(super) const LINT: Lint = Lint {
@@ -63,7 +63,7 @@ fn at_tier(at: &Around<'_>, action: &Action, tier: Tier, path: &str, any: bool) 
     let agents = at.policy.agents().filter(|agent| agent.may_propose(name));
     let needs: Vec<(&OwnerSet, u8)> = wanted.needs(gate.approvals()).collect();
     agents.into_iter().find_map(|agent| {
-        let short = short_of(at, &needs, gate, agent)?;
+        let short = short_of(at, &needs, gate, Some(agent.sponsor()))?;
         let Short { line, need, people } = short;
         let teams = if gate.distinct_teams() && need > 1 { " of different teams" } else { "" };
         let what = if need == 1 { "approval" } else { "approvals" };
@@ -85,18 +85,24 @@ fn at_tier(at: &Around<'_>, action: &Action, tier: Tier, path: &str, any: bool) 
 }
 
 /// Owners that are too few.
-struct Short {
-    line: u32,
-    need: usize,
-    people: Vec<PersonName>,
+pub(super) struct Short {
+    pub(super) line: u32,
+    pub(super) need: usize,
+    pub(super) people: Vec<PersonName>,
 }
 
-/// The first owner set that stays unsatisfied when everybody who may approve does (INVARIANT i08, i09).
-fn short_of(at: &Around<'_>, wanted: &[(&OwnerSet, u8)], gate: &GateRule, agent: &Agent) -> Option<Short> {
+/// The first owner set that stays unsatisfied when everybody who may approve does: everybody but one (INVARIANT i08,
+/// i09).
+pub(super) fn short_of(
+    at: &Around<'_>,
+    wanted: &[(&OwnerSet, u8)],
+    gate: &GateRule,
+    but: Option<&PersonName>,
+) -> Option<Short> {
     let others: Vec<&Person> = at
         .policy
         .people()
-        .filter(|person| person.name() != agent.sponsor())
+        .filter(|person| but != Some(person.name()))
         .collect();
     let needs: Vec<usize> = wanted.iter().map(|(_, need)| usize::from(*need)).collect();
     let mut stands: Vec<String> = Vec::new();

@@ -3,6 +3,7 @@
 //! A policy with these findings compiles. An error here is a rule that keeps something shut for good; a warning is a
 //! line that does nothing, or less than it seems to.
 
+mod changing;
 mod gates;
 mod idle_agents;
 mod idle_calendars;
@@ -13,6 +14,7 @@ mod owner_lines;
 mod preview;
 mod proposers;
 mod responsible;
+mod step_up;
 mod tier_rules;
 mod untested;
 mod unused_checks;
@@ -36,6 +38,8 @@ use crate::domain::{
 /// Every lint, in the order of their findings in one place of a file.
 const REGISTRY: &[Lint] = &[
     gates::LINT,
+    changing::LINT,
+    step_up::LINT,
     preview::LINT,
     responsible::LINT,
     proposers::LINT,

@@ -60,7 +60,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
 }
 
 /// The text of a line, without the space around it.
-fn mark_of(text: &str, line: u32) -> Option<Mark> {
+pub(super) fn mark_of(text: &str, line: u32) -> Option<Mark> {
     let mut lines = text.split_inclusive('\n');
     let before: usize = lines
         .by_ref()

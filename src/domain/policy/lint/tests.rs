@@ -295,7 +295,7 @@ fn what_a_section_counts_is_what_its_owners_must_give() {
     let counted = [(
         "CODEOWNERS",
         "/payments/             @acme/finance @acme/treasury",
-        "[Payments][4]\n/payments/ @acme/finance @acme/treasury",
+        "[Payments][4]\n/payments/ @acme/finance @acme/treasury\n[Rules]",
     )];
     insta::assert_snapshot!(found(&counted), @r"
     gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 4 approvals of different teams by the owners of line 9 of CODEOWNERS; without the sponsor of `payments-agent`, `carol`, that leaves `alice`, `bob` and `frank`
@@ -304,7 +304,7 @@ fn what_a_section_counts_is_what_its_owners_must_give() {
     let optional = [(
         "CODEOWNERS",
         "/payments/             @acme/finance @acme/treasury",
-        "^[Payments]\n/payments/ @acme/finance @acme/treasury",
+        "^[Payments]\n/payments/ @acme/finance @acme/treasury\n[Rules]",
     )];
     insta::assert_snapshot!(found(&optional), @r"
     gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and nobody owns `/payments/suppliers/{supplier_id}`, so nobody can approve it
@@ -324,7 +324,7 @@ fn what_a_section_counts_is_what_its_owners_must_give() {
     let both = [(
         "CODEOWNERS",
         "/payments/             @acme/finance @acme/treasury",
-        "/payments/ @bob @alice\n[Second][1]\n/payments/ @bob",
+        "/payments/ @bob @alice\n[Second][1]\n/payments/ @bob\n[Rules]",
     )];
     insta::assert_snapshot!(found(&both), @r"
     gate-nobody-can-open catalog.yaml:98:15: `payments.create` is high and needs 1 approval by the owners of line 10 of CODEOWNERS, beside those of other sections; without the sponsor of `payments-agent`, `carol`, that leaves `bob`

@@ -1,0 +1,53 @@
+//! Names of a module that lead nowhere. A check reads `input` and the rules of its own package; anything else that `data`
+//! names is undefined, and a rule that asks for it would never find anything. INVARIANT i10.
+
+use super::passed_over;
+
+/// The first name that leads nowhere: itself, its place in bytes, and why.
+pub(super) fn first(text: &str) -> Option<(&str, usize, &'static str)> {
+    let names = names(text);
+    let package = match names.as_slice() {
+        [("package", _), (package, _), ..] => *package,
+        _ => "",
+    };
+    let mut replaces = false;
+    names.into_iter().find_map(|(name, at)| {
+        let root = name.split('.').next().unwrap_or_default();
+        let replaced = std::mem::replace(&mut replaces, name == "with");
+        if root == "data" && !is_own(name, package) {
+            let why = "is nowhere: a check reads `input` and the rules of its own package";
+            return Some((name, at, why));
+        }
+        (replaced && root != "input").then_some((
+            name,
+            at,
+            "can't be replaced by `with` in a check; only `input`",
+        ))
+    })
+}
+
+/// Whether a name is that of the module's own package or of a rule in it, from `data` on.
+fn is_own(name: &str, package: &str) -> bool {
+    let rest = name
+        .strip_prefix("data.")
+        .and_then(|rest| rest.strip_prefix(package));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Every name with its fields, as in `input.items`, outside of comments and texts, and its place in bytes.
+fn names(text: &str) -> Vec<(&str, usize)> {
+    let bytes = text.as_bytes();
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| in_name(byte)).count();
+        // A field after a bracket, as in `item["a"].b`, is no name of its own, and neither is a number.
+        if byte.is_ascii_alphabetic() || *byte == b'_' {
+            found.extend(text.get(at..at + length).map(|name| (name, at)));
+        }
+        at += length.max(passed_over(rest));
+    }
+    found
+}
