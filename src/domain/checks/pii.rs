@@ -149,6 +149,9 @@ fn look(text: Text<'_>, asked: &Asked<'_>, found: &mut Findings) {
             count => format!(" and {} more", count - 1),
         };
         let remedy = match kind {
+            _ if declared(kind) && level(kind) > Level::Warn => {
+                "leave it out, or send it in a parameter that the catalog marks `sensitive`"
+            }
             _ if declared(kind) => {
                 "the action is declared to carry such data; see that it is needed, and that whoever reads it here may"
             }

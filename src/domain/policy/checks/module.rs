@@ -54,21 +54,25 @@ pub(super) fn read(
     Some((check, module))
 }
 
-/// The annotations in front of the package: the comment lines after `# METADATA`, as YAML. Everything else is blanked,
-/// so that places are those of the file.
+/// The annotations in front of the package: the comment lines after `# METADATA`, as YAML. What stands before is blanked,
+/// byte by byte, so that places are those of the file.
 fn metadata(file: &SourceFile, errors: &mut Errors) -> Option<(RawMetadata, Node)> {
     let mut yaml = String::with_capacity(file.text.len());
-    let (mut inside, mut done) = (false, false);
-    for line in file.text.lines() {
+    let mut inside = false;
+    for line in file.text.split_inclusive('\n') {
         let comment = line.strip_prefix('#');
-        if inside && let Some(comment) = comment {
-            yaml.push(' ');
-            yaml.push_str(comment);
-        } else {
-            done |= inside || line.starts_with("package");
-            inside = !done && comment.is_some_and(|comment| comment.trim() == "METADATA");
+        match comment {
+            Some(comment) if inside => {
+                yaml.push(' ');
+                yaml.push_str(comment);
+                continue;
+            }
+            None if inside || line.starts_with("package") => break,
+            Some(comment) => inside = comment.trim() == "METADATA",
+            None => {}
         }
-        yaml.push('\n');
+        let blank = |byte| if byte == b'\n' { '\n' } else { ' ' };
+        yaml.extend(line.bytes().map(blank));
     }
     if yaml.trim().is_empty() {
         return None;

@@ -153,8 +153,8 @@ fn built_in_checks_are_set_by_their_files() {
     assert_eq!(
         found(&files, vec![params]),
         [
-            "pii Deny /items/1/parameters/body an e-mail address `a***@***.com`; leave it out, send it in a parameter that the catalog marks `sensitive`, or add `pii` to the action's `data`",
-            "pii Warn /items/1/parameters/from_name a field that holds personal data, with a value `***`; leave it out, send it in a parameter that the catalog marks `sensitive`, or add `pii` to the action's `data`",
+            "pii Deny /items/1/parameters/body an e-mail address `a***@***.com`; leave it out, or send it in a parameter that the catalog marks `sensitive`",
+            "pii Warn /items/1/parameters/from_name a field that holds personal data, with a value `***`; the action is declared to carry such data; see that it is needed, and that whoever reads it here may",
             "text Deny /items/1/parameters/body the name `Аcme Ltd` looks like the known `Acme Ltd` and is another; send the one that is known, or have the new one added to the known names first",
             "text Warn /items/1/parameters/body `Аcme` mixes scripts; one of its letters may pose as another; compare it with the name you know, or send it in one script",
             "brand Warn /items/1/parameters/body the wording `cheap`; say `affordable` instead",
@@ -240,6 +240,14 @@ fn every_built_in_check_is_listed() {
     for name in ["brand", "consent", "pii", "secrets", "text"] {
         assert!(names.contains(&name), "{names:?}");
     }
+}
+
+#[test]
+fn a_mistake_in_annotations_is_found_at_its_bytes() {
+    let text = "# Gepr\u{fc}ft\r\n\r\n# METADATA\r\n# title: \u{fc}\r\n# custom: { exceptions: { approvers: [k\u{f6}nig] } }\r\npackage a\r\ndeny := true\r\n";
+    let errors = compile(&files("a", &[("checks/a.rego", text)])).expect_err("an error");
+    let (at, length) = errors[0].bytes().unwrap();
+    assert_eq!(text.get(at..at + length), Some("k\u{f6}nig"), "{errors:?}");
 }
 
 #[test]
