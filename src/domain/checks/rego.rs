@@ -438,14 +438,19 @@ fn explain(text: &str, told: &str) -> RegoError {
         .find_map(|line| line.strip_prefix("error: "))
         .or_else(|| told.lines().rfind(|line| !line.trim().is_empty()))
         .unwrap_or("it does not compile");
-    let mark = place.map(|(line, column)| {
-        let before: usize = text
-            .split_inclusive('\n')
-            .take(line.saturating_sub(1) as usize)
-            .map(str::len)
-            .sum();
-        let within = column.saturating_sub(1) as usize;
-        Mark::new(Place { line, column }, (before + within).min(text.len()), 0)
+    let mark = place.map(|(number, column)| {
+        let mut lines = text.split_inclusive('\n');
+        let skipped = number.saturating_sub(1) as usize;
+        let before: usize = lines.by_ref().take(skipped).map(str::len).sum();
+        let line = lines.next().unwrap_or_default();
+        // A tab counts as four columns there.
+        let mut reached = 1;
+        let within = line.char_indices().find_map(|(at, c)| {
+            let here = (reached >= column).then_some(at);
+            reached += if c == '\t' { 4 } else { 1 };
+            here
+        });
+        mark_at(text, before + within.unwrap_or(line.trim_end().len()), 0)
     });
     let mut message = message.trim_end_matches('.').replace('\'', "`");
     if let Some(first) = message.get_mut(..1) {

@@ -2,9 +2,26 @@
 //! names is undefined, and a rule that asks for it would never find anything. INVARIANT i10.
 
 use super::passed_over;
+use crate::domain::source::nearest;
+
+/// What `input` has, as [`super::input`] writes it.
+pub(super) const FIELDS: [&str; 12] = [
+    "operation",
+    "agent",
+    "sponsor",
+    "target",
+    "items",
+    "observed",
+    "claimed",
+    "justification",
+    "rollback_plan",
+    "exceptions",
+    "provenance",
+    "at",
+];
 
 /// The first name that leads nowhere: itself, its place in bytes, and why.
-pub(super) fn first(text: &str) -> Option<(&str, usize, &'static str)> {
+pub(super) fn first(text: &str) -> Option<(&str, usize, String)> {
     let names = names(text);
     let package = match names.as_slice() {
         [("package", _), (package, _), ..] => *package,
@@ -12,17 +29,25 @@ pub(super) fn first(text: &str) -> Option<(&str, usize, &'static str)> {
     };
     let mut replaces = false;
     names.into_iter().find_map(|(name, at)| {
-        let root = name.split('.').next().unwrap_or_default();
+        let mut parts = name.split('.');
+        let root = parts.next().unwrap_or_default();
+        let field = parts
+            .next()
+            .filter(|field| root == "input" && !FIELDS.contains(field));
         let replaced = std::mem::replace(&mut replaces, name == "with");
         if root == "data" && !is_own(name, package) {
             let why = "is nowhere: a check reads `input` and the rules of its own package";
-            return Some((name, at, why));
+            return Some((name, at, why.to_owned()));
         }
-        (replaced && root != "input").then_some((
-            name,
-            at,
-            "can't be replaced by `with` in a check; only `input`",
-        ))
+        if let Some(field) = field {
+            let near = match nearest(field, FIELDS) {
+                Some(near) => format!("did you mean `input.{near}`?"),
+                None => format!("`input` has `{}`", FIELDS.join("`, `")),
+            };
+            return Some((name, at, format!("is nowhere: {near}")));
+        }
+        let why = "can't be replaced by `with` in a check; only `input`";
+        (replaced && root != "input").then(|| (name, at, why.to_owned()))
     })
 }
 

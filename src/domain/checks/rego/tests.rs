@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::*;
@@ -310,6 +312,26 @@ fn what_costs_more_than_it_is_counted_as_is_refused() {
     assert!(with("sprintf( # \"%d\"\n input.agent, [1])").contains("as a text in its place"));
     let fine = "package a\ndeny contains sprintf(\"%5d %s 100%% %d of 12345\", [1, input.agent, 2])";
     assert_eq!(found(fine, json!({})).len(), 1);
+}
+
+#[test]
+fn a_place_is_one_of_the_text_whatever_stands_before_it() {
+    let text = "package a\ndeny contains x if {\n\t\"\u{fc}\u{fc}\" == input.agent\n\tx := \"\u{fc}\n}\n";
+    let error = Module::compile(text).unwrap_err();
+    let mark = error.mark.unwrap();
+    assert!(text.get(mark.bytes().0..).is_some(), "{error:?}");
+    assert_eq!((mark.place().line, mark.place().column), (4, 9), "{error:?}");
+}
+
+#[test]
+fn i10_a_field_that_no_proposal_has_is_an_error_and_not_undefined() {
+    insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains \"x\" if input.itmes[0].id == \"1\""), @"3:22 `input.itmes` is nowhere: did you mean `input.items`?");
+    insta::assert_snapshot!(wrong("package a\ndeny := input.document.kind == \"Pod\""), @"2:9 `input.document.kind` is nowhere: `input` has `operation`, `agent`, `sponsor`, `target`, `items`, `observed`, `claimed`, `justification`, `rollback_plan`, `exceptions`, `provenance`, `at`");
+    with_items(vec![json!({})], |matter| {
+        let written: Value = serde_json::from_str(&input(matter).unwrap()).unwrap();
+        let fields: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, nowhere::FIELDS.into());
+    });
 }
 
 #[test]
