@@ -33,7 +33,10 @@ pub(super) fn on_every_core<T: Default + Send>(
     let worker = || {
         let leaving = Leaving(&order);
         let mut text = Vec::new();
-        while let Some(run) = locked(&source).next(&mut text)? {
+        loop {
+            // Taken in a statement of its own: others read on while this run is worked on.
+            let run = locked(&source).next(&mut text)?;
+            let Some(run) = run else { break };
             let mut one = T::default();
             for (line, number) in text.split(|byte| *byte == b'\n').zip(run.first..) {
                 if !line.iter().all(u8::is_ascii_whitespace) {
