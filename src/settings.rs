@@ -4,6 +4,7 @@
     reason = "what documents an argument is also its help text on a terminal"
 )]
 
+mod database;
 mod file;
 mod secret;
 
@@ -22,6 +23,7 @@ use crate::domain::{
     ids::{AgentName, Digest, RepoName, Span},
     source::SourceError,
 };
+pub use database::Address;
 use file::Written;
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
@@ -34,9 +36,18 @@ pub struct Args {
     /// Read settings from this YAML file; flags and variables override it
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Keep claims, data keys and the ledger's mirror in this directory, readable by this user only [default: countersign-data]
+    /// Keep the database and the ledger's mirror in this directory, readable by this user only [default: countersign-data]
     #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Keep webhooks, claims, data keys and answers in this database, which replicas share: postgres://USER@HOST/NAME, or
+    /// sqlite:FILE; better by the variable, when it holds a password [default: a SQLite file in the data directory]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COUNTERSIGN_DATABASE",
+        hide_env_values = true
+    )]
+    pub database: Option<Address>,
     /// Listen on this address for agents and webhooks [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT", env = "COUNTERSIGN_LISTEN")]
     pub listen: Option<SocketAddr>,
@@ -137,6 +148,7 @@ pub enum SettingsError {
 /// Everything the operator decides. Secrets are never printed.
 pub struct Settings {
     data_dir: PathBuf,
+    database: Option<SecretString>,
     listen: SocketAddr,
     api_url: Url,
     git_url: Url,
@@ -180,9 +192,13 @@ impl Settings {
         }
     }
 
-    /// Where claims, data keys and the ledger's mirror are kept.
+    /// Where the database and the ledger's mirror are kept.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+    /// Where everything but the mirror is kept; `None` for a file in the data directory. It may hold a password.
+    pub const fn database(&self) -> Option<&SecretString> {
+        self.database.as_ref()
     }
     /// Where agents and webhooks come in.
     pub const fn listen(&self) -> SocketAddr {
@@ -339,6 +355,15 @@ fn gather(
         Some(url) => note(encrypted(url, "the address of repositories"), wrong),
         None => api_url.as_ref().map(beside),
     };
+    let database = match (&args.database, &written.database) {
+        (Some(address), _) => Some(note(address.checked(), wrong)),
+        (None, Some(address)) => Some(note(address.without_password(), wrong)),
+        (None, None) => None,
+    };
+    let database = match database {
+        Some(checked) => Some(checked?),
+        None => None,
+    };
     let default_listen = SocketAddr::from(([127, 0, 0, 1], 8080));
     Some(Settings {
         data_dir: args
@@ -346,6 +371,7 @@ fn gather(
             .clone()
             .or_else(|| written.data_dir.clone())
             .unwrap_or_else(|| "countersign-data".into()),
+        database,
         listen: args.listen.or(written.listen).unwrap_or(default_listen),
         api_url: api_url?,
         git_url: git_url?,

@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::Sha256;
 
 mod comment;
@@ -29,7 +29,7 @@ pub struct Malformed {
 }
 
 /// What a webhook hints at. Each names its repository, so that others' can be ignored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hint {
     /// A pull request changed.
     Pull(PullEvent),
@@ -94,7 +94,7 @@ impl Hint {
 }
 
 /// A change of a pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullEvent {
     /// The repository.
     pub repo: RepoName,
@@ -115,7 +115,7 @@ pub struct PullEvent {
 }
 
 /// What changed about a pull request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullAction {
     /// Opened.
     Opened,
@@ -132,7 +132,7 @@ pub enum PullAction {
 }
 
 /// What happened to a review.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReviewAction {
     /// Submitted.
     Submitted,
@@ -143,7 +143,7 @@ pub enum ReviewAction {
 }
 
 /// A review at the time of its event, with the head and texts it was made on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewEvent {
     /// `X-GitHub-Delivery`.
     pub delivery: DeliveryId,

@@ -72,7 +72,7 @@ pub(super) async fn propose(
     let receipt = work
         .await
         .map_err(|_| Problem::unavailable("the proposal was not finished; ask again"))??;
-    let status = bot.status(receipt.id, &View::Agent(&caller.agent))?;
+    let status = bot.status(receipt.id, &View::Agent(&caller.agent)).await?;
     let code = match (receipt.repeated, status.ended) {
         (true, _) => StatusCode::OK,
         (false, true) => StatusCode::CREATED,
@@ -98,13 +98,13 @@ pub(super) async fn status(
         .map_err(|error: crate::domain::ids::IdError| Problem::not_found(error.to_string()))?;
     let view = View::Agent(&caller.agent);
     let mut changes = bot.changes();
-    let first = bot.status(id, &view)?;
+    let first = bot.status(id, &view).await?;
     if first.ended || query.wait == 0 {
         return Ok(Json(first));
     }
     let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(MOST_WAIT));
     loop {
-        let status = bot.status(id, &view)?;
+        let status = bot.status(id, &view).await?;
         let moved = (status.state, status.gate) != (first.state, first.gate);
         if moved || tokio::time::timeout_at(until, changes.changed()).await.is_err() {
             return Ok(Json(status));

@@ -78,6 +78,7 @@ impl Bot {
         self.store()
             .nonces()
             .admit(&agent, &nonce, timestamp, now)
+            .await
             .map_err(|error| match error {
                 NonceError::Used(_) => {
                     Problem::unauthorised("the nonce was used before; send every request with a new one")

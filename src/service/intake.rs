@@ -1,4 +1,4 @@
-//! The webhook door: proved, read, taken in, answered. Everything else happens later. INVARIANT i24.
+//! The webhook door: proved, read, stored, answered. Everything else happens later. INVARIANT i24.
 
 use axum::{
     body::Bytes,
@@ -9,11 +9,13 @@ use axum::{
 
 use super::{
     problem::Problem,
-    turn::{Bot, Told},
+    subject::Subject,
+    turn::{Bot, NotNow},
 };
 use crate::{
-    domain::ids::{DeliveryId, RepoName},
+    domain::ids::{BranchName, DeliveryId, RepoName},
     github::{self, Hint},
+    store::StoreError,
 };
 
 /// GitHub's own cap on a webhook's body, in bytes. INVARIANT i24.
@@ -44,44 +46,76 @@ pub(super) async fn webhook(
     let Some(delivery) = delivery else {
         return Problem::unreadable("the header x-github-delivery is missing or malformed").into_response();
     };
-    match github::parse(event, delivery, &body) {
-        Ok(hint) => {
-            metrics::counter!("countersign_webhooks_total", "result" => "accepted").increment(1);
-            bot.hint(hint);
-            StatusCode::ACCEPTED.into_response()
-        }
+    let heard = match github::parse(event, delivery.clone(), &body) {
+        Ok(hint) => bot.take_in(&delivery, &hint).await,
         Err(error) => {
             metrics::counter!("countersign_webhooks_total", "result" => "unreadable").increment(1);
-            Problem::unreadable(error.to_string()).into_response()
+            return Problem::unreadable(error.to_string()).into_response();
+        }
+    };
+    match heard {
+        Ok(heard) => {
+            metrics::counter!("countersign_webhooks_total", "result" => heard).increment(1);
+            StatusCode::ACCEPTED.into_response()
+        }
+        // Nobody is told that it was taken in: GitHub shows it as failed, and it can be delivered again.
+        Err(error) => {
+            metrics::counter!("countersign_webhooks_total", "result" => "not stored").increment(1);
+            error.into_problem().into_response()
         }
     }
 }
 
 impl Bot {
-    /// Takes in what a webhook said: a reason to look again, never a verdict.
-    pub(super) fn hint(&self, hint: Hint) {
+    /// Stores what a webhook said: a reason to look again, never a verdict. Gives what became of it, for the counters.
+    async fn take_in(&self, delivery: &DeliveryId, hint: &Hint) -> Result<&'static str, NotNow> {
         if !hint.repo().is_some_and(|repo| self.is_ours(repo)) {
-            return;
+            return Ok("of another repository");
         }
+        let Some(subject) = self.subject_of(hint) else {
+            return Ok("of nothing");
+        };
+        let stored = serde_json::to_string(hint).map_err(NotNow::internal)?;
+        let inbox = self.store().inbox();
+        let new = inbox
+            .hear(&subject.to_string(), delivery, stored, self.now())
+            .await?;
+        Ok(if new { "accepted" } else { "doubled" })
+    }
+
+    /// What a hint has looked at.
+    fn subject_of(&self, hint: &Hint) -> Option<Subject> {
         match hint {
-            Hint::Review { pull, event, .. } => {
-                self.queue().say(pull, [Told::Review(event)]);
-            }
-            Hint::Comment { pull, event, .. } => {
-                self.queue().say(pull, [Told::Comment(event)]);
-            }
-            Hint::Pull(event) => {
-                self.queue().say(event.pull, [Told::Pull(event)]);
-            }
-            Hint::Push { branch, .. } => self.pushed(&branch),
-            Hint::CheckRerequested { .. } | Hint::Protection { .. } => self.look_at_all(),
-            Hint::Nothing => {}
+            Hint::Review { pull, .. } | Hint::Comment { pull, .. } => Some(Subject::Pull(*pull)),
+            Hint::Pull(event) => Some(Subject::Pull(event.pull)),
+            Hint::Push { branch, .. } => self.moved(branch),
+            Hint::CheckRerequested { .. } | Hint::Protection { .. } => Some(Subject::All),
+            Hint::Nothing => None,
         }
+    }
+
+    /// A branch moved: the base may hold another policy, a proposal's branch must not move, and the ledger moves with
+    /// every entry that this process itself records. INVARIANT i31.
+    fn moved(&self, branch: &BranchName) -> Option<Subject> {
+        self.ledger().read(|book| {
+            if book.genesis().base == *branch {
+                return Some(Subject::Base);
+            }
+            let mut opened = book.cases().filter_map(|(_, case)| case.opened.as_ref());
+            let of_it = opened.find(|opened| opened.branch == *branch);
+            of_it.map(|opened| Subject::Pull(opened.pull))
+        })
     }
 
     /// GitHub takes a repository's name in any case, and so may the operator.
     fn is_ours(&self, repo: &RepoName) -> bool {
         let same = |ours: &RepoName| ours.as_str().eq_ignore_ascii_case(repo.as_str());
         self.ledger().read(|book| same(&book.genesis().repository))
+    }
+
+    /// Whether what comes in can be stored now: proved by storing something. Gives how much is due.
+    pub(super) async fn stores(&self) -> Result<u64, StoreError> {
+        self.store().instances().beat(self.instance(), self.now()).await?;
+        self.depth().await
     }
 }

@@ -1,12 +1,13 @@
-//! Composes the adapters into the running bot: doors, queue, workers, sweep.
+//! Composes the adapters into the running bot: doors, inbox, workers, sweep.
 
 mod api;
 mod door;
 mod intake;
 pub mod problem;
-pub mod queue;
 pub mod router;
 mod server;
+pub mod stopping;
+mod subject;
 mod sweep;
 pub mod tasks;
 pub mod turn;

@@ -52,14 +52,18 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
         .with_state(bot)
 }
 
-/// Ready means: the policy in force is the one on the base branch, and the ledger can be read.
+/// Ready means: what comes in can be stored, the policy in force is the one on the base branch, and the ledger can be read.
 async fn ready(State(bot): State<Bot>) -> Response {
+    let depth = match bot.stores().await {
+        Ok(depth) => depth,
+        Err(error) => return Problem::unavailable(error.to_string()).into_response(),
+    };
     match bot.in_force().await {
         Ok(policy) => Json(json!({
             "ready": true,
             "policy": policy.digest(),
             "entries": bot.ledger().read(|book| book.size()),
-            "queue": bot.queue().depth(),
+            "queue": depth,
         }))
         .into_response(),
         Err(error) => Problem::from(error).into_response(),

@@ -114,17 +114,13 @@ impl Server {
         let until = Instant::now() + patience;
         // A server that ended by itself hears nothing.
         let _ = self.stop.send(());
-        self.bot.queue().close();
+        self.bot.stopping().begin();
         let mut serving = self.serving;
         if timeout(LAST_ANSWERS, &mut serving).await.is_err() {
             serving.abort();
         }
         let worked = timeout_at(until, self.bot.tasks().idle()).await;
-        let closed = timeout_at(
-            until.max(Instant::now() + LAST_ANSWERS),
-            self.bot.ledger().close(),
-        )
-        .await;
+        let closed = timeout_at(until.max(Instant::now() + LAST_ANSWERS), self.bot.close()).await;
         if worked.is_ok() && closed.is_ok() {
             Stopped::Clean
         } else {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::turn::Bot;
+use super::turn::{Bot, NotNow};
 
 impl Bot {
-    /// Sweeps at start and then on a period, until the queue is closed.
+    /// Sweeps at start and then on a period, until the process ends.
     pub fn start_sweep(&self, period: Duration) {
         let bot = self.clone();
         self.tasks().spawn(async move {
@@ -13,7 +13,7 @@ impl Bot {
                 bot.sweep().await;
                 tokio::select! {
                     () = tokio::time::sleep(period) => {}
-                    () = bot.queue().closed() => return,
+                    () = bot.stopping().begun() => return,
                 }
             }
         });
@@ -21,9 +21,20 @@ impl Bot {
 
     /// One sweep: what others recorded, what time brought, what was begun and not ended, every open pull request.
     pub async fn sweep(&self) {
-        if let Err(error) = self.catch_up().await {
-            tracing::warn!(%error, "a sweep could not finish; the next one tries again");
+        for done in [
+            self.catch_up().await,
+            self.look_at_all().await,
+            self.prune().await,
+        ] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "a sweep could not finish; the next one tries again");
+            }
         }
-        self.look_at_all();
+    }
+
+    /// Forgets what was only remembered so that it is known when it comes again.
+    async fn prune(&self) -> Result<(), NotNow> {
+        self.store().inbox().prune(self.now()).await?;
+        Ok(self.store().nonces().prune(self.now()).await?)
     }
 }

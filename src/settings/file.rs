@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use url::Url;
 
-use super::SettingsError;
+use super::{Address, SettingsError};
 use crate::domain::{
     ids::{AgentName, Digest, RepoName, Span},
     source::{SourceFile, read_yaml},
@@ -20,6 +20,7 @@ use crate::domain::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) database: Option<Address>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) api_url: Option<Url>,
     pub(super) git_url: Option<Url>,

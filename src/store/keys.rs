@@ -1,43 +1,77 @@
-//! The keys of sealed values: one file a proposal, so that one can be destroyed without the others. INVARIANT i29.
+//! The keys of sealed values: a row a proposal, so that one can be destroyed without the others. INVARIANT i29.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
+use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use super::disk::{StoreError, damaged, get, names, put_new, shred};
+use super::{
+    database::Database,
+    error::{StoreError, damaged},
+    writer::Writer,
+};
 use crate::domain::{ids::ProposalId, sealed::DataKey};
 
 /// Keeps data keys until they are erased.
 #[derive(Debug)]
 pub struct Keys {
-    directory: PathBuf,
+    database: Arc<Database>,
+    writer: Writer,
 }
 
 impl Keys {
-    pub(super) fn open(directory: PathBuf) -> Result<Self, StoreError> {
-        names(&directory)?;
-        Ok(Self { directory })
+    pub(super) fn new(database: Arc<Database>, writer: Writer) -> Self {
+        Self { database, writer }
     }
 
     /// Keeps a proposal's key; `false` when it has one already, which stays.
-    pub fn keep(&self, id: ProposalId, key: &DataKey) -> Result<bool, StoreError> {
-        put_new(&self.directory, &id.to_string(), key.expose())
+    pub async fn keep(&self, id: ProposalId, key: &DataKey) -> Result<bool, StoreError> {
+        let (id, key) = (id.to_string(), Zeroizing::new(hex::encode(key.expose())));
+        let kept = self.writer.at_the_door(move |connection| {
+            let (id, key) = (id.clone(), key.clone());
+            Box::pin(async move {
+                let keep = sqlx::query(
+                    "INSERT INTO data_keys (proposal, data_key) VALUES ($1, $2) \
+                     ON CONFLICT (proposal) DO NOTHING RETURNING proposal",
+                );
+                let kept = keep
+                    .bind(id)
+                    .bind(key.as_str())
+                    .fetch_optional(connection)
+                    .await?;
+                Ok(kept.is_some())
+            })
+        });
+        kept.await
     }
 
     /// A proposal's key; `None` when there was none or it was erased.
-    pub fn get(&self, id: ProposalId) -> Result<Option<DataKey>, StoreError> {
-        let path = self.directory.join(id.to_string());
-        let Some(bytes) = get(&path)? else {
+    pub async fn get(&self, id: ProposalId) -> Result<Option<DataKey>, StoreError> {
+        let mut connection = self.database.read().await?;
+        let query = sqlx::query("SELECT data_key FROM data_keys WHERE proposal = $1").bind(id.to_string());
+        let Some(row) = self.database.said(query.fetch_optional(&mut *connection).await)? else {
             return Ok(None);
         };
-        let bytes: Result<[u8; 32], _> = bytes.as_slice().try_into();
-        let bytes = Zeroizing::new(bytes.map_err(|_| damaged(&path, "a data key has 32 bytes"))?);
+        let digits: Zeroizing<String> = Zeroizing::new(self.database.said(row.try_get("data_key"))?);
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(&*digits, &mut *bytes)
+            .map_err(|_| damaged(format!("data_keys, {id}"), "a data key has 32 bytes"))?;
         Ok(Some(DataKey::new(*bytes)))
     }
 
     /// Destroys a proposal's key: its sealed values can never be read again, from Git or anywhere. `false` when there is
-    /// none. Copies that a file system or a backup keeps are the operator's to destroy.
-    pub fn erase(&self, id: ProposalId) -> Result<bool, StoreError> {
-        shred(&self.directory, &id.to_string())
+    /// none. Copies that a file system, a log archive or a backup keeps are the operator's to destroy.
+    pub async fn erase(&self, id: ProposalId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        let erased = self.writer.write(move |connection| {
+            let id = id.clone();
+            Box::pin(async move {
+                let erase = sqlx::query("DELETE FROM data_keys WHERE proposal = $1").bind(id);
+                Ok(erase.execute(connection).await?.rows_affected() > 0)
+            })
+        });
+        let erased = erased.await?;
+        self.database.forget("data_keys").await?;
+        Ok(erased)
     }
 }

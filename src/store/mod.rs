@@ -1,33 +1,41 @@
-//! What one machine keeps on its disk: claims, data keys, answers, and the nonces that agents used.
+//! What the bot keeps beside the ledger: webhooks that wait, claims, data keys, answers, and the nonces that agents used.
 //!
-//! Everything is a small file, written whole or not at all: to a temporary name, synced, renamed, the directory synced.
-//! Files are readable by their owner only. One process at a time owns the directory.
+//! Everything is in one database: a SQLite file in the data directory, or a PostgreSQL that replicas share. A call that
+//! writes returns once what it wrote is on the disk. One process at a time owns the data directory.
 
+mod database;
 mod disk;
+mod error;
+mod inbox;
+mod instances;
 mod keys;
 mod nonces;
 mod outbox;
 mod results;
+mod writer;
 
-use std::{
-    fs::{File, TryLockError},
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::Path, sync::Arc};
 
-pub use disk::StoreError;
+use secrecy::SecretString;
+
+pub use error::StoreError;
+pub use inbox::{Inbox, Lease, Undone, Work};
+pub use instances::Instances;
 pub use keys::Keys;
 pub use nonces::{NonceError, Nonces};
-pub use outbox::{Claim, ClaimError, Ended, Outbox, Row};
+pub use outbox::{Claim, ClaimError, Ended, Epoch, Outbox, Row};
 pub use results::{Kept, Results};
 
-use disk::private_directory;
-
-const MACHINE: &str = "machine";
-const LOCK: &str = "lock";
+use database::{Database, Place};
+use writer::Writer;
 
 /// The open store of one process.
 #[derive(Debug)]
 pub struct Store {
+    database: Arc<Database>,
+    writer: Writer,
+    inbox: Inbox,
+    instances: Instances,
     outbox: Outbox,
     keys: Keys,
     nonces: Nonces,
@@ -37,34 +45,56 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a directory, made when missing. Errors: another process has it open, or a file can't be read.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        private_directory(directory)?;
-        let lock = lock(directory.join(LOCK))?;
-        let inside = |name: &str| {
-            let path = directory.join(name);
-            private_directory(&path).map(|()| path)
-        };
+    /// Opens the store of a data directory, made when missing, in the database at an address or in a file of the
+    /// directory's. Errors: another process has the directory, or the database can't be used.
+    pub async fn open(directory: &Path, address: Option<&SecretString>) -> Result<Self, StoreError> {
+        disk::private_directory(directory)?;
+        let lock = disk::lock(directory)?;
+        let machine = disk::machine(directory)?;
+        let database = Arc::new(Database::open(&Place::of(directory, address)?).await?);
+        let writer = Writer::start(Arc::clone(&database));
+        let both = || (Arc::clone(&database), writer.clone());
+        let (inbox, instances, outbox) = (both(), both(), both());
+        let (keys, results) = (both(), both());
         Ok(Self {
-            outbox: Outbox::open(inside("outbox")?)?,
-            keys: Keys::open(inside("keys")?)?,
-            nonces: Nonces::open(inside("nonces")?)?,
-            results: Results::open(inside("results")?)?,
-            machine: machine(directory)?,
+            inbox: Inbox::new(inbox.0, inbox.1),
+            instances: Instances::new(instances.0, instances.1),
+            outbox: Outbox::new(outbox.0, outbox.1),
+            keys: Keys::new(keys.0, keys.1),
+            nonces: Nonces::new(writer.clone()),
+            results: Results::new(results.0, results.1),
+            machine,
             lock,
+            database,
+            writer,
         })
     }
-    /// Lets another process have the directory; nothing may be written here afterwards. A process that ends lets go too.
-    pub fn release(&self) -> Result<(), StoreError> {
-        self.lock.unlock().map_err(|source| StoreError::Io {
-            what: "unlock",
-            path: PathBuf::from(LOCK),
-            source,
-        })
+
+    /// The inbox of a store that another process may have open.
+    pub async fn inbox_beside(directory: &Path, address: Option<&SecretString>) -> Result<Inbox, StoreError> {
+        let database = Arc::new(Database::open_beside(&Place::of(directory, address)?).await?);
+        let writer = Writer::start(Arc::clone(&database));
+        Ok(Inbox::new(database, writer))
+    }
+
+    /// Writes what waits, closes the database, and lets another process have the directory; nothing may be written here
+    /// afterwards. A process that ends lets go too.
+    pub async fn release(&self) -> Result<(), StoreError> {
+        self.writer.stop().await;
+        self.database.close().await;
+        disk::unlock(&self.lock)
     }
     /// A name drawn when the directory was made: processes that share it never run side by side.
     pub fn machine(&self) -> &str {
         &self.machine
+    }
+    /// Webhooks that wait, and what is due.
+    pub const fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+    /// The processes that share the database.
+    pub const fn instances(&self) -> &Instances {
+        &self.instances
     }
     /// Claims of low-tier executions.
     pub const fn outbox(&self) -> &Outbox {
@@ -84,38 +114,11 @@ impl Store {
     }
 }
 
-fn machine(directory: &Path) -> Result<String, StoreError> {
-    let drawn = format!("{:016x}", rand::random::<u64>());
-    disk::put_new(directory, MACHINE, drawn.as_bytes())?;
-    let path = directory.join(MACHINE);
-    let kept = disk::get(&path)?.ok_or_else(|| disk::damaged(&path, "it is missing"))?;
-    let text = std::str::from_utf8(&kept).map_err(|error| disk::damaged(&path, error))?;
-    if text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        Ok(text.to_owned())
-    } else {
-        Err(disk::damaged(&path, "it is not 16 hex digits"))
-    }
-}
-
 impl Drop for Store {
     /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
     fn drop(&mut self) {
-        if let Err(error) = self.release() {
+        if let Err(error) = disk::unlock(&self.lock) {
             tracing::warn!(%error, "the store's lock goes when this process does");
         }
-    }
-}
-
-/// Held as long as the file is open; the operating system lets go of it when the process dies.
-fn lock(path: PathBuf) -> Result<File, StoreError> {
-    let file = disk::open_private(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
-        Err(TryLockError::Error(source)) => Err(StoreError::Io {
-            what: "lock",
-            path,
-            source,
-        }),
     }
 }

@@ -1,23 +1,14 @@
 //! Nonces at the agents' door: what was signed can be shown once, and only within minutes. INVARIANT i24.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Write as _,
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
-use super::disk::{StoreError, damaged, get, io_error, names, open_private, put};
+use super::{error::StoreError, writer::Writer};
 use crate::domain::ids::{AgentName, Nonce, Span, Timestamp};
 
 /// How far an agent's clock may be from ours, either way.
 const SKEW: Span = Span::seconds(300);
 /// The most nonces of one agent that are remembered at a time.
-const MAX_PER_AGENT: usize = 10_000;
-/// The log is written anew when it has this many lines more than it needs.
-const SLACK: usize = 4_096;
-const LOG: &str = "seen";
+const MAX_PER_AGENT: i64 = 10_000;
 
 /// Why a signed request is not let in.
 #[derive(Debug, thiserror::Error)]
@@ -41,37 +32,25 @@ pub enum NonceError {
     Store(#[from] StoreError),
 }
 
-/// Remembers the nonces that agents used, for as long as what they signed could be shown again. Its calls wait for the
-/// disk.
+/// Remembers the nonces that agents used, for as long as what they signed could be shown again.
 #[derive(Debug)]
 pub struct Nonces {
-    directory: PathBuf,
-    seen: Mutex<Seen>,
+    writer: Writer,
 }
 
-#[derive(Debug)]
-struct Seen {
-    /// By agent, each nonce and the moment it can be forgotten.
-    agents: BTreeMap<AgentName, BTreeMap<Nonce, Timestamp>>,
-    log: File,
-    lines: usize,
+enum Admitted {
+    Yes,
+    Used,
+    TooMany,
 }
 
 impl Nonces {
-    pub(super) fn open(directory: PathBuf) -> Result<Self, StoreError> {
-        names(&directory)?;
-        let path = directory.join(LOG);
-        let (agents, lines, whole) = read(&path)?;
-        if !whole {
-            put(&directory, LOG, written(&agents).as_bytes())?;
-        }
-        let log = open_private(&path)?;
-        let seen = Mutex::new(Seen { agents, log, lines });
-        Ok(Self { directory, seen })
+    pub(super) fn new(writer: Writer) -> Self {
+        Self { writer }
     }
 
-    /// Lets a nonce in once; it is on the disk before this returns.
-    pub fn admit(
+    /// Lets a nonce in once, at whatever process it is shown; it is on the disk before this returns.
+    pub async fn admit(
         &self,
         agent: &AgentName,
         nonce: &Nonce,
@@ -81,80 +60,59 @@ impl Nonces {
         if signed.since(now).unsigned_abs() > SKEW.millis().unsigned_abs() {
             return Err(NonceError::Skew { signed, now });
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for nonces in seen.agents.values_mut() {
-            nonces.retain(|_, until| *until >= now);
-        }
-        seen.agents.retain(|_, nonces| !nonces.is_empty());
-        let nonces = seen.agents.get(agent);
-        if nonces.is_some_and(|nonces| nonces.contains_key(nonce)) {
-            return Err(NonceError::Used(nonce.clone()));
-        }
-        if nonces.is_some_and(|nonces| nonces.len() >= MAX_PER_AGENT) {
-            return Err(NonceError::TooMany(agent.clone()));
-        }
         // After this moment its own time keeps it out.
-        let until = signed.plus(SKEW);
-        let line = line(agent, nonce, until);
-        let path = self.directory.join(LOG);
-        seen.log
-            .write_all(line.as_bytes())
-            .and_then(|()| seen.log.sync_data())
-            .map_err(io_error("write", &path))?;
-        seen.agents
-            .entry(agent.clone())
-            .or_default()
-            .insert(nonce.clone(), until);
-        seen.lines += 1;
-        self.compact(&mut seen)?;
-        Ok(())
-    }
-
-    fn compact(&self, seen: &mut Seen) -> Result<(), StoreError> {
-        let live: usize = seen.agents.values().map(BTreeMap::len).sum();
-        if seen.lines < live + SLACK {
-            return Ok(());
+        let until = signed.plus(SKEW).millis();
+        let (of, shown, at) = (agent.as_str().to_owned(), nonce.as_str().to_owned(), now.millis());
+        let admitted = self
+            .writer
+            .at_the_door(move |connection| Box::pin(admit(connection, of.clone(), shown.clone(), until, at)));
+        match admitted.await? {
+            Admitted::Yes => Ok(()),
+            Admitted::Used => Err(NonceError::Used(nonce.clone())),
+            Admitted::TooMany => Err(NonceError::TooMany(agent.clone())),
         }
-        put(&self.directory, LOG, written(&seen.agents).as_bytes())?;
-        seen.log = open_private(&self.directory.join(LOG))?;
-        seen.lines = live;
-        Ok(())
+    }
+
+    /// Forgets nonces that their own time keeps out.
+    pub async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.millis();
+        let pruned = self.writer.write(move |connection| {
+            Box::pin(async move {
+                let prune = sqlx::query("DELETE FROM nonces WHERE forget_at < $1").bind(now);
+                prune.execute(connection).await.map(drop)
+            })
+        });
+        pruned.await
     }
 }
 
-fn line(agent: &AgentName, nonce: &Nonce, until: Timestamp) -> String {
-    format!("{agent} {nonce} {until}\n")
-}
-
-fn written(agents: &BTreeMap<AgentName, BTreeMap<Nonce, Timestamp>>) -> String {
-    let all = agents
-        .iter()
-        .flat_map(|(agent, nonces)| nonces.iter().map(move |(nonce, until)| (agent, nonce, until)));
-    all.map(|(agent, nonce, until)| line(agent, nonce, *until))
-        .collect()
-}
-
-type Remembered = (BTreeMap<AgentName, BTreeMap<Nonce, Timestamp>>, usize, bool);
-
-/// What the log holds, how many lines, and whether it is whole: a last line without its end was never let in.
-fn read(path: &Path) -> Result<Remembered, StoreError> {
-    let mut agents: BTreeMap<AgentName, BTreeMap<Nonce, Timestamp>> = BTreeMap::new();
-    let bytes = get(path)?.unwrap_or_default();
-    let text = std::str::from_utf8(&bytes).map_err(|error| damaged(path, error))?;
-    let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
-    let mut lines = 0;
-    for (number, line) in (1..).zip(whole.lines()) {
-        let mut words = line.split(' ');
-        let mut word = || words.next().unwrap_or_default();
-        let (agent, nonce, until) = (word().parse(), word().parse(), word().parse());
-        let (Ok(agent), Ok(nonce), Ok(until)) = (agent, nonce, until) else {
-            return Err(damaged(
-                path,
-                format_args!("line {number} is not an agent, a nonce and a time"),
-            ));
-        };
-        agents.entry(agent).or_default().insert(nonce, until);
-        lines += 1;
+async fn admit(
+    connection: &mut AnyConnection,
+    agent: String,
+    nonce: String,
+    until: i64,
+    now: i64,
+) -> sqlx::Result<Admitted> {
+    let known = sqlx::query("SELECT nonce FROM nonces WHERE agent = $1 AND nonce = $2 AND forget_at >= $3");
+    let known = known.bind(&agent).bind(&nonce).bind(now);
+    if known.fetch_optional(&mut *connection).await?.is_some() {
+        return Ok(Admitted::Used);
     }
-    Ok((agents, lines, rest.is_empty()))
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM nonces WHERE agent = $1 AND forget_at >= $2 LIMIT {MAX_PER_AGENT}) AS live"
+    );
+    let count = sqlx::query(AssertSqlSafe(sql)).bind(&agent).bind(now);
+    if count.fetch_one(&mut *connection).await?.try_get::<i64, _>(0)? >= MAX_PER_AGENT {
+        return Ok(Admitted::TooMany);
+    }
+    // Another replica may have let it in since it was looked for.
+    let remember = sqlx::query(
+        "INSERT INTO nonces (agent, nonce, forget_at) VALUES ($1, $2, $3) ON CONFLICT (agent, nonce) \
+         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < $4 RETURNING nonce",
+    );
+    let remember = remember.bind(agent).bind(nonce).bind(until).bind(now);
+    match remember.fetch_optional(connection).await? {
+        Some(_) => Ok(Admitted::Yes),
+        None => Ok(Admitted::Used),
+    }
 }

@@ -1,25 +1,32 @@
 //! The lock of low tier: a row on the disk before the act, so that whatever happens nothing runs twice. INVARIANT i16.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
-use super::disk::{StoreError, damaged, get, names, put_new, remove};
+use super::{
+    database::Database,
+    error::{StoreError, damaged},
+    writer::Writer,
+};
 use crate::domain::{
     canonical::{NotCanonical, canonical, digest_of},
     entry::{ClaimedBy, Digests, Draft, Event, Finished, Received, Started, Unknown},
-    ids::{Digest, ProposalId, Timestamp},
+    ids::{AgentName, Digest, IdempotencyKey, Nonce, ProposalId, Timestamp},
     warrant::OutboxRow,
 };
 
-const ROW: &str = "row";
-const ENDED: &str = "ended";
-
-/// Claims of low-tier executions that the ledger may not hold yet.
+/// Claims of low-tier executions that the ledger may not hold yet, of every process that shares the database.
 #[derive(Debug)]
 pub struct Outbox {
-    directory: PathBuf,
+    database: Arc<Database>,
+    writer: Writer,
 }
+
+/// Which rules a claim was prepared under: how often they had been about to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch(i64);
 
 /// A claim that was written to disk by this process; it is given once for one agent's idempotency key.
 #[derive(Debug)]
@@ -48,6 +55,9 @@ pub enum ClaimError {
     /// Not what a low-tier execution begins with.
     #[error("only a low-tier `started` entry with its plan can be claimed in the outbox")]
     NotStarted,
+    /// The rules are about to change, or changed, since it was prepared.
+    #[error("the rules changed just now; send it again")]
+    OtherRules,
     /// No canonical form.
     #[error(transparent)]
     NotCanonical(#[from] NotCanonical),
@@ -117,21 +127,41 @@ struct Name<'a> {
 }
 
 impl Outbox {
-    pub(super) fn open(directory: PathBuf) -> Result<Self, StoreError> {
-        // A crash inside `recorded` leaves an end without its row.
-        let there = names(&directory)?;
-        let rowless = |name: &&String| {
-            name.strip_suffix(ENDED)
-                .is_some_and(|stem| !there.contains(&format!("{stem}{ROW}")))
-        };
-        for name in there.iter().filter(rowless) {
-            remove(&directory, name)?;
-        }
-        Ok(Self { directory })
+    pub(super) fn new(database: Arc<Database>, writer: Writer) -> Self {
+        Self { database, writer }
+    }
+
+    /// The epoch of the rules, to be read before they are.
+    pub async fn epoch(&self) -> Result<Epoch, StoreError> {
+        let mut connection = self.database.read().await?;
+        let row = sqlx::query("SELECT epoch FROM rules")
+            .fetch_one(&mut *connection)
+            .await;
+        self.database
+            .said(row.and_then(|row| row.try_get("epoch")))
+            .map(Epoch)
+    }
+
+    /// Begins another epoch: from here on nobody claims what was prepared in an earlier one. INVARIANT i02.
+    pub async fn end_epoch(&self) -> Result<(), StoreError> {
+        let ended = self.writer.write(|connection| {
+            Box::pin(async move {
+                sqlx::query("UPDATE rules SET epoch = epoch + 1")
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+        });
+        ended.await
     }
 
     /// Claims an execution, with all that the ledger will be told of it. On the disk before this returns.
-    pub fn claim(&self, received: &Received, started: &Draft) -> Result<Claim, ClaimError> {
+    pub async fn claim(
+        &self,
+        received: &Received,
+        started: &Draft,
+        epoch: Epoch,
+    ) -> Result<Claim, ClaimError> {
         let proposal = &received.proposal;
         let (Event::Started(body), Some(plan)) = (&started.event, started.digests.plan) else {
             return Err(ClaimError::NotStarted);
@@ -139,9 +169,10 @@ impl Outbox {
         if body.claim != ClaimedBy::Outbox || started.proposal != Some(proposal.id) {
             return Err(ClaimError::NotStarted);
         }
+        let (agent, key) = (proposal.binding.agent.as_str(), proposal.idempotency_key.as_str());
         let name = digest_of(&Name {
-            agent: proposal.binding.agent.as_str(),
-            idempotency_key: proposal.idempotency_key.as_str(),
+            agent,
+            idempotency_key: key,
         })?;
         let written = Written {
             at: started.time,
@@ -149,8 +180,39 @@ impl Outbox {
             started: body.clone(),
             digests: started.digests.clone(),
         };
-        if !put_new(&self.directory, &file(name, ROW), &canonical(&written)?)? {
-            return Err(ClaimError::Already(proposal.id));
+        let texts = [
+            name.to_string(),
+            proposal.id.to_string(),
+            agent.to_owned(),
+            key.to_owned(),
+            proposal.nonce.as_str().to_owned(),
+            body.instance.to_string(),
+            text(canonical(&written)?)?,
+        ];
+        let (at, shared) = (started.time.millis(), self.database.dialect().shared());
+        let claimed = self.writer.at_the_door(move |connection| {
+            let texts = texts.clone();
+            Box::pin(async move {
+                let now = format!("SELECT epoch FROM rules{shared}");
+                let row = sqlx::query(AssertSqlSafe(now)).fetch_one(&mut *connection).await?;
+                if row.try_get::<i64, _>("epoch")? != epoch.0 {
+                    return Ok(None);
+                }
+                let mut insert = sqlx::query(
+                    "INSERT INTO outbox (claimed_at, name, proposal, agent, idempotency_key, nonce, instance, claim) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name",
+                )
+                .bind(at);
+                for text in texts {
+                    insert = insert.bind(text);
+                }
+                Ok(Some(insert.fetch_optional(connection).await?.is_some()))
+            })
+        });
+        match claimed.await? {
+            None => return Err(ClaimError::OtherRules),
+            Some(false) => return Err(ClaimError::Already(proposal.id)),
+            Some(true) => {}
         }
         let row = OutboxRow {
             proposal: proposal.id,
@@ -161,56 +223,103 @@ impl Outbox {
     }
 
     /// Writes how a claimed execution ended; the first word stands.
-    pub fn finish(&self, name: Digest, ended: &Ended) -> Result<(), ClaimError> {
-        put_new(&self.directory, &file(name, ENDED), &canonical(ended)?)?;
-        Ok(())
+    pub async fn finish(&self, name: Digest, ended: &Ended) -> Result<(), ClaimError> {
+        let (name, ended) = (name.to_string(), text(canonical(ended)?)?);
+        let finished = self.writer.write(move |connection| {
+            let (name, ended) = (name.clone(), ended.clone());
+            Box::pin(async move {
+                let end = sqlx::query("UPDATE outbox SET ended = $1 WHERE name = $2 AND ended IS NULL");
+                end.bind(ended).bind(name).execute(connection).await.map(drop)
+            })
+        });
+        Ok(finished.await?)
     }
 
     /// Every claim that the ledger is not known to hold, oldest first.
-    pub fn rows(&self) -> Result<Vec<Row>, StoreError> {
-        let mut rows = Vec::new();
-        for name in names(&self.directory)? {
-            let Some(stem) = name.strip_suffix(&format!(".{ROW}")) else {
-                continue;
-            };
-            let path = self.directory.join(&name);
-            let name: Digest = format!("sha256:{stem}")
-                .parse()
-                .map_err(|error| damaged(&path, error))?;
-            if let Some(row) = self.row(name)? {
-                rows.push(row);
-            }
-        }
-        rows.sort_by_key(|row| (row.at(), row.name));
-        Ok(rows)
+    pub async fn rows(&self) -> Result<Vec<Row>, StoreError> {
+        self.select(sqlx::query(
+            "SELECT name, claim, ended FROM outbox ORDER BY claimed_at, name",
+        ))
+        .await
     }
 
-    fn row(&self, name: Digest) -> Result<Option<Row>, StoreError> {
-        let read = |kind| {
-            let path = self.directory.join(file(name, kind));
-            get(&path).map(|bytes| (path, bytes))
-        };
-        let (path, Some(bytes)) = read(ROW)? else {
-            return Ok(None);
-        };
-        let written = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
-        let (path, bytes) = read(ENDED)?;
-        let ended = bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error)));
-        Ok(Some(Row {
-            name,
+    /// The claim of a proposal.
+    pub async fn row(&self, proposal: ProposalId) -> Result<Option<Row>, StoreError> {
+        let query = sqlx::query("SELECT name, claim, ended FROM outbox WHERE proposal = $1");
+        Ok(self.select(query.bind(proposal.to_string())).await?.pop())
+    }
+
+    async fn select(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.database.read().await?;
+        let rows = self.database.said(query.fetch_all(&mut *connection).await)?;
+        rows.iter().map(|row| self.read(row)).collect()
+    }
+
+    fn read(&self, row: &AnyRow) -> Result<Row, StoreError> {
+        let column = |name| self.database.said(row.try_get::<String, _>(name));
+        let name = column("name")?;
+        let wrong = |why: String| damaged(format!("outbox, {name}"), why);
+        let written = serde_json::from_str(&column("claim")?).map_err(|error| wrong(error.to_string()))?;
+        let ended: Option<String> = self.database.said(row.try_get("ended"))?;
+        let ended = ended.map(|ended| serde_json::from_str(&ended)).transpose();
+        Ok(Row {
+            name: name
+                .parse()
+                .map_err(|error: crate::domain::ids::IdError| wrong(error.to_string()))?,
             written,
-            ended: ended.transpose()?,
-        }))
+            ended: ended.map_err(|error| wrong(error.to_string()))?,
+        })
+    }
+
+    /// The proposal that claimed with an agent's key, and whether one claimed with its nonce.
+    pub async fn before(
+        &self,
+        agent: &AgentName,
+        key: Option<&IdempotencyKey>,
+        nonce: &Nonce,
+    ) -> Result<(Option<ProposalId>, bool), StoreError> {
+        let mut connection = self.database.read().await?;
+        let query = sqlx::query(
+            "SELECT proposal, idempotency_key, nonce FROM outbox \
+             WHERE agent = $1 AND (idempotency_key = $2 OR nonce = $3)",
+        );
+        let query = query
+            .bind(agent.as_str())
+            .bind(key.map_or("", IdempotencyKey::as_str))
+            .bind(nonce.as_str());
+        let rows = self.database.said(query.fetch_all(&mut *connection).await)?;
+        let (mut known, mut used) = (None, false);
+        for row in rows {
+            let column = |name| self.database.said(row.try_get::<String, _>(name));
+            used |= column("nonce")? == nonce.as_str();
+            if key.is_some_and(|key| Ok(key.as_str()) == column("idempotency_key").as_deref().map_err(drop)) {
+                let id = column("proposal")?;
+                known = Some(
+                    id.parse()
+                        .map_err(|error| damaged(format!("outbox, {id}"), format!("{error}")))?,
+                );
+            }
+        }
+        Ok((known, used))
     }
 
     /// Forgets a claim once the ledger holds its end; from then on the ledger's own record keeps it from running again.
-    pub fn recorded(&self, name: Digest) -> Result<(), StoreError> {
-        remove(&self.directory, &file(name, ROW))?;
-        remove(&self.directory, &file(name, ENDED))?;
-        Ok(())
+    pub async fn recorded(&self, name: Digest) -> Result<(), StoreError> {
+        let name = name.to_string();
+        let forgotten = self.writer.write(move |connection| {
+            let name = name.clone();
+            Box::pin(async move {
+                let forget = sqlx::query("DELETE FROM outbox WHERE name = $1").bind(name);
+                forget.execute(connection).await.map(drop)
+            })
+        });
+        forgotten.await
     }
 }
 
-fn file(name: Digest, kind: &str) -> String {
-    format!("{}.{kind}", hex::encode(name.as_bytes()))
+fn text(bytes: Vec<u8>) -> Result<String, StoreError> {
+    String::from_utf8(bytes).map_err(|error| damaged("outbox", error))
 }

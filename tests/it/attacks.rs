@@ -284,7 +284,7 @@ async fn i03_the_gate_s_key_can_t_say_that_something_started() {
 async fn i29_a_secret_in_a_payload_never_reaches_git() {
     let token = ["gl", "pat-", "aB3dE5gH7jK9mN1pQ3sT"].concat();
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let cases = [
             ("/justification", json!(format!("the bank's login is {token}"))),
             ("/parameters/reference", json!(token)),
@@ -308,7 +308,7 @@ async fn i29_a_secret_in_a_payload_never_reaches_git() {
         /claimed/•••: holds a GitLab token; send no secrets; name where the secret is kept instead, and replace this one if it was real
         ");
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }

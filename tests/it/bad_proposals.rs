@@ -80,7 +80,7 @@ fn items(items: Value) -> Value {
 
 /// What each of these is told, with nothing left behind by any of them.
 async fn answers(world: &mut World, cases: Vec<(&str, Value)>) -> String {
-    let before = world.still();
+    let before = world.still().await;
     let mut text = String::new();
     for (what, body) in cases {
         let (status, answer) = sent(world, "payments-agent", body).await;
@@ -88,14 +88,14 @@ async fn answers(world: &mut World, cases: Vec<(&str, Value)>) -> String {
         writeln!(text, "{what}: {}", told(status, &answer)).unwrap();
     }
     world.settle().await;
-    assert_eq!(world.still(), before);
+    assert_eq!(world.still().await, before);
     text
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_json_is_refused_by_place() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let deeper = format!("{}{}", "[".repeat(400_000), "]".repeat(400_000));
         let cases: Vec<(&str, Vec<u8>)> = vec![
@@ -141,7 +141,7 @@ async fn what_is_not_json_is_refused_by_place() {
         for (what, body) in cases {
             writeln!(text, "{what}: {}", raw(world, "application/json", &body).await).unwrap();
         }
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         insta::assert_snapshot!(text, @r##"
         nothing: 400 unreadable
             proposal.json:1:1: EOF while parsing a value
@@ -195,7 +195,7 @@ async fn what_is_not_json_is_refused_by_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_strict_yaml_is_refused_by_place() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let bomb = {
             let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
             for (name, before) in ('b'..='i').zip('a'..) {
@@ -261,7 +261,7 @@ async fn what_is_not_strict_yaml_is_refused_by_place() {
             )
             .unwrap();
         }
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         insta::assert_snapshot!(text, @r##"
         a tab: 400 unreadable
             proposal.yaml:2:2: tabs disallowed within this context (block indentation)
@@ -628,7 +628,7 @@ async fn what_does_not_fit_the_catalog_is_refused_by_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_change_a_path_is_refused() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let tricks = [
             "..",
             "../../crm",
@@ -674,7 +674,7 @@ async fn what_would_change_a_path_is_refused() {
             assert!(!said.contains(hidden), "{trick:?}: {said:?}");
         }
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }
@@ -773,12 +773,12 @@ async fn i26_hostile_words_are_refused_or_shown_escaped() {
         let mut seen = String::new();
         for (what, words) in HOSTILE {
             for field in ["/justification", "/parameters/reference", "/rollback_plan"] {
-                let before = world.still();
+                let before = world.still().await;
                 let (status, answer) = sent(world, "payments-agent", changed(field, json!(words))).await;
                 world.settle().await;
                 if status != 202 {
                     assert_eq!(status, 422, "{what} in {field}: {answer}");
-                    assert_eq!(world.still(), before, "{what} in {field}");
+                    assert_eq!(world.still().await, before, "{what} in {field}");
                     writeln!(seen, "{what} in {field}: {}", told(status, &answer)).unwrap();
                     continue;
                 }
@@ -909,7 +909,7 @@ fn outside_code(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn i26_what_is_too_large_to_show_is_refused() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let many: Vec<Value> = (0..500)
             .map(|id| {
                 let mut parameters = campaign()["parameters"].clone();
@@ -929,7 +929,7 @@ async fn i26_what_is_too_large_to_show_is_refused() {
             .collect();
         insta::assert_snapshot!(message, @"`report.md` has 000000 characters and GitHub takes 00000; split the proposal into smaller ones");
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }
@@ -1028,7 +1028,7 @@ async fn no_json_breaks_the_door() {
         .map(|_| strategy.new_tree(&mut runner).unwrap().current())
         .collect();
     story(async |world| {
-        let mut before = world.still();
+        let mut before = world.still().await;
         let mut accepted = 0;
         for body in bodies {
             let body = if body.is_object() {
@@ -1040,7 +1040,7 @@ async fn no_json_breaks_the_door() {
             if status == 202 {
                 accepted += 1;
                 world.settle().await;
-                before = world.still();
+                before = world.still().await;
                 continue;
             }
             assert!((400..500).contains(&status), "{status} {answer} for {body}");
@@ -1050,7 +1050,7 @@ async fn no_json_breaks_the_door() {
             );
         }
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         assert_eq!(world.acted(), (0, 0));
         // Most are refused, and not all: the cases reach both sides.
         assert!(accepted > 0 && accepted < 100, "{accepted} were accepted");
@@ -1070,14 +1070,14 @@ async fn no_bytes_break_the_door() {
         .map(|_| strategy.new_tree(&mut runner).unwrap().current())
         .collect();
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         for body in bodies {
             for kind in ["application/json", "application/yaml"] {
                 let (status, answer) = world.send("payments-agent", "POST", PROPOSALS, kind, &body).await;
                 assert_eq!(status, 400, "{answer} for {:?}", String::from_utf8_lossy(&body));
             }
         }
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }

@@ -66,7 +66,7 @@ async fn i24_only_an_agent_s_own_fresh_signature_opens_the_door() {
             let at = Timestamp::from_millis(world.time().millis() + millis);
             world.signed_at("payments-agent", "POST", PROPOSALS, &request, at, &nonce)
         };
-        let before = world.still();
+        let before = world.still().await;
         let shut: Vec<(&str, Headers, &[u8])> = vec![
             ("no headers", Vec::new(), &request),
             ("no agent", without(good.clone(), AGENT), &request),
@@ -139,7 +139,7 @@ async fn i24_only_an_agent_s_own_fresh_signature_opens_the_door() {
             assert_eq!(status, 401, "{what}: {answer}");
             assert_eq!(answer["type"], "urn:countersign:problem:unauthorised", "{what}");
         }
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         // What was shut out did not use up the nonce, and four minutes of skew are none.
         let (status, answer) = post(world, dated(-240_000), &request).await;
         assert_eq!(status, 202, "{answer}");
@@ -209,7 +209,7 @@ async fn i24_a_stranger_s_request_costs_no_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i04_a_proposal_carries_its_agent_s_own_signature() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let signed = world.request("payments-agent", payment());
         let mut unsigned = signed.clone();
         unsigned.as_object_mut().unwrap().remove("signature");
@@ -238,7 +238,7 @@ async fn i04_a_proposal_carries_its_agent_s_own_signature() {
             assert_eq!(status, 422, "{what}: {answer}");
             assert_eq!(answer["errors"][0]["field"], "/signature", "{what}: {answer}");
         }
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         let body = signed.to_string().into_bytes();
         let (status, answer) = post(
             world,
@@ -287,7 +287,7 @@ async fn i04_an_agent_with_a_shared_secret_is_marked_gate_attested() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i24_a_wrong_secret_does_not_open_the_door() {
     story_with(with_secret(), async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let body = world.request("support-agent", note()).to_string().into_bytes();
         let good = world.signed("support-agent", "POST", PROPOSALS, &body);
         let other = world.signed("campaign-agent", "POST", PROPOSALS, &body);
@@ -326,7 +326,7 @@ async fn i24_a_wrong_secret_does_not_open_the_door() {
             (422, &json!("/signature")),
             "{answer}"
         );
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }
@@ -378,7 +378,7 @@ async fn i24_there_is_no_way_to_approve_or_merge() {
     story(async |world| {
         let payment = world.payment().await;
         world.settle().await;
-        let before = world.still();
+        let before = world.still().await;
         for (method, path) in [
             ("POST", "approve"),
             ("POST", "reviews"),
@@ -401,7 +401,7 @@ async fn i24_there_is_no_way_to_approve_or_merge() {
             assert_eq!(answer["type"], "urn:countersign:problem:no-method");
         }
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         assert_eq!(world.state(&payment).await, "open");
     })
     .await;
@@ -449,7 +449,7 @@ async fn waiting_ends_when_the_proposal_moves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_tells_all_and_records_nothing() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let path = format!("{PROPOSALS}?dry_run=true");
         let dry = async |agent: &str, body: Value| {
             let body = world.request(agent, body).to_string().into_bytes();
@@ -491,7 +491,7 @@ async fn a_dry_run_tells_all_and_records_nothing() {
         wrong["parameters"]["amount"]["minor"] = json!(0);
         assert_eq!(dry("payments-agent", wrong).await.0, 422);
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         // It did not use up the request: the same one can now be made.
         let request = world
             .request("payments-agent", payment())
@@ -684,12 +684,12 @@ async fn i02_nothing_opens_or_executes_while_the_base_branch_holds_other_rules()
         let outside = answer["detail"].as_str().unwrap().split(['(', ')']).step_by(2);
         let detail = outside.collect::<Vec<_>>().join("(digest)");
         insta::assert_snapshot!(detail, @"`policies/` on the base branch (digest) is not the policy in force (digest); nothing opens or runs until it is reverted on the base branch or landed through an approved pull request");
-        let before = world.still();
+        let before = world.still().await;
         for (agent, body) in [("payments-agent", payment()), ("support-agent", note())] {
             let (status, answer) = world.propose(agent, body).await;
             assert_eq!(status, 503, "{answer}");
         }
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         // What is open is still told of, and is not executed however many approve.
         world.approve("dave", &campaign_opened).await;
         world.bot.sweep().await;
@@ -752,7 +752,7 @@ async fn health_and_figures_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proposal_of_more_than_one_mebibyte_is_refused() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let body = vec![b' '; 1024 * 1024 + 1];
         let (status, answer) = post(
             world,
@@ -777,7 +777,7 @@ async fn a_proposal_of_more_than_one_mebibyte_is_refused() {
             (400, &json!("urn:countersign:problem:unreadable")),
             "{answer}"
         );
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }

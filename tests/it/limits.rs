@@ -212,9 +212,9 @@ async fn i20_others_waiting_raise_and_what_ran_makes_the_next_wait() {
              it does not run.**"
         );
         assert!(check.summary.contains(&says), "{}", check.summary);
-        let before = world.still();
+        let before = world.still().await;
         world.sweep().await;
-        assert_eq!(world.still(), before, "nothing new is said while nothing happens");
+        assert_eq!(world.still().await, before, "nothing new is said while nothing happens");
         world.both_later(Duration::from_secs(3_601));
         world.sweep().await;
         assert_eq!(world.state(&second).await, "executed");

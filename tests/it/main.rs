@@ -33,6 +33,7 @@ mod ledger;
 mod limits;
 mod owners;
 mod policy_changes;
+mod postgres;
 mod recovery;
 mod render;
 mod render_attack;

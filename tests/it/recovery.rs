@@ -324,7 +324,7 @@ async fn i16_i17_two_bots_start_everything_once() {
         let second = world.second().await;
         let sweep = async |bot: &Bot| {
             bot.sweep().await;
-            bot.queue().idle().await;
+            bot.idle().await;
             bot.recording().idle().await;
         };
         let mut proposals = Vec::new();
@@ -367,7 +367,7 @@ async fn i16_i17_two_bots_start_everything_once() {
                 );
             }
         }
-        second.queue().close();
+        second.stopping().begin();
         second.tasks().idle().await;
         second.close().await;
     })

@@ -58,13 +58,13 @@ async fn every_example_of_github_s_is_taken_in_without_effect() {
     let Some(examples) = examples() else { return };
     assert!(examples.len() >= 329, "only {} examples", examples.len());
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         for (event, payload) in &examples {
             let (status, answer) = post_signed(world, event, payload.to_string().as_bytes()).await;
             assert_eq!(status, 202, "{event} {}: {answer}", payload["action"]);
         }
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }
@@ -125,7 +125,7 @@ async fn i06_a_signed_event_of_a_review_that_is_not_there_approves_nothing() {
 async fn i24_no_example_is_taken_in_with_a_signature_that_does_not_hold() {
     let Some(examples) = examples() else { return };
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let secret = world.app.webhook_secret.clone();
         for (event, payload) in &examples {
             let body = payload.to_string().into_bytes();
@@ -169,7 +169,7 @@ async fn i24_no_example_is_taken_in_with_a_signature_that_does_not_hold() {
         let (status, _) = post(world, event, &body, Some(&good)).await;
         assert_eq!(status, 202, "the signature they were made from is good");
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }
@@ -201,7 +201,7 @@ async fn i24_a_body_over_25_mb_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_known_is_taken_in_and_what_can_t_be_read_is_named() {
     story(async |world| {
-        let before = world.still();
+        let before = world.still().await;
         let ours = json!({ "full_name": REPO });
         for (event, payload) in [
             (
@@ -254,7 +254,7 @@ async fn what_is_not_known_is_taken_in_and_what_can_t_be_read_is_named() {
         let (status, _) = post_signed(world, "pull_request", b"\xff\xfe").await;
         assert_eq!(status, 400);
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
     })
     .await;
 }
@@ -291,7 +291,7 @@ async fn a_signed_webhook_of_another_repository_has_no_effect() {
     story(async |world| {
         let campaign = world.campaign().await;
         world.settle().await;
-        let before = world.still();
+        let before = world.still().await;
         let reads = world.github.requests().len();
         let mut pull = world.github.pull(REPO, campaign.pull).unwrap();
         for other in ["acme/other", "evil/approvals", "acme/approvals-2"] {
@@ -316,7 +316,7 @@ async fn a_signed_webhook_of_another_repository_has_no_effect() {
             }
         }
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         assert_eq!(world.github.requests().len(), reads, "not even a look");
     })
     .await;
@@ -500,10 +500,10 @@ async fn i24_an_event_that_comes_after_the_end_changes_nothing() {
         world.bot.sweep().await;
         world.settle().await;
         assert_eq!(world.state(&campaign).await, "executed");
-        let before = world.still();
+        let before = world.still().await;
         world.github.release_webhooks();
         world.settle().await;
-        assert_eq!(world.still(), before);
+        assert_eq!(world.still().await, before);
         assert_eq!(world.acted(), (0, 1));
     })
     .await;

@@ -183,9 +183,9 @@ impl Stage {
         loop {
             self.github.quiesce().await;
             let before = bot.serving().entries;
-            bot.queue().idle().await;
+            bot.idle().await;
             self.github.quiesce().await;
-            if bot.queue().depth() == 0 && bot.serving().entries == before {
+            if bot.is_idle().await && bot.serving().entries == before {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! A comment on a pull request, which may hold a command to the bot.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Hint;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A comment as it was made; what it is edited to later says nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommentEvent {
     /// `X-GitHub-Delivery`.
     pub delivery: DeliveryId,

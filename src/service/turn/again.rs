@@ -103,21 +103,13 @@ impl Bot {
 
     /// What is known of a request's key and nonce. The outbox is read before the ledger: a row leaves it only when the
     /// ledger has it.
-    pub(super) fn before(&self, agent: &AgentName, request: &Request) -> Result<Before, Problem> {
+    pub(super) async fn before(&self, agent: &AgentName, request: &Request) -> Result<Before, Problem> {
         let key = key_of(request);
-        let rows = self
-            .store()
-            .outbox()
-            .rows()
+        let outbox = self.store().outbox();
+        let (in_outbox, nonce_in_outbox) = outbox
+            .before(agent, key.as_ref(), &request.nonce)
+            .await
             .map_err(|error| NotNow::from(error).into_problem())?;
-        let waiting = || {
-            let proposals = rows.iter().map(|row| &row.received().proposal);
-            proposals.filter(|proposal| proposal.binding.agent == *agent)
-        };
-        let in_outbox = waiting()
-            .find(|proposal| Some(&proposal.idempotency_key) == key.as_ref())
-            .map(|proposal| proposal.id);
-        let nonce_in_outbox = waiting().any(|proposal| proposal.nonce == request.nonce);
         let (in_ledger, nonce_in_ledger) = self.ledger().read(|book| {
             let by_key = key.as_ref().and_then(|key| book.request(agent, key));
             (by_key, book.nonce_used(agent, &request.nonce))
@@ -130,15 +122,15 @@ impl Bot {
     }
 
     /// The same idempotency key must mean the same request.
-    pub(super) fn same_request(&self, id: ProposalId, request: &Request) -> Result<Receipt, Problem> {
-        let row = self.row(id);
+    pub(super) async fn same_request(&self, id: ProposalId, request: &Request) -> Result<Receipt, Problem> {
+        let row = self.row(id).await;
         let whole = self.ledger().read(|book| {
             let case = book.case(id).or_else(|| book.recent(id));
             case.map(|case| case.proposal.clone())
         });
         let same = match (whole, row) {
-            (Some(proposal), _) => self.asks_the_same(&proposal, request),
-            (None, Some(row)) => self.asks_the_same(&row.received().proposal, request),
+            (Some(proposal), _) => self.asks_the_same(&proposal, request).await,
+            (None, Some(row)) => self.asks_the_same(&row.received().proposal, request).await,
             (None, None) => self.ledger().read(|book| {
                 let closed = book.closed(id);
                 closed.is_none_or(|closed| *closed.operation == request.operation)
@@ -153,9 +145,9 @@ impl Bot {
     }
 
     /// Whether a request asks for what a proposal holds; what only explains it may differ.
-    fn asks_the_same(&self, proposal: &Proposal, request: &Request) -> bool {
+    async fn asks_the_same(&self, proposal: &Proposal, request: &Request) -> bool {
         let binding = &proposal.binding;
-        let key = self.store().keys().get(proposal.id).ok().flatten();
+        let key = self.store().keys().get(proposal.id).await.ok().flatten();
         let Ok(items) = request.items() else { return false };
         request.operation == binding.operation
             && request.sponsor == binding.sponsor

@@ -172,7 +172,8 @@ impl Bot {
         known.extend(logins(asked.old));
         let ask = Effect::Ask(unasked);
         let applied = self
-            .github()
+            .publishing()
+            .await?
             .apply(pull.number, &ask, &Texts::default(), &known)
             .await?;
         if let Applied::LeftOut(owners) = applied {

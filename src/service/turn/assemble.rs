@@ -38,7 +38,7 @@ pub enum AssembleError {
     #[error("mirror: {0}")]
     Mirror(#[from] MirrorError),
     /// This machine's own state.
-    #[error("data directory: {0}")]
+    #[error("store: {0}")]
     Store(#[from] StoreError),
     /// The executor's client.
     #[error("executor: {0}")]
@@ -64,7 +64,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     let name = |error: &dyn std::fmt::Display| AssembleError::Name(error.to_string());
     let committer = Committer::new(me.login().as_str(), me.email()).map_err(|error| name(&error))?;
     let data = settings.data_dir();
-    let store = Store::open(data)?;
+    let store = Store::open(data, settings.database()).await?;
     let remote = format!("{}/{}.git", settings.git_url(), settings.repo());
     let token: Token = {
         let github = github.clone();
@@ -88,7 +88,8 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     })
     .await?;
     let boot: u64 = rand::random();
-    let instance: InstanceId = format!("{}.{boot:016x}", store.machine())
+    let machine = store.machine().to_owned();
+    let instance: InstanceId = format!("{machine}.{boot:016x}")
         .parse()
         .map_err(|error| name(&error))?;
     let bot = Bot::new(Parts {
@@ -101,6 +102,12 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         clock,
         settings,
     });
+    // What an earlier process of this machine held is free at once.
+    bot.store().instances().beat(bot.instance(), bot.now()).await?;
+    bot.store()
+        .inbox()
+        .inherit(bot.instance(), &machine, bot.now())
+        .await?;
     let policy = bot
         .policy_known()
         .await

@@ -51,7 +51,7 @@ impl Bot {
         let id = case.proposal.id;
         for event in told.iter().filter_map(Told::comment) {
             if let Some(answer) = self.command(event, Place { id, pull, policy }).await? {
-                self.github().answer(pull, &answer).await?;
+                self.publishing().await?.answer(pull, &answer).await?;
             }
         }
         Ok(())

@@ -85,14 +85,14 @@ impl Bot {
                 return self.display(id, policy).await;
             }
         };
-        if let Err(Full { limit, .. }) = self.room(&case)? {
+        if let Err(Full { limit, .. }) = self.room(&case).await? {
             let reason = format!("limit `{limit}` is over: others of this kind ran since it was approved");
             self.append(vec![observed, about(Event::RefusedAfterMerge(refusal(reason)))])
                 .await?;
             return self.display(id, policy).await;
         }
         // Nothing that can fail stands between the claim and the act.
-        let key = self.store().keys().get(id)?;
+        let key = self.store().keys().get(id).await?;
         if key.is_none() && !case.proposal.sealed.is_empty() {
             tracing::warn!(proposal = %id, "the key of its sealed values is not on this machine; another has to run it");
             return self.display(id, policy).await;
@@ -109,7 +109,7 @@ impl Bot {
         let (ended, ()) = tokio::join!(
             async {
                 let ran = self.act(policy, key.as_ref(), claimed).await;
-                let event = self.ending(&case, ran);
+                let event = self.ending(&case, ran).await;
                 self.append_surely(vec![Draft::about(&case, Role::Executor, event, self.now())])
                     .await
             },
@@ -137,14 +137,15 @@ impl Bot {
     }
 
     /// Keeps the target's answers where they can be erased, and says how it ended.
-    pub(super) fn ending(&self, case: &Case, ran: Ran) -> Event {
+    pub(super) async fn ending(&self, case: &Case, ran: Ran) -> Event {
         let instance = self.instance().clone();
         let (ending, steps, answers) = ran.into_parts();
         for answer in &answers {
-            let kept =
-                self.store()
-                    .results()
-                    .keep(case.proposal.id, answer.item(), answer.salt(), answer.body());
+            let kept = self
+                .store()
+                .results()
+                .keep(case.proposal.id, answer.item(), answer.salt(), answer.body())
+                .await;
             if let Err(error) = kept {
                 tracing::error!(proposal = %case.proposal.id, %error, "the target's answer could not be kept");
             }
@@ -166,11 +167,11 @@ impl Bot {
     /// Whether the executor would be able to act now; asked before every merge. INVARIANT i15.
     pub(super) async fn preflight(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
         // Looked at before the check was written; others may have run since.
-        if let Err(full) = self.room(case)? {
+        if let Err(full) = self.room(case).await? {
             tracing::info!(proposal = %case.proposal.id, limit = full.limit, "approved; it waits until its limit has room");
             return Ok(false);
         }
-        let key = self.store().keys().get(case.proposal.id)?;
+        let key = self.store().keys().get(case.proposal.id).await?;
         let clock = self.clock();
         let tools = Tools {
             client: self.client(),
@@ -188,7 +189,7 @@ impl Bot {
                 };
                 let draft = Draft::about(case, Role::Executor, Event::Voided(voided), self.now());
                 self.append(vec![draft]).await?;
-                self.queue_of(case);
+                self.look_again_at(case).await?;
                 Ok(false)
             }
             Err(Unfit::TooEarly(_)) => Ok(true),
@@ -196,10 +197,9 @@ impl Bot {
         }
     }
 
-    fn queue_of(&self, case: &Case) {
-        if let Some(opened) = &case.opened {
-            self.queue().say(opened.pull, []);
-        }
+    async fn look_again_at(&self, case: &Case) -> Result<(), NotNow> {
+        self.look_again(case.opened.as_ref().map(|opened| opened.pull))
+            .await
     }
 
     /// Settles what was begun and will never be ended by who began it: nobody can tell what became of it. INVARIANT i21.
@@ -231,7 +231,7 @@ impl Bot {
             });
             let draft = Draft::about(&case, Role::Executor, event, now);
             match self.append(vec![draft]).await {
-                Ok(()) => self.queue_of(&case),
+                Ok(()) => self.look_again_at(&case).await?,
                 Err(error) => failed = Some(error),
             }
         }

@@ -34,7 +34,8 @@ impl Bot {
             ));
         }
         if pull.open && self.is_shadow(&pull) {
-            self.github()
+            self.publishing()
+                .await?
                 .close_with(number, &render::shadow(pull.head)?)
                 .await?;
             return Ok(());
@@ -59,7 +60,8 @@ impl Bot {
             Ok(request) => request,
             Err(error) => {
                 return Ok(self
-                    .github()
+                    .publishing()
+                    .await?
                     .answer(number, &render::inbox_answer(&[error])?)
                     .await?);
             }
@@ -81,7 +83,8 @@ impl Bot {
                     problem.errors()
                 };
                 Ok(self
-                    .github()
+                    .publishing()
+                    .await?
                     .answer(number, &render::inbox_answer(errors)?)
                     .await?)
             }
@@ -105,12 +108,13 @@ impl Bot {
     ) -> Result<(), NotNow> {
         let status = self
             .status(id, &View::Agent(agent))
+            .await
             .map_err(|problem| NotNow::Other(problem.detail().into()))?;
         let text = match status.pull_request {
             Some(pull) => render::inbox_accepted(id, pull)?,
             None if status.ended => render::inbox_ran(id, status.state)?,
             None => return Err(NotNow::because("the proposal's own pull request is not open yet")),
         };
-        Ok(self.github().close_with(number, &text).await?)
+        Ok(self.publishing().await?.close_with(number, &text).await?)
     }
 }

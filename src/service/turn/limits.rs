@@ -1,8 +1,8 @@
 //! What the limits count: the ledger, and what ran here and is not recorded yet. INVARIANT i20.
 //!
-//! Low tier runs before it is recorded. What this process claimed is counted from its outbox; what another process
-//! claimed is counted once its group is pushed, so that low-tier actions of several executors can pass a limit by what
-//! the others ran within that bound (10 s, INVARIANT i16).
+//! Low tier runs before it is recorded. What was claimed is counted from the outbox, which processes share that share a
+//! database; what an executor with a database of its own claimed is counted once its group is pushed, so that several of
+//! those can pass a limit by what the others ran within that bound (10 s, INVARIANT i16).
 
 use std::sync::Arc;
 
@@ -36,12 +36,12 @@ impl Counting {
 
 impl Bot {
     /// What the limits of a proposal's action count now.
-    pub(super) fn totals(&self, proposal: &Proposal, policy: &Policy) -> Result<Totals, StoreError> {
+    pub(super) async fn totals(&self, proposal: &Proposal, policy: &Policy) -> Result<Totals, StoreError> {
         let matter = proposal.matter();
         if Totals::of(&matter, policy).is_empty() {
             return Ok(Totals::default());
         }
-        let rows = self.unrecorded()?;
+        let rows = self.unrecorded().await?;
         Ok(self.ledger().read(|book| {
             let rows = rows.iter().filter(|row| !book.knows(row.received().proposal.id));
             let rows: Vec<&Row> = rows.collect();
@@ -53,11 +53,11 @@ impl Bot {
     }
 
     /// Whether the limits have room for a case that is about to run. Errors: the limit that is full.
-    pub(super) fn room(&self, case: &Case) -> Result<Result<(), Full>, StoreError> {
+    pub(super) async fn room(&self, case: &Case) -> Result<Result<(), Full>, StoreError> {
         if case.assessment.totals.is_empty() {
             return Ok(Ok(()));
         }
-        let (now, rows) = (self.now(), self.unrecorded()?);
+        let (now, rows) = (self.now(), self.unrecorded().await?);
         Ok(self.ledger().read(|book| {
             let rows = rows.iter().filter(|row| !book.knows(row.received().proposal.id));
             let rows: Vec<&Row> = rows.collect();
@@ -66,8 +66,8 @@ impl Bot {
     }
 
     /// The outbox's rows. They are read before the book, so that one that is recorded in between is counted by it.
-    fn unrecorded(&self) -> Result<Vec<Row>, StoreError> {
-        self.store().outbox().rows()
+    async fn unrecorded(&self) -> Result<Vec<Row>, StoreError> {
+        self.store().outbox().rows().await
     }
 }
 

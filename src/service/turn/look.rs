@@ -339,7 +339,7 @@ impl Bot {
         decision: Decision,
     ) -> Result<(), NotNow> {
         let full = match decision.verdict() {
-            Verdict::Open if case.life == Life::Open => self.room(case)?.err(),
+            Verdict::Open if case.life == Life::Open => self.room(case).await?.err(),
             _ => None,
         };
         let Some(want) = wanted(case, &decision, policy, full.as_ref()) else {
@@ -375,7 +375,8 @@ impl Bot {
                 }
                 tracing::info!(proposal = %case.proposal.id, head = %head.short(), "merging through the open gate");
             }
-            let applied = match self.github().apply(want.pull, &effect, &texts, &logins).await {
+            let publishing = self.publishing().await?;
+            let applied = match publishing.apply(want.pull, &effect, &texts, &logins).await {
                 // Whom GitHub would not ask may still answer: the check tells what is missing all the same.
                 Err(error) if matches!(effect, Effect::Ask(_)) => {
                     unasked = Some(error);
@@ -386,7 +387,7 @@ impl Bot {
             match applied {
                 Applied::Done => {}
                 Applied::Merged { .. } | Applied::HeadMoved => {
-                    self.queue().say(want.pull, []);
+                    self.look_again([want.pull]).await?;
                 }
                 Applied::LeftOut(owners) => {
                     let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();

@@ -41,7 +41,11 @@ impl Bot {
             ));
         }
         // The rules do not change between the claim and the act's end; what was claimed before is recorded before they do.
+        // In this process a lock sees to that; in others, that nobody claims what was prepared before they were about to.
         let _same_rules = self.inner.rules.read().await;
+        let shut = |error: String| Problem::unavailable(error);
+        let epoch = self.store().outbox().epoch().await;
+        let epoch = epoch.map_err(|error| shut(error.to_string()))?;
         if self.ledger().read(|book| book.policy()) != policy.digest() {
             return Err(Problem::unavailable("the rules changed just now; send it again"));
         }
@@ -84,7 +88,6 @@ impl Bot {
                 rules.join(", ")
             )));
         };
-        let shut = |error: String| Problem::unavailable(error);
         let warrant =
             Warrant::unreviewed(open, Arc::clone(&proposal)).map_err(|error| shut(error.to_string()))?;
         let planned = plan(warrant, policy).map_err(|error| shut(error.to_string()))?;
@@ -94,35 +97,38 @@ impl Bot {
             .store()
             .keys()
             .get(proposal.id)
+            .await
             .map_err(|error| shut(error.to_string()))?;
         let _acting = self.acting(proposal.id);
-        let claim = self
-            .store()
-            .outbox()
-            .claim(body, &started)
-            .map_err(|error| match error {
-                ClaimError::Already(_) => Problem::conflict(error.to_string()),
-                other => shut(other.to_string()),
-            })?;
+        let claim =
+            self.store()
+                .outbox()
+                .claim(body, &started, epoch)
+                .await
+                .map_err(|error| match error {
+                    ClaimError::Already(_) => Problem::conflict(error.to_string()),
+                    other => shut(other.to_string()),
+                })?;
         drop(counting);
         let claimed = planned
             .claim_low(claim.row(), self.instance(), now)
             .map_err(|error| shut(error.to_string()))?;
         let ran = self.act(policy, key.as_ref(), claimed).await;
-        let ended = match self.ending(&case, ran) {
+        let ended = match self.ending(&case, ran).await {
             Event::Unknown(unknown) => Some(Ended::Unknown(unknown)),
             Event::Finished(finished) => Some(Ended::Finished(finished)),
             _ => None,
         };
         // From here on it acted: whatever fails now, nobody is told that nothing was executed.
-        let noted = ended.map(|ended| self.store().outbox().finish(claim.name(), &ended));
-        if let Some(Err(error)) = noted {
+        if let Some(ended) = ended
+            && let Err(error) = self.store().outbox().finish(claim.name(), &ended).await
+        {
             tracing::error!(proposal = %proposal.id, %error, "ran, and its end can't be kept; it becomes unknown");
             return Ok(());
         }
         let bot = self.clone();
         self.recording().spawn(async move {
-            if let Err(error) = bot.record_rows().await {
+            if let Err(error) = bot.record_now(proposal.id).await {
                 tracing::warn!(%error, "ran, not recorded yet; the sweep tries again");
             }
         });
@@ -130,48 +136,76 @@ impl Bot {
     }
 
     /// The outbox's row of a proposal that the ledger may not hold yet.
-    pub(super) fn row(&self, id: ProposalId) -> Option<Row> {
-        self.store()
-            .outbox()
-            .rows()
-            .ok()?
-            .into_iter()
-            .find(|row| row.received().proposal.id == id)
+    pub(super) async fn row(&self, id: ProposalId) -> Option<Row> {
+        self.store().outbox().row(id).await.ok().flatten()
     }
 
-    /// Records every row that has an end, and lets it go once the remote ledger has it.
-    async fn record_rows(&self) -> Result<(), NotNow> {
-        for row in self.store().outbox().rows()? {
-            let Some(ended) = row.ended() else { continue };
-            let id = row.received().proposal.id;
-            let known = self
-                .ledger()
-                .read(|book| book.case(id).is_some() || book.closed(id).is_some());
-            if !known {
-                match self.append(drafts(&row, ended, self.now())).await {
-                    Ok(()) => {}
-                    // Another task of this process was faster.
-                    Err(NotNow::Ledger(AppendError::Refused(_)))
-                        if self.ledger().read(|book| book.closed(id).is_some()) => {}
-                    // One that the ledger will not have must not keep the others from it.
-                    Err(NotNow::Ledger(error @ AppendError::Refused(_))) => {
-                        tracing::error!(proposal = %id, %error, "ran, and the ledger refuses to hold it");
-                        metrics::counter!("countersign_unrecorded_total").increment(1);
-                        continue;
-                    }
-                    Err(error) => return Err(error),
+    async fn record_now(&self, id: ProposalId) -> Result<(), NotNow> {
+        match self.store().outbox().row(id).await? {
+            Some(row) => self.record_row(&row).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Records a row that has an end, and lets it go once the remote ledger has it.
+    async fn record_row(&self, row: &Row) -> Result<(), NotNow> {
+        let Some(ended) = row.ended() else { return Ok(()) };
+        let id = row.received().proposal.id;
+        let known = self
+            .ledger()
+            .read(|book| book.case(id).is_some() || book.closed(id).is_some());
+        if !known {
+            match self.append(drafts(row, ended, self.now())).await {
+                Ok(()) => {}
+                // Another task or process was faster.
+                Err(NotNow::Ledger(AppendError::Refused(_)))
+                    if self.ledger().read(|book| book.closed(id).is_some()) => {}
+                // One that the ledger will not have must not keep the others from it.
+                Err(NotNow::Ledger(error @ AppendError::Refused(_))) => {
+                    tracing::error!(proposal = %id, %error, "ran, and the ledger refuses to hold it");
+                    metrics::counter!("countersign_unrecorded_total").increment(1);
+                    return Ok(());
                 }
+                Err(error) => return Err(error),
             }
-            self.store().outbox().recorded(row.name())?;
+        }
+        Ok(self.store().outbox().recorded(row.name()).await?)
+    }
+
+    /// What was claimed and is not acted on any more: without an end nobody can tell; with one it is recorded. What a
+    /// process that is alive claimed is its own to record. INVARIANT i21.
+    pub(super) async fn recover_low(&self) -> Result<(), NotNow> {
+        for row in self.settled().await? {
+            if row.started().instance == *self.instance() || self.is_gone(&row).await? {
+                self.record_row(&row).await?;
+            }
         }
         Ok(())
     }
 
-    /// What was claimed and is not acted on any more: without an end nobody can tell; with one it is recorded. INVARIANT i21.
-    pub(super) async fn recover_low(&self) -> Result<(), NotNow> {
-        for row in self.store().outbox().rows()? {
+    /// Everything that was claimed under the rules in force is on the ledger before others are. INVARIANT i02.
+    pub(super) async fn record_before_rules(&self) -> Result<(), NotNow> {
+        for row in self.settled().await? {
+            if row.ended().is_none() {
+                return Err(NotNow::because(
+                    "another process runs what was claimed under the rules in force; the new ones wait for its end",
+                ));
+            }
+            self.record_row(&row).await?;
+        }
+        Ok(())
+    }
+
+    /// Every row, those without an end whose process is gone being unknown now.
+    async fn settled(&self) -> Result<Vec<Row>, NotNow> {
+        let outbox = self.store().outbox();
+        for row in outbox.rows().await? {
             let instance = &row.started().instance;
-            let goes_on = instance == self.instance() && self.acts_on(row.received().proposal.id);
+            let goes_on = if instance == self.instance() {
+                self.acts_on(row.received().proposal.id)
+            } else {
+                !self.is_gone(&row).await?
+            };
             if row.ended().is_none() && !goes_on {
                 let reason =
                     "the executor stopped after it had claimed and before it noted an end".to_owned();
@@ -180,13 +214,22 @@ impl Bot {
                     reason,
                     steps: Vec::new(),
                 };
-                self.store()
-                    .outbox()
-                    .finish(row.name(), &Ended::Unknown(unknown))
+                let ended = Ended::Unknown(unknown);
+                outbox
+                    .finish(row.name(), &ended)
+                    .await
                     .map_err(NotNow::internal)?;
             }
         }
-        self.record_rows().await
+        Ok(outbox.rows().await?)
+    }
+
+    async fn is_gone(&self, row: &Row) -> Result<bool, NotNow> {
+        let (instances, instance) = (self.store().instances(), &row.started().instance);
+        Ok(instance != self.instance()
+            && instances
+                .is_gone(instance, self.store().machine(), self.now())
+                .await?)
     }
 }
 

@@ -29,7 +29,7 @@ pub use receive::{Approvers, Preview, Receipt};
 pub use status::{Status, View};
 pub use told::Told;
 
-use super::{problem::Problem, queue::Queue};
+use super::{problem::Problem, stopping::Stopping, subject::Subject};
 use crate::{
     domain::{
         audit::Recorded,
@@ -37,14 +37,14 @@ use crate::{
         case::Case,
         due::due,
         entry::Draft,
-        ids::{AgentName, BranchName, Digest, InstanceId, ProposalId, PullNumber, Sha, Timestamp},
+        ids::{AgentName, Digest, InstanceId, ProposalId, PullNumber, Sha, Timestamp},
         observation::Seen,
         policy::{Policy, Tier, compile, policy_digest},
     },
-    github::GitHub,
+    github::{GitHub, Hint},
     ledger::{AppendError, Ledger, Mirror},
     settings::Settings,
-    store::Store,
+    store::{Lease, Store},
 };
 
 /// Ended proposals that one sweep looks at because this process did not see their pull requests show the end.
@@ -77,13 +77,15 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Bot {
     inner: Arc<Inner>,
+    /// What it works on by right of, when a worker has it.
+    lease: Option<Arc<Lease>>,
 }
 
 struct Inner {
     parts: Parts,
     policy: RwLock<Option<Arc<Policy>>>,
     changes: watch::Sender<u64>,
-    queue: Queue<PullNumber, Told>,
+    stopping: Stopping,
     tasks: super::tasks::Tasks,
     recording: super::tasks::Tasks,
     acting: Mutex<BTreeSet<ProposalId>>,
@@ -139,19 +141,22 @@ pub enum NotNow {
     /// Rendering.
     #[error("rendering: {0}")]
     Render(#[from] crate::render::RenderError),
-    /// This machine's own state.
+    /// What is kept beside the ledger.
     #[error("store: {0}")]
     Store(#[from] crate::store::StoreError),
+    /// Somebody else works on it by now.
+    #[error("the lease ran out and somebody else works on it; nothing was published")]
+    Lost,
     /// Anything else.
     #[error("{0}")]
     Other(String),
 }
 
 impl NotNow {
-    fn because(why: &str) -> Self {
+    pub(super) fn because(why: &str) -> Self {
         Self::Other(why.to_owned())
     }
-    fn internal(error: impl std::fmt::Display) -> Self {
+    pub(super) fn internal(error: impl std::fmt::Display) -> Self {
         Self::Other(error.to_string())
     }
     pub(super) fn into_problem(self) -> Problem {
@@ -173,7 +178,7 @@ impl Bot {
             parts,
             policy: RwLock::new(None),
             changes,
-            queue: Queue::default(),
+            stopping: Stopping::default(),
             tasks: super::tasks::Tasks::default(),
             recording: super::tasks::Tasks::default(),
             acting: Mutex::default(),
@@ -188,6 +193,15 @@ impl Bot {
         };
         Self {
             inner: Arc::new(inner),
+            lease: None,
+        }
+    }
+
+    /// The bot as somebody who works on a subject as long as the lease holds.
+    pub(super) fn under(&self, lease: Lease) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            lease: Some(Arc::new(lease)),
         }
     }
 
@@ -200,7 +214,18 @@ impl Bot {
     pub(super) fn github(&self) -> &GitHub {
         &self.inner.parts.github
     }
-    pub(super) fn store(&self) -> &Store {
+    /// GitHub, to write to: who lost the right to a subject publishes nothing about it. Renewed here, so that nobody else
+    /// begins while this is on its way.
+    pub(super) async fn publishing(&self) -> Result<&GitHub, NotNow> {
+        if let Some(lease) = &self.lease
+            && !self.store().inbox().renew(lease, self.now()).await?
+        {
+            return Err(NotNow::Lost);
+        }
+        Ok(self.github())
+    }
+    /// What is kept beside the ledger.
+    pub fn store(&self) -> &Store {
         &self.inner.parts.store
     }
     fn client(&self) -> &crate::execute::Client {
@@ -210,7 +235,7 @@ impl Bot {
     pub(super) fn executes(&self) -> bool {
         self.inner.parts.settings.executor_key().is_some()
     }
-    fn instance(&self) -> &InstanceId {
+    pub(super) fn instance(&self) -> &InstanceId {
         &self.inner.parts.instance
     }
     fn clock(&self) -> Clock {
@@ -226,22 +251,25 @@ impl Bot {
     pub fn ledger_size(&self) -> u64 {
         self.ledger().read(|book| book.size())
     }
-    /// Finishes what the ledger's writer has begun, and lets go of it and of the data directory.
+    /// Finishes what the ledger's writer and the store's have begun, and lets go of them and of the data directory.
     pub async fn close(&self) {
         self.ledger().close().await;
-        if let Err(error) = self.store().release() {
+        if let Err(error) = self.store().instances().end(self.instance()).await {
+            tracing::warn!(%error, "other processes learn in two minutes that this one is gone");
+        }
+        if let Err(error) = self.store().release().await {
             tracing::warn!(%error, "the data directory stays locked until the process ends");
         }
     }
-    /// Pull requests to look at.
-    pub fn queue(&self) -> &Queue<PullNumber, Told> {
-        &self.inner.queue
+    /// Whether the process ends.
+    pub fn stopping(&self) -> &Stopping {
+        &self.inner.stopping
     }
-    /// Work that goes on beside the queue.
+    /// Work that is under way: looks, sweep.
     pub fn tasks(&self) -> &super::tasks::Tasks {
         &self.inner.tasks
     }
-    /// What is recorded beside the queue: low-tier executions, and what became of the rules on the base branch.
+    /// What is recorded beside the looks: low-tier executions.
     pub fn recording(&self) -> &super::tasks::Tasks {
         &self.inner.recording
     }
@@ -294,7 +322,7 @@ impl Bot {
             match self.append(drafts.clone()).await {
                 Err(NotNow::Ledger(error))
                     if !matches!(error, AppendError::Refused(_) | AppendError::NoKey(_))
-                        && !self.queue().is_closed() =>
+                        && !self.stopping().has_begun() =>
                 {
                     tracing::error!(%error, "an execution's end is not recorded yet; trying again");
                     tokio::time::sleep(wait).await;
@@ -393,44 +421,44 @@ impl From<NotInForce> for NotNow {
 }
 
 impl Bot {
-    /// One turn for one pull request.
-    pub(super) async fn turn(&self, pull: PullNumber, told: &[Told]) -> Result<(), NotNow> {
-        self.look(pull, told).await
+    /// One turn for what this worker has the lease of, with what was heard of it.
+    pub(super) async fn turn(&self, hints: &[String]) -> Result<(), NotNow> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        match lease.subject().parse().map_err(NotNow::internal)? {
+            Subject::Pull(pull) => {
+                let hints: Result<Vec<Hint>, _> =
+                    hints.iter().map(|hint| serde_json::from_str(hint)).collect();
+                let hints = hints.map_err(NotNow::internal)?;
+                let told: Vec<Told> = hints.into_iter().filter_map(Told::of).collect();
+                self.look(pull, &told).await
+            }
+            Subject::Base => {
+                let looked = self.look_at_base().await;
+                self.look_at_all().await?;
+                looked
+            }
+            Subject::All => self.look_at_all().await,
+        }
     }
 
-    /// Puts every open pull request of a proposal on the queue.
-    pub(super) fn look_at_all(&self) {
+    /// Has pull requests looked at (again).
+    pub(super) async fn look_again(&self, pulls: impl IntoIterator<Item = PullNumber>) -> Result<(), NotNow> {
+        let subjects: Vec<String> = pulls
+            .into_iter()
+            .map(|pull| Subject::Pull(pull).to_string())
+            .collect();
+        Ok(self.store().inbox().look_again(subjects, self.now()).await?)
+    }
+
+    /// Has every open pull request of a proposal looked at.
+    pub(super) async fn look_at_all(&self) -> Result<(), NotNow> {
         let pulls: Vec<PullNumber> = self.ledger().read(|book| {
             book.cases()
                 .filter_map(|(_, case)| case.opened.as_ref())
                 .map(|opened| opened.pull)
                 .collect()
         });
-        for pull in pulls {
-            self.queue().say(pull, []);
-        }
-    }
-
-    /// A branch moved: the base may hold another policy, a proposal's branch must not move, and the ledger moves with
-    /// every entry that this process itself records. INVARIANT i31.
-    pub(super) fn pushed(&self, branch: &BranchName) {
-        if self.ledger().read(|book| book.genesis().base == *branch) {
-            let bot = self.clone();
-            self.recording().spawn(async move {
-                if let Err(error) = bot.look_at_base().await {
-                    tracing::warn!(%error, "the rules on the base branch could not be looked at; the sweep tries again");
-                }
-            });
-            return self.look_at_all();
-        }
-        let pull = self.ledger().read(|book| {
-            let opened = book.cases().filter_map(|(_, case)| case.opened.as_ref());
-            let mut pulls = opened.filter(|opened| opened.branch == *branch);
-            pulls.next().map(|opened| opened.pull)
-        });
-        if let Some(pull) = pull {
-            self.queue().say(pull, []);
-        }
+        self.look_again(pulls).await
     }
 
     /// What a sweep does before it looks at every pull request. One thing that can't be done now keeps no other from
@@ -441,7 +469,7 @@ impl Bot {
         failed = self.recover().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
-        self.look_at_unshown();
+        failed = self.look_at_unshown().await.err().or(failed);
         failed = self.look_at_others().await.err().or(failed);
         failed.map_or(Ok(()), Err)
     }
@@ -473,31 +501,28 @@ impl Bot {
 
     /// Looks at open pull requests that are not, or not any more, of an open proposal.
     async fn look_at_others(&self) -> Result<(), NotNow> {
-        for pull in self.github().open_pulls().await? {
-            let open = self.ledger().read(|book| {
-                book.by_pull(pull.number)
-                    .is_some_and(|id| book.case(id).is_some())
-            });
-            if !open {
-                self.queue().say(pull.number, []);
-            }
-        }
-        Ok(())
+        let pulls = self.github().open_pulls().await?;
+        let others: Vec<PullNumber> = self.ledger().read(|book| {
+            let open = |pull| book.by_pull(pull).is_some_and(|id| book.case(id).is_some());
+            let numbers = pulls.iter().map(|pull| pull.number);
+            numbers.filter(|pull| !open(*pull)).collect()
+        });
+        self.look_again(others).await
     }
 
     /// Looks at proposals that ended and whose pull request this process never saw to show it.
-    fn look_at_unshown(&self) {
-        let mut shown = self.inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ledger().read(|book| {
-            shown.retain(|id| book.recent(*id).is_some());
-            let unshown = book
-                .recently_ended()
-                .filter(|case| !shown.contains(&case.proposal.id));
-            let pulls = unshown.filter_map(|case| case.opened.as_ref());
-            for opened in pulls.take(UNSHOWN) {
-                self.queue().say(opened.pull, []);
-            }
-        });
+    async fn look_at_unshown(&self) -> Result<(), NotNow> {
+        let unshown: Vec<PullNumber> = {
+            let mut shown = self.inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            self.ledger().read(|book| {
+                shown.retain(|id| book.recent(*id).is_some());
+                let ended = book.recently_ended();
+                let unshown = ended.filter(|case| !shown.contains(&case.proposal.id));
+                let opened = unshown.filter_map(|case| case.opened.as_ref());
+                opened.map(|opened| opened.pull).take(UNSHOWN).collect()
+            })
+        };
+        self.look_again(unshown).await
     }
 
     /// An ended proposal's pull request shows how it ended.

@@ -85,7 +85,8 @@ impl Bot {
             .await?;
         let branch = case.proposal.branch().parse().map_err(NotNow::internal)?;
         let pull = self
-            .github()
+            .publishing()
+            .await?
             .open_pull(&branch, &base, &shown.title, &shown.report)
             .await?;
         let opened = Opened {
@@ -100,7 +101,6 @@ impl Bot {
         let mut draft: Draft = Draft::about(&case, Role::Gate, Event::Opened(opened), self.now());
         draft.digests.presentation = Some(Digest::of(shown.report.as_bytes()));
         self.append(vec![draft]).await?;
-        self.queue().say(pull, []);
-        Ok(())
+        self.look_again([pull]).await
     }
 }

@@ -81,9 +81,9 @@ impl Bot {
     ) -> Result<Receipt, Problem> {
         let policy = self.in_force().await?;
         let _alone = self.alone(agent, &request).await;
-        match self.before(agent, &request)? {
+        match self.before(agent, &request).await? {
             Before::Nothing => {}
-            Before::Proposal(id) => return self.same_request(id, &request),
+            Before::Proposal(id) => return self.same_request(id, &request).await,
             Before::Nonce => return Err(nonce_used()),
         }
         let Made { proposal, key } = self.make(request, agent, seen, &policy).await?;
@@ -97,7 +97,7 @@ impl Bot {
                 true => Some(self.inner.counting.alone().await),
                 false => None,
             };
-            let assessment = self.assessed(&proposal, &policy)?;
+            let assessment = self.assessed(&proposal, &policy).await?;
             if let Some(refusal) = limits::refusal(&assessment) {
                 return Err(refusal);
             }
@@ -105,6 +105,7 @@ impl Bot {
                 self.store()
                     .keys()
                     .keep(id, &key)
+                    .await
                     .map_err(|error| Problem::unavailable(error.to_string()))?;
             }
             let draft = arrival(&proposal, assessment, &policy, via.clone());
@@ -139,11 +140,11 @@ impl Bot {
         seen: Attestation,
     ) -> Result<Preview, Problem> {
         let policy = self.in_force().await?;
-        if self.before(agent, &request)? == Before::Nonce {
+        if self.before(agent, &request).await? == Before::Nonce {
             return Err(nonce_used());
         }
         let Made { proposal, .. } = self.make(request, agent, seen, &policy).await?;
-        let assessment = self.assessed(&proposal, &policy)?;
+        let assessment = self.assessed(&proposal, &policy).await?;
         let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
         let items = owned.iter().flat_map(Owned::items);
         let approvers = items
@@ -180,7 +181,7 @@ impl Bot {
             .ok_or_else(|| Problem::unauthorised("the agent is not in agents.yaml"))?;
         let proof = prove(&request, known, seen);
         if let Some(id) = request.supersedes
-            && self.status(id, &View::Agent(agent)).is_err()
+            && self.status(id, &View::Agent(agent)).await.is_err()
         {
             let message =
                 format!("agent `{agent}` has no proposal {id}; send the id of one of its own, or none");
@@ -239,9 +240,10 @@ impl Bot {
     }
 
     /// Tier and checks of a proposal with what its limits count now.
-    fn assessed(&self, proposal: &Proposal, policy: &Policy) -> Result<Assessment, Problem> {
+    async fn assessed(&self, proposal: &Proposal, policy: &Policy) -> Result<Assessment, Problem> {
         let totals = self
             .totals(proposal, policy)
+            .await
             .map_err(|error| Problem::unavailable(error.to_string()))?;
         let assessment = assess(&proposal.matter(), &totals, policy);
         if assessment.tier > Tier::Low {

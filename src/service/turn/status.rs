@@ -64,7 +64,7 @@ pub enum View<'a> {
 
 impl Bot {
     /// Where a proposal stands.
-    pub fn status(&self, id: ProposalId, view: &View<'_>) -> Result<Status, Problem> {
+    pub async fn status(&self, id: ProposalId, view: &View<'_>) -> Result<Status, Problem> {
         let View::Agent(agent) = view;
         let nobody = || Problem::not_found(format!("agent `{agent}` has no proposal {id}; check the id"));
         // The ledger takes how a low-tier proposal began and how it ended in two commits; until it has both, the row tells.
@@ -75,6 +75,7 @@ impl Bot {
         if !recorded {
             let row = self
                 .row(id)
+                .await
                 .filter(|row| row.received().proposal.binding.agent == **agent);
             // Without a row it may have been recorded just now: the ledger is asked again.
             if let Some(row) = row {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::ids::AccountId,
-    github::{CommentEvent, PullAction, PullEvent, ReviewEvent},
+    github::{CommentEvent, Hint, PullAction, PullEvent, ReviewEvent},
 };
 
 /// One thing that a webhook said.
@@ -17,6 +17,17 @@ pub enum Told {
 }
 
 impl Told {
+    /// What a hint says about its pull request.
+    pub(super) fn of(hint: Hint) -> Option<Self> {
+        match hint {
+            Hint::Review { event, .. } => Some(Self::Review(event)),
+            Hint::Comment { event, .. } => Some(Self::Comment(event)),
+            Hint::Pull(event) => Some(Self::Pull(event)),
+            Hint::Push { .. } | Hint::CheckRerequested { .. } | Hint::Protection { .. } | Hint::Nothing => {
+                None
+            }
+        }
+    }
     pub(super) fn review(&self) -> Option<&ReviewEvent> {
         match self {
             Self::Review(event) => Some(event),

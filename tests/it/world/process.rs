@@ -33,7 +33,7 @@ impl World {
     pub(crate) fn crash(&mut self) {
         self.server.abort();
         self.process.kill();
-        self.bot.queue().close();
+        self.bot.stopping().begin();
         // The dead process's lock dies with it; here it would live as long as the last handle.
         let (data, dead) = (self.data.path().join("bot"), self.data.path().join(fresh()));
         std::fs::rename(&data, &dead).unwrap();
@@ -74,7 +74,7 @@ impl World {
 
     pub(super) async fn stop(&mut self) {
         self.server.abort();
-        self.bot.queue().close();
+        self.bot.stopping().begin();
         self.bot.tasks().idle().await;
         self.bot.close().await;
     }
@@ -102,10 +102,10 @@ impl World {
         loop {
             self.github.quiesce().await;
             let before = self.bot.ledger_size();
-            self.bot.queue().idle().await;
+            self.bot.idle().await;
             self.bot.recording().idle().await;
             self.github.quiesce().await;
-            if self.bot.queue().depth() == 0 && self.bot.ledger_size() == before {
+            if self.bot.is_idle().await && self.bot.ledger_size() == before {
                 return;
             }
         }

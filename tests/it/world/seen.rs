@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Row as _};
 
 use super::{Opened, REPO, World};
 
@@ -90,8 +91,8 @@ impl World {
     }
 
     /// Everything that a request without effect leaves as it was: every ref of the repository, pull requests with their
-    /// comments, calls to GitHub that change something, claims, data keys and answers on the disk, and what the targets did.
-    pub(crate) fn still(&self) -> Still {
+    /// comments, calls to GitHub that change something, claims, data keys and answers in the store, and what the targets did.
+    pub(crate) async fn still(&self) -> Still {
         let refs = git(&self.github.git_dir(REPO).unwrap(), &["for-each-ref"]);
         let pulls = self.github.pulls(REPO).unwrap().len();
         let comments = (1..=pulls as u64)
@@ -108,20 +109,13 @@ impl World {
             .filter(|one| one.method != "GET" && !one.path.ends_with("/access_tokens"))
             .map(|one| format!("{} {}", one.method, one.path))
             .collect();
-        let mut files = Vec::new();
-        for room in ["outbox", "keys", "results"] {
-            let room = self.data.path().join("bot").join(room);
-            for entry in std::fs::read_dir(room).unwrap() {
-                files.push(entry.unwrap().path().display().to_string());
-            }
-        }
-        files.sort();
+        let kept = kept(&self.data.path().join("bot/countersign.db")).await;
         Still {
             refs,
             pulls,
             comments,
             writes,
-            files,
+            kept,
             acted: self.acted(),
         }
     }
@@ -134,8 +128,22 @@ pub(crate) struct Still {
     pulls: usize,
     comments: usize,
     writes: Vec<String>,
-    files: Vec<String>,
+    kept: Vec<String>,
     acted: (usize, usize),
+}
+
+/// The names of the claims, data keys and answers in a database.
+async fn kept(file: &Path) -> Vec<String> {
+    sqlx::any::install_default_drivers();
+    let mut database = sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display()))
+        .await
+        .unwrap();
+    let all = "SELECT 'outbox ' || name AS kept FROM outbox UNION ALL SELECT 'key ' || proposal FROM data_keys \
+               UNION ALL SELECT 'answer ' || proposal || ' ' || item FROM results ORDER BY kept";
+    let rows = sqlx::query(all).fetch_all(&mut database).await.unwrap();
+    let kept = rows.iter().map(|row| row.get("kept")).collect();
+    database.close().await.unwrap();
+    kept
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -22,7 +22,8 @@ impl Bot {
         let (pull, from, to) = (enacted.pull, enacted.old, enacted.new);
         {
             let _nobody_claims = self.inner.rules.write().await;
-            self.recover_low().await?;
+            self.store().outbox().end_epoch().await?;
+            self.record_before_rules().await?;
             self.append(vec![Draft {
                 role: Role::Gate,
                 person: person_behind(old, by),
@@ -41,11 +42,9 @@ impl Bot {
         tracing::info!(%pull, from = %from.short(), to = %to.short(), "other rules are in force");
         self.policy_known().await?;
         self.note_stray(None);
-        self.look_at_all();
+        self.look_at_all().await?;
         let pending: Vec<PullNumber> = self.ledger().read(|book| book.amendments().pending().collect());
-        for other in pending {
-            self.queue().say(other, []);
-        }
+        self.look_again(pending).await?;
         if let Err(error) = self.unopened().await {
             tracing::warn!(%error, "received, not opened yet; the next sweep tries again");
         }

@@ -69,13 +69,21 @@ impl Bot {
         let logins = logins(asked.old);
         if seeing.check() != Some(&check) {
             let put = Effect::PutCheck(check);
-            self.github().apply(pull, &put, &texts, &logins).await?;
+            self.publishing()
+                .await?
+                .apply(pull, &put, &texts, &logins)
+                .await?;
         }
         let Some(effect) = merge else { return Ok(()) };
         tracing::info!(%pull, "merging a change of the rules through the open gate");
-        match self.github().apply(pull, &effect, &texts, &logins).await? {
+        let applied = self
+            .publishing()
+            .await?
+            .apply(pull, &effect, &texts, &logins)
+            .await?;
+        match applied {
             Applied::Merged { .. } | Applied::HeadMoved => {
-                self.queue().say(pull, []);
+                self.look_again([pull]).await?;
             }
             Applied::NotMergeable { because } => {
                 tracing::warn!(%pull, %because, "the gate is open; GitHub does not merge");
@@ -103,7 +111,8 @@ impl Bot {
             return Ok(());
         }
         let put = Effect::PutCheck(check);
-        self.github()
+        self.publishing()
+            .await?
             .apply(pull.number, &put, &texts, &BTreeMap::new())
             .await?;
         Ok(())
