@@ -1,8 +1,10 @@
-//! Webhooks taken in a second, by the real router over loopback, against the same server that only reads the body and
-//! answers, and against checking the signature alone.
+//! Webhooks taken in a second, each on the disk before it is answered, by the real router over loopback, against the same
+//! server that only reads the body and answers, and against checking the signature alone; how long one waits at half that
+//! load; and how a backlog of all of them is worked off.
 //!
-//! The payload is a review as GitHub sends it, of another repository: what is measured is the door, not the work behind
-//! it. `cargo bench --bench intake -- 2000` sends 2,000 requests a round instead of 20,000.
+//! The payload is a review as GitHub sends it, of pull requests that are not there: what is measured is the door and the
+//! inbox, not what a look records. `cargo bench --bench intake -- 2000` sends 2,000 requests a round instead of 20,000;
+//! the backlog is all five rounds, 100,000 events.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,6 +24,10 @@ mod world;
 
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,8 +43,11 @@ use tokio::{
 };
 use world::{REPO, Setup, World};
 
-const CONNECTIONS: usize = 16;
+/// Connections side by side: who waits for the disk waits together with others.
+const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
+/// Pull requests that the events are about.
+const PULLS: usize = 1_000;
 
 #[tokio::main]
 async fn main() {
@@ -49,25 +58,32 @@ async fn main() {
     let requests = requests.div_ceil(CONNECTIONS) * CONNECTIONS;
     let mut world = World::begin(Setup::default()).await;
     let campaign = world.campaign().await;
-    world
-        .person("dave")
-        .comment_review(REPO, campaign.pull, "Looks good.")
-        .unwrap();
+    let dave = world.person("dave");
+    dave.comment_review(REPO, campaign.pull, "Looks good.").unwrap();
     world.settle().await;
-    let (_, mut payload, _) = world
+    let (_, payload, _) = world
         .github
         .deliveries()
         .into_iter()
         .rfind(|(event, _, _)| event == "pull_request_review")
         .unwrap();
-    payload["repository"]["full_name"] = json!("acme/another");
-    let body = payload.to_string().into_bytes();
     let secret = SecretString::from(world.app.webhook_secret.clone());
-    let mut mac = Hmac::<Sha256>::new_from_slice(world.app.webhook_secret.as_bytes()).unwrap();
-    mac.update(&body);
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-    let request = request(&body, &signature);
+    let bodies = (0..PULLS).map(|n| {
+        let mut payload = payload.clone();
+        payload["pull_request"]["number"] = json!(1_000_000 + n);
+        let body = payload.to_string().into_bytes();
+        let mut mac = Hmac::<Sha256>::new_from_slice(world.app.webhook_secret.as_bytes()).unwrap();
+        mac.update(&body);
+        Signed {
+            signature: format!("sha256={}", hex::encode(mac.finalize().into_bytes())),
+            body,
+        }
+    });
+    let bodies: Arc<Vec<Signed>> = Arc::new(bodies.collect());
 
+    // From here on it takes in, and works on nothing.
+    world.bot.stopping().begin();
+    world.bot.tasks().idle().await;
     let door = serve(router(world.bot.clone(), None)).await;
     let plain = serve(
         Router::new()
@@ -81,36 +97,69 @@ async fn main() {
     let (mut of_door, mut of_plain) = (Duration::MAX, Duration::MAX);
     // By turns, so that a busy moment of the machine hits both.
     for _ in 0..ROUNDS {
-        of_plain = of_plain.min(round(plain, &request, requests).await);
-        of_door = of_door.min(round(door, &request, requests).await);
+        of_plain = of_plain.min(round(plain, &bodies, requests, Duration::ZERO).await.0);
+        of_door = of_door.min(round(door, &bodies, requests, Duration::ZERO).await.0);
     }
+    let rate = |took: Duration| requests as f64 / took.as_secs_f64();
     let begun = Instant::now();
-    for _ in 0..requests {
-        github::verify(&secret, &body, Some(&signature)).unwrap();
+    for n in 0..requests {
+        let Signed { body, signature } = &bodies[n % PULLS];
+        github::verify(&secret, body, Some(signature)).unwrap();
     }
     let of_mac = begun.elapsed();
-    let rate = |took: Duration| requests as f64 / took.as_secs_f64();
     println!(
         "webhooks: {requests} reviews of {} bytes over {CONNECTIONS} connections, best of {ROUNDS}",
-        body.len()
+        bodies[0].body.len()
     );
     println!(
-        "countersign, read, proved and understood: {:>8.0} a second",
+        "countersign, proved, understood and on the disk: {:>8.0} a second",
         rate(of_door)
     );
     println!(
-        "the same server, read and answered:       {:>8.0} a second",
+        "the same server, read and answered:              {:>8.0} a second",
         rate(of_plain)
     );
     println!(
-        "the signature alone, on one core:         {:>8.0} a second",
+        "the signature alone, on one core:                {:>8.0} a second",
         rate(of_mac)
     );
     println!(
-        "ratio:                                    {:>8.2}",
+        "ratio:                                           {:>8.2}",
         rate(of_door) / rate(of_plain)
     );
+
+    let half = rate(of_door) / 2.0;
+    let each = Duration::from_secs_f64(CONNECTIONS as f64 / half);
+    let (_, mut waits) = round(door, &bodies, requests, each).await;
+    waits.sort_unstable();
+    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
+    println!(
+        "at half that load ({half:.0} a second): p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+
+    let backlog = requests * (ROUNDS + 1);
+    let before = resident("VmRSS:");
+    let begun = Instant::now();
+    world.crash();
+    world.start().await.unwrap();
+    println!(
+        "a backlog of {backlog} events about {PULLS} pull requests, worked off in {:.1} s; memory {before} MiB before, \
+         {} MiB after, {} MiB at most",
+        begun.elapsed().as_secs_f64(),
+        resident("VmRSS:"),
+        resident("VmHWM:"),
+    );
+    assert!(world.bot.store().inbox().undone().await.unwrap().is_empty());
     world.finish().await;
+}
+
+/// A payload and its signature.
+struct Signed {
+    body: Vec<u8>,
+    signature: String,
 }
 
 async fn serve(router: Router) -> SocketAddr {
@@ -120,30 +169,53 @@ async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-fn request(body: &[u8], signature: &str) -> Vec<u8> {
-    let mut request = format!(
-        "POST /webhooks/github HTTP/1.1\r\nhost: countersign\r\ncontent-type: application/json\r\n\
-         x-github-event: pull_request_review\r\nx-github-delivery: 72d3162e-cc78-11e3-81ab-4c9367dc0958\r\n\
-         x-hub-signature-256: {signature}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    request.extend(body);
-    request
+/// What this process holds in memory, in MiB; 0 where Linux does not tell.
+fn resident(what: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
-/// Sends the requests over all connections, each waiting for its answer before the next.
-async fn round(to: SocketAddr, request: &[u8], requests: usize) -> Duration {
+/// Sends the requests over all connections, each waiting for its answer, and for its time, before the next; how long all
+/// took, and how long each waited from the time when it was to be sent.
+async fn round(
+    to: SocketAddr,
+    bodies: &Arc<Vec<Signed>>,
+    requests: usize,
+    every: Duration,
+) -> (Duration, Vec<Duration>) {
+    static SENT: AtomicUsize = AtomicUsize::new(0);
     let each = requests / CONNECTIONS;
     let begun = Instant::now();
     let senders: Vec<_> = (0..CONNECTIONS)
-        .map(|_| {
-            let request = request.to_vec();
+        .map(|connection| {
+            let bodies = Arc::clone(bodies);
             tokio::spawn(async move {
                 let mut stream = TcpStream::connect(to).await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 let mut answer = Vec::new();
-                for _ in 0..each {
+                let mut request = Vec::new();
+                let mut waits = Vec::with_capacity(each);
+                let offset = every.mul_f64(connection as f64 / CONNECTIONS as f64);
+                for n in 0..each {
+                    let due = begun + offset + every * u32::try_from(n).unwrap();
+                    tokio::time::sleep_until(due.into()).await;
+                    let sent = SENT.fetch_add(1, Ordering::Relaxed);
+                    let Signed { body, signature } = &bodies[sent % PULLS];
+                    request.clear();
+                    request.extend_from_slice(
+                        format!(
+                            "POST /webhooks/github HTTP/1.1\r\nhost: countersign\r\ncontent-type: application/json\r\n\
+                             x-github-event: pull_request_review\r\nx-github-delivery: 72d3162e-cc78-11e3-81ab-{sent:012}\r\n\
+                             x-hub-signature-256: {signature}\r\ncontent-length: {}\r\n\r\n",
+                            body.len()
+                        )
+                        .as_bytes(),
+                    );
+                    request.extend_from_slice(body);
+                    let asked = if every.is_zero() { Instant::now() } else { due };
                     stream.write_all(&request).await.unwrap();
                     answer.clear();
                     while !answer.ends_with(b"\r\n\r\n") {
@@ -154,12 +226,15 @@ async fn round(to: SocketAddr, request: &[u8], requests: usize) -> Duration {
                         "{}",
                         String::from_utf8_lossy(&answer)
                     );
+                    waits.push(asked.elapsed());
                 }
+                waits
             })
         })
         .collect();
+    let mut waits = Vec::with_capacity(requests);
     for sender in senders {
-        sender.await.unwrap();
+        waits.extend(sender.await.unwrap());
     }
-    begun.elapsed()
+    (begun.elapsed(), waits)
 }

@@ -89,6 +89,38 @@ pub struct Args {
     pub executor: Option<bool>,
 }
 
+/// Where a bot's store is, for commands that look into it beside the bot.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct StoreArgs {
+    /// Read `data_dir` and `database` from this YAML file; flags and variables override it
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The bot's data directory [default: countersign-data]
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The bot's database, when it is not in the data directory
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COUNTERSIGN_DATABASE",
+        hide_env_values = true
+    )]
+    pub database: Option<Address>,
+}
+
+impl StoreArgs {
+    /// The data directory, and the address of a database that is not in it.
+    pub fn place(&self) -> Result<(PathBuf, Option<SecretString>), SettingsError> {
+        let written = match &self.config {
+            Some(path) => file::read(path)?,
+            None => Written::default(),
+        };
+        let address = database(self.database.as_ref(), &written)?;
+        Ok((data_dir(self.data_dir.as_ref(), &written), address))
+    }
+}
+
 /// Why the bot can't be started so.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -355,22 +387,13 @@ fn gather(
         Some(url) => note(encrypted(url, "the address of repositories"), wrong),
         None => api_url.as_ref().map(beside),
     };
-    let database = match (&args.database, &written.database) {
-        (Some(address), _) => Some(note(address.checked(), wrong)),
-        (None, Some(address)) => Some(note(address.without_password(), wrong)),
-        (None, None) => None,
-    };
-    let database = match database {
-        Some(checked) => Some(checked?),
-        None => None,
+    let database = match note(database(args.database.as_ref(), written), wrong) {
+        Some(checked) => checked,
+        None => return None,
     };
     let default_listen = SocketAddr::from(([127, 0, 0, 1], 8080));
     Some(Settings {
-        data_dir: args
-            .data_dir
-            .clone()
-            .or_else(|| written.data_dir.clone())
-            .unwrap_or_else(|| "countersign-data".into()),
+        data_dir: data_dir(args.data_dir.as_ref(), written),
         database,
         listen: args.listen.or(written.listen).unwrap_or(default_listen),
         api_url: api_url?,
@@ -389,6 +412,19 @@ fn gather(
         group_within: group_within?,
         sweep_every: sweep_every?,
     })
+}
+
+fn data_dir(stated: Option<&PathBuf>, written: &Written) -> PathBuf {
+    let stated = stated.or(written.data_dir.as_ref());
+    stated.cloned().unwrap_or_else(|| "countersign-data".into())
+}
+
+fn database(stated: Option<&Address>, written: &Written) -> Result<Option<SecretString>, SettingsError> {
+    match (stated, &written.database) {
+        (Some(address), _) => address.checked().map(Some),
+        (None, Some(address)) => address.without_password().map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 fn webhook(

@@ -15,6 +15,7 @@ pub mod demo;
 mod door;
 mod failure;
 mod house;
+mod inbox;
 mod init;
 mod logs;
 mod manual;
@@ -56,6 +57,8 @@ enum Command {
     Sandbox(sandbox::Args),
     Propose(propose::Args),
     Status(status::Args),
+    /// See and try again what webhooks told of and could not be worked on
+    Inbox(inbox::Args),
     /// Prove and read a ledger, from any clone and without a server
     Audit(audit::Args),
     /// Ask what the rules say, without a server
@@ -80,6 +83,7 @@ pub async fn run() -> ExitCode {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Propose(args) => propose::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Inbox(args) => inbox::run(args).await,
         Command::Audit(args) => Ok(audit::run(args)),
         Command::Policy(args) => Ok(policy::run(args)),
         Command::Completions(args) => manual::completions(args, Cli::command()),

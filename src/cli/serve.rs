@@ -153,7 +153,9 @@ fn cannot_stand(error: AssembleError) -> Failure {
         AssembleError::Ledger(_) | AssembleError::Mirror(_) => {
             "begin a ledger with `countersign init`, or give the genesis digest that it printed"
         }
-        AssembleError::Store(_) => "give a directory of this user's own with `--data-dir DIR`",
+        AssembleError::Store(_) => {
+            "give a directory of this user's own with `--data-dir DIR`, and a database with `--database URL` or none"
+        }
         AssembleError::Policy(_) => "put `policies/` on the base branch back to what is in force",
         AssembleError::Client(_) | AssembleError::Name(_) => "run again with COUNTERSIGN_LOG=debug",
     };

@@ -54,6 +54,9 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
 
 /// Ready means: what comes in can be stored, the policy in force is the one on the base branch, and the ledger can be read.
 async fn ready(State(bot): State<Bot>) -> Response {
+    if bot.stopping().has_begun() {
+        return Problem::unavailable("the process is ending").into_response();
+    }
     let depth = match bot.stores().await {
         Ok(depth) => depth,
         Err(error) => return Problem::unavailable(error.to_string()).into_response(),

@@ -120,6 +120,9 @@ impl Server {
             serving.abort();
         }
         let worked = timeout_at(until, self.bot.tasks().idle()).await;
+        if worked.is_err() {
+            self.bot.let_go_of_everything().await;
+        }
         let closed = timeout_at(until.max(Instant::now() + LAST_ANSWERS), self.bot.close()).await;
         if worked.is_ok() && closed.is_ok() {
             Stopped::Clean

@@ -77,6 +77,13 @@ impl Bot {
         }
     }
 
+    /// Lets others have what this process holds. What it still does about it is not published.
+    pub(super) async fn let_go_of_everything(&self) {
+        if let Err(error) = self.store().inbox().leave(self.instance(), self.now()).await {
+            tracing::warn!(%error, "leases were not released; they run out within a minute");
+        }
+    }
+
     async fn work(&self, work: Work, place: Option<OwnedSemaphorePermit>) {
         let Work { lease, hints } = work;
         let bot = self.under(lease.clone());

@@ -1,6 +1,6 @@
 //! The database's address, which may hold a password.
 
-use std::{convert::Infallible, fmt, str::FromStr};
+use std::{convert::Infallible, fmt, path::Path, str::FromStr};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -36,6 +36,16 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
+    /// A file is looked for in a directory, unless it says where it is.
+    pub(super) fn beside(self, directory: &Path) -> Self {
+        match self.0.expose_secret().strip_prefix("sqlite:") {
+            Some(file) if !file.starts_with('/') => {
+                Self::from(format!("sqlite:{}", directory.join(file).display()))
+            }
+            Some(_) | None => self,
+        }
+    }
+
     /// The address, when it is one.
     pub(super) fn checked(&self) -> Result<SecretString, SettingsError> {
         let text = self.0.expose_secret();

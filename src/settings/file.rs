@@ -55,6 +55,7 @@ pub(super) fn read(path: &Path) -> Result<Written, SettingsError> {
         &mut written.gate_key_file,
         &mut written.executor_key_file,
     ];
+    written.database = written.database.map(|address| address.beside(&directory));
     let agents = written.agents.values_mut();
     for file in files.into_iter().flatten().chain(agents) {
         *file = directory.join(&*file);

@@ -195,23 +195,32 @@ impl Inbox {
 
     /// Lets go of everything that the processes of a machine held which ran before this one.
     pub async fn inherit(&self, heir: &InstanceId, machine: &str, now: Timestamp) -> Result<(), StoreError> {
-        let (heir, begins, now) = (heir.to_string(), format!("{machine}."), now.millis());
+        let (heir, begins, now) = (heir.to_string(), format!("{machine}.%"), now.millis());
         let inherited = self.writer.write(move |connection| {
             let (heir, begins) = (heir.clone(), begins.clone());
             Box::pin(async move {
-                let length = i64::try_from(begins.len()).unwrap_or(i64::MAX);
                 let inherit = sqlx::query(
-                    "UPDATE subjects SET owner = NULL, again = NULL, due = $1 \
-                     WHERE owner <> $2 AND substr(owner, 1, $3) = $4",
+                    "UPDATE subjects SET owner = NULL, again = NULL, due = $1 WHERE owner <> $2 AND owner LIKE $3",
                 );
-                let inherit = inherit
-                    .bind(now)
-                    .bind(heir)
-                    .bind(i32::try_from(length).unwrap_or(i32::MAX));
-                inherit.bind(begins).execute(connection).await.map(drop)
+                let inherit = inherit.bind(now).bind(heir).bind(begins);
+                inherit.execute(connection).await.map(drop)
             })
         });
         self.ring(inherited.await)
+    }
+
+    /// Lets go of everything that a process holds.
+    pub async fn leave(&self, owner: &InstanceId, now: Timestamp) -> Result<(), StoreError> {
+        let (owner, now) = (owner.to_string(), now.millis());
+        let left = self.writer.write(move |connection| {
+            let owner = owner.clone();
+            Box::pin(async move {
+                let leave =
+                    sqlx::query("UPDATE subjects SET owner = NULL, again = NULL, due = $1 WHERE owner = $2");
+                leave.bind(now).bind(owner).execute(connection).await.map(drop)
+            })
+        });
+        self.ring(left.await)
     }
 
     /// Subjects that are due or worked on.

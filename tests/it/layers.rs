@@ -64,6 +64,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("regorus", &["domain/checks", "domain/policy"]),
     ("jsonschema", &["domain/checks", "domain/policy"]),
     ("serde_yaml", &["domain/source"]),
+    ("sqlx", &["store"]),
     ("serde_saphyr", &["domain/source"]),
 ];
 

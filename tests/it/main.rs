@@ -19,6 +19,7 @@ mod contract;
 mod delegation;
 mod demo;
 mod door;
+mod durable;
 mod exception;
 mod exclusion;
 mod execute;

@@ -22,12 +22,12 @@ pub(crate) struct Cluster {
     databases: AtomicUsize,
 }
 
-/// The cluster, or `None` (loudly) on a machine without PostgreSQL. In CI that is a failure.
+/// The cluster, or `None` (loudly) on a machine without PostgreSQL. In CI on Linux that is a failure.
 pub(crate) async fn cluster() -> Option<Arc<Cluster>> {
     static RUNNING: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
     let Some(programs) = programs() else {
         assert!(
-            std::env::var_os("CI").is_none(),
+            std::env::var_os("CI").is_none() || !cfg!(target_os = "linux"),
             "PostgreSQL is not here, and CI must not skip its tests"
         );
         eprintln!("SKIPPED: no `initdb` here; install postgresql to run this test on PostgreSQL too");

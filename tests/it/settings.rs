@@ -253,3 +253,42 @@ fn all_that_is_missing_is_told_at_once() {
         "`11s` can't be the time between groups: between 1s and 10s\n`0s` can't be the time between sweeps: between 1s and 1h"
     );
 }
+
+#[test]
+fn the_database_s_password_is_in_no_file_and_in_no_error() {
+    let directory = place();
+    let path = directory.path();
+    assert!(load(path, &[], &[]).unwrap().database().is_none());
+    let config = fs::read_to_string(path.join("countersign.yaml")).unwrap();
+    let stated = |address: &str| {
+        write(
+            &path.join("countersign.yaml"),
+            &format!("{config}database: {address}\n"),
+            0o644,
+        );
+    };
+    let address = |settings: Settings| settings.database().unwrap().expose_secret().to_owned();
+    stated("postgres://bot@db.example/countersign");
+    assert_eq!(
+        address(load(path, &[], &[]).unwrap()),
+        "postgres://bot@db.example/countersign"
+    );
+    let flag = ["--database", "postgres://bot:hunter2@db.example/other"];
+    let settings = load(path, &flag, &[]).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert_eq!(address(settings), flag[1]);
+    stated("sqlite:beside.db");
+    let file = format!("sqlite:{}", path.join("beside.db").display());
+    assert_eq!(address(load(path, &[], &[]).unwrap()), file);
+    for wrong in [
+        "postgres://bot:hunter2@db.example/countersign",
+        "postgres://db.example/countersign?password=hunter2",
+        "mysql://bot:hunter2@db.example/countersign",
+        "hunter2",
+    ] {
+        stated(wrong);
+        let error = told(load(path, &[], &[]));
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(error.contains("the address of the database"), "{error}");
+    }
+}

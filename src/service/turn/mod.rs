@@ -5,6 +5,7 @@ mod amend;
 mod assemble;
 mod command;
 mod execute;
+mod heard;
 mod inbox;
 mod limits;
 mod look;

@@ -236,6 +236,10 @@ async fn a_new_process_of_a_machine_goes_on_at_once_with_what_the_last_one_held(
             one.inbox().renew(&again.lease, at(2)).await.unwrap(),
             "its own stays"
         );
+        one.inbox().leave(&new, at(3)).await.unwrap();
+        assert!(!one.inbox().renew(&again.lease, at(3)).await.unwrap());
+        assert!(two.inbox().renew(&other.lease, at(3)).await.unwrap());
+        assert_eq!(take(&two, "two", 3).await.unwrap().hints, again.hints);
     })
     .await;
 }

@@ -65,6 +65,37 @@ async fn i24_while_another_program_holds_the_database_nothing_is_promised() {
 }
 
 #[tokio::test]
+async fn i24_who_comes_when_too_much_waits_is_sent_away() {
+    let home = Home::sqlite();
+    let store = home.open().await;
+    let mut other = home.connect().await;
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let all: Vec<String> = (0..6_000).map(|n| format!("d{n}")).collect();
+    let heard = async {
+        let heard = futures::future::join_all(all.iter().map(|delivery| hear(&store, delivery)));
+        heard.await
+    };
+    let freed = async {
+        // Long after everybody has asked, long before anybody is told that it is held for too long.
+        tokio::task::yield_now().await;
+        other.execute("ROLLBACK").await.unwrap();
+    };
+    let (heard, ()) = tokio::join!(heard, freed);
+    let sent_away = heard
+        .iter()
+        .filter(|heard| matches!(heard, Err(StoreError::Overloaded)))
+        .count();
+    let taken = heard.iter().filter(|heard| matches!(heard, Ok(true))).count();
+    assert!(sent_away > 500, "{sent_away}");
+    assert_eq!(sent_away + taken, 6_000);
+    assert_eq!(
+        held(&store).await,
+        taken,
+        "what was promised is there, and nothing else"
+    );
+}
+
+#[tokio::test]
 async fn i24_a_read_only_database_takes_nothing() {
     let Some(home) = Home::postgres().await else {
         return;

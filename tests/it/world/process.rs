@@ -72,6 +72,24 @@ impl World {
         bot
     }
 
+    /// A replica: another bot with the same keys and the same database. It works once [`World::work`] is called.
+    pub(crate) async fn replica(&self) -> Bot {
+        let file = self.data.path().join("bot/countersign.db");
+        let own = || format!("sqlite:{}", file.display()).into();
+        let args = Args {
+            data_dir: Some(self.data.path().join("replica")),
+            database: Some(self.args.database.clone().unwrap_or_else(own)),
+            ..self.args.clone()
+        };
+        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
+        self.process.assemble(&settings, &self.skew).await.unwrap()
+    }
+
+    /// Lets another bot work on what is due.
+    pub(crate) fn work(&self, bot: &Bot) {
+        self.process.work(bot);
+    }
+
     pub(super) async fn stop(&mut self) {
         self.server.abort();
         self.bot.stopping().begin();

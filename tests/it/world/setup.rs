@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) agent_accounts: bool,
     /// Agents that sign with a shared secret instead of a key, and the secret.
     pub(crate) secrets: Vec<(&'static str, &'static str)>,
+    /// The address of the bot's database, when it is no file of its own.
+    pub(crate) database: Option<String>,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -187,7 +189,8 @@ impl World {
             .unwrap();
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
-        let (args, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        let (mut args, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        args.database = setup.database.clone().map(Into::into);
         github
             .protect(
                 REPO,
