@@ -286,13 +286,22 @@ impl GitHub {
 
     /// A GET in the app's own name.
     pub(super) async fn get_as_app<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.get_linked_as_app(path).await.map(|(value, _)| value)
+    }
+
+    /// The same, with the links to other pages.
+    pub(super) async fn get_linked_as_app<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(T, Option<String>), Error> {
         let call = Call {
             method: Method::GET,
             path,
             body: Bytes::new(),
             caller: Caller::App,
         };
-        read(&call, &self.ask(&call, None).await?.body)
+        let answer = self.ask(&call, None).await?;
+        Ok((read(&call, &answer.body)?, answer.link))
     }
 
     /// A write, made once: after an uncertain failure the caller reads back and decides. INVARIANT i31.

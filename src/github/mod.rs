@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod co_author;
+mod deliveries;
 mod error;
 mod etags;
 mod identity;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use self::{
     client::{Config, GitHub},
+    deliveries::Undelivered,
     error::Error,
     identity::Me,
     observe::{Ask, Seeing},

@@ -37,7 +37,7 @@ impl GitHub {
 }
 
 /// The path of the next page, relative to the API's base, so that it is asked with authentication and nowhere else.
-fn following(link: &str, api: &Url) -> Result<Option<String>, &'static str> {
+pub(super) fn following(link: &str, api: &Url) -> Result<Option<String>, &'static str> {
     let next = link.split(',').find_map(|part| {
         let (target, parameters) = part.trim().strip_prefix('<')?.split_once('>')?;
         let is_next = parameters

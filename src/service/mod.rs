@@ -4,6 +4,7 @@ mod api;
 mod door;
 mod intake;
 pub mod problem;
+mod redelivery;
 pub mod router;
 mod server;
 pub mod stopping;

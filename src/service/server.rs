@@ -16,6 +16,9 @@ use crate::domain::ids::{Digest, RepoName};
 /// How long clients that wait for an answer may keep a stopping server waiting.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// How often GitHub is asked what it could not deliver.
+const REDELIVERY_EVERY: Duration = Duration::from_secs(300);
+
 /// A bot that answers.
 #[derive(Debug)]
 pub struct Server {
@@ -83,6 +86,7 @@ impl Server {
         let address = listener.local_addr()?;
         bot.start_workers();
         bot.start_sweep(sweep_every);
+        bot.start_redelivery(REDELIVERY_EVERY);
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = router(bot.clone(), metrics);
         let serving = tokio::spawn(async move {

@@ -169,16 +169,13 @@ async fn i24_whoever_lost_a_lease_publishes_nothing() {
     story(async |world| {
         let campaign = world.campaign().await;
         let replica = world.replica().await;
+        let (before, kinds) = (world.check(&campaign), world.kinds(&campaign));
         world.github.forget_requests();
-        // The first one sees the title that is not the bot's, and stands still before it does anything about it.
+        // The first one sees a draft, and stands still before it says so.
         let by = Duration::from_secs(4);
         let git = "/acme/approvals.git/info/refs";
         world.github.fault(Fault::once("GET", git, Failure::Slow { by }));
-        let change = json!({ "title": "Free money" });
-        world
-            .person("mallory")
-            .edit_pull(REPO, campaign.pull, &change)
-            .unwrap();
+        world.person("dave").set_draft(REPO, campaign.pull, true).unwrap();
         let looked = |world: &World| {
             let requests = world.github.requests();
             let pull = format!("/repos/{REPO}/pulls/{}", campaign.pull);
@@ -190,26 +187,22 @@ async fn i24_whoever_lost_a_lease_publishes_nothing() {
         while looked(world) < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        world
+            .person("dave")
+            .set_draft(REPO, campaign.pull, false)
+            .unwrap();
+        world.github.quiesce().await;
         world.later(Duration::from_secs(120));
         world.work(&replica);
+        while looked(world) < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         world.settle().await;
-        let writes: Vec<String> = world
-            .github
-            .requests()
-            .iter()
-            .filter(|one| one.method != "GET" && !one.path.ends_with("/access_tokens"))
-            .map(|one| format!("{} {}", one.method, one.path))
-            .collect();
-        assert_eq!(
-            writes
-                .iter()
-                .filter(|one| one.starts_with("PATCH") && one.contains("/pulls/"))
-                .count(),
-            1,
-            "{writes:?}"
-        );
-        let pull = world.github.pull(REPO, campaign.pull).unwrap();
-        assert_ne!(pull["title"], "Free money");
+        // The first one is still on its way when nobody has a lease any more.
+        world.bot.stopping().begin();
+        world.bot.tasks().idle().await;
+        assert_eq!(world.check(&campaign), before);
+        assert_eq!(world.kinds(&campaign), kinds);
         close(&replica).await;
     })
     .await;
@@ -390,6 +383,71 @@ async fn i16_i24_two_replicas_on_postgresql_do_everything_once() {
     two_replicas(Setup {
         database,
         ..Setup::default()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i24_what_github_could_not_deliver_is_asked_for_again() {
+    story(async |world| {
+        let payment = world.payment().await;
+        world.both_later(Duration::from_secs(3));
+        world.crash();
+        for person in ["alice", "bob"] {
+            world.person(person).approve(REPO, payment.pull).unwrap();
+        }
+        world.github.quiesce().await;
+        world.start().await.unwrap();
+        assert_eq!(world.state(&payment).await, "open");
+        world.github.forget_requests();
+        world.bot.ask_for_undelivered().await.unwrap();
+        world.settle().await;
+        assert_eq!(world.state(&payment).await, "executed");
+        let heard =
+            |entry: &&Value| entry["kind"] == "reviewed" && !entry["body"]["found"]["event"].is_null();
+        assert_eq!(world.about(&payment).iter().filter(heard).count(), 2);
+        let asked = |world: &World| {
+            let requests = world.github.requests();
+            let attempts = requests.iter().filter(|one| one.path.ends_with("/attempts"));
+            attempts.count()
+        };
+        let once = asked(world);
+        assert!(once >= 2, "{once}");
+        world.bot.ask_for_undelivered().await.unwrap();
+        assert_eq!(asked(world), once, "what was delivered is not asked for again");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i24_what_is_refused_each_time_is_not_asked_for_for_ever() {
+    story(async |world| {
+        let campaign = world.campaign().await;
+        world.crash();
+        world
+            .person("dave")
+            .comment(REPO, campaign.pull, "anybody there?")
+            .unwrap();
+        world.github.quiesce().await;
+        world.start().await.unwrap();
+        // Nobody is there for GitHub, however often it tries.
+        world
+            .github
+            .set_webhook_url(world.app.id, "http://127.0.0.1:1/webhooks/github")
+            .unwrap();
+        world.github.forget_requests();
+        let mut asked = Vec::new();
+        for _ in 0..8 {
+            world.bot.ask_for_undelivered().await.unwrap();
+            world.github.quiesce().await;
+            let requests = world.github.requests();
+            let attempts = requests.iter().filter(|one| one.path.ends_with("/attempts"));
+            asked.push(attempts.count());
+        }
+        let each = asked[0];
+        assert!(each > 0);
+        let five: Vec<usize> = (1..=8).map(|n| each * n.min(5)).collect();
+        assert_eq!(asked, five);
     })
     .await;
 }

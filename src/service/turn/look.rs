@@ -313,6 +313,8 @@ impl Bot {
     /// Decides, records a changed verdict, and makes the pull request show it.
     async fn publish(&self, case: &Case, policy: &Policy, seeing: &Seeing) -> Result<(), NotNow> {
         let decision = decide(case, seeing.observation(), policy);
+        // What somebody else saw later must not be followed by what was seen before.
+        self.publishing().await?;
         if case.verdict != Some(decision.verdict()) {
             let observed = Observed {
                 when: When::Verdict,

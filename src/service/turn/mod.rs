@@ -30,7 +30,7 @@ pub use receive::{Approvers, Preview, Receipt};
 pub use status::{Status, View};
 pub use told::Told;
 
-use super::{problem::Problem, stopping::Stopping, subject::Subject};
+use super::{problem::Problem, redelivery::Redelivery, stopping::Stopping, subject::Subject};
 use crate::{
     domain::{
         audit::Recorded,
@@ -87,6 +87,7 @@ struct Inner {
     policy: RwLock<Option<Arc<Policy>>>,
     changes: watch::Sender<u64>,
     stopping: Stopping,
+    redelivery: tokio::sync::Mutex<Redelivery>,
     tasks: super::tasks::Tasks,
     recording: super::tasks::Tasks,
     acting: Mutex<BTreeSet<ProposalId>>,
@@ -180,6 +181,7 @@ impl Bot {
             policy: RwLock::new(None),
             changes,
             stopping: Stopping::default(),
+            redelivery: tokio::sync::Mutex::default(),
             tasks: super::tasks::Tasks::default(),
             recording: super::tasks::Tasks::default(),
             acting: Mutex::default(),
@@ -261,6 +263,10 @@ impl Bot {
         if let Err(error) = self.store().release().await {
             tracing::warn!(%error, "the data directory stays locked until the process ends");
         }
+    }
+    /// What was asked of GitHub to be delivered again.
+    pub(super) fn redelivery(&self) -> &tokio::sync::Mutex<Redelivery> {
+        &self.inner.redelivery
     }
     /// Whether the process ends.
     pub fn stopping(&self) -> &Stopping {
