@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     case::{Case, RecordedReview},
     checks::Level,
-    entry::{Digests, Found},
+    entry::Digests,
     ids::{AccountId, PersonName, ReviewId, Sha, TeamName, Timestamp},
     matter::Matter,
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
@@ -64,7 +64,8 @@ fn counted<'p>(
         because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
     let opinions = opinions(at.case, at.seen, live, because);
-    let parties = &parties(&matter, policy, hands.all()) | &granters;
+    let mut parties = parties(&matter, policy, hands.all());
+    parties.extend(granters);
     let ballot = ballot(at, policy, (&matter, &owned), parties, opinions, because);
     Some(tally(&ballot, at.seen, because))
 }
@@ -354,11 +355,7 @@ pub(super) fn stood(
 ) -> bool {
     let good = |recorded: &RecordedReview| {
         let review = &recorded.review;
-        let in_time = match &review.found {
-            Found::Event { .. } => true,
-            Found::Sweep { head_changed_at } => review.submitted_at > *head_changed_at,
-        };
-        in_time
+        review.is_in_time()
             && review.account == Some(account)
             && review.head == head
             && review.commit == Some(head)
