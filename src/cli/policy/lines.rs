@@ -6,16 +6,18 @@ use std::{
     thread,
 };
 
+use memchr::{memchr, memchr_iter, memrchr};
+
 /// Bytes read at a time: so many lines that handing them over costs nothing, so few that they stay in the caches.
 const BUFFER: usize = 256 << 10;
 
 /// Gives runs of lines to `work` on every core, each run to a worker of its own, and what came of them to `done` in the
-/// order of the lines. Starts as soon as the input pauses, so that a script can ask and read in turn. Lines are counted
+/// order of the lines; `done` leaves it empty, and the worker fills it anew. Starts as soon as the input pauses, so that a script can ask and read in turn. Lines are counted
 /// from 1; empty ones are left out. Errors: the input can't be read, or `work` or `done` failed.
 pub(super) fn on_every_core<T: Default + Send>(
     from: impl Read + Send,
     work: impl Fn(&mut T, u64, &[u8]) -> io::Result<()> + Sync,
-    done: impl FnMut(T) -> io::Result<()> + Send,
+    done: impl FnMut(&mut T) -> io::Result<()> + Send,
 ) -> io::Result<()> {
     let source = Mutex::new(Source {
         from: BufReader::with_capacity(BUFFER, from),
@@ -32,18 +34,22 @@ pub(super) fn on_every_core<T: Default + Send>(
     };
     let worker = || {
         let leaving = Leaving(&order);
-        let mut text = Vec::new();
+        let (mut text, mut one) = (Vec::new(), T::default());
         loop {
             // Taken in a statement of its own: others read on while this run is worked on.
             let run = locked(&source).next(&mut text)?;
             let Some(run) = run else { break };
-            let mut one = T::default();
-            for (line, number) in text.split(|byte| *byte == b'\n').zip(run.first..) {
+            let mut rest = text.as_slice();
+            for number in run.first.. {
+                let end = memchr(b'\n', rest).unwrap_or(rest.len());
+                let (line, after) = rest.split_at(end);
                 if !line.iter().all(u8::is_ascii_whitespace) {
                     work(&mut one, number, line)?;
                 }
+                let Some(after) = after.get(1..) else { break };
+                rest = after;
             }
-            if !order.hand_over(run.number, one)? {
+            if !order.hand_over(run.number, &mut one)? {
                 break;
             }
         }
@@ -89,17 +95,14 @@ impl<R: Read> Source<R> {
             return Ok(None);
         }
         let buffer = self.from.buffer();
-        let complete = buffer
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let complete = memrchr(b'\n', buffer).map_or(0, |at| at + 1);
         text.extend_from_slice(buffer.get(..complete).unwrap_or_default());
         self.from.consume(complete);
         let run = Run {
             number: self.runs,
             first: self.lines + 1,
         };
-        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr_iter(b'\n', text).count();
         self.lines += u64::try_from(lines).unwrap_or(u64::MAX);
         self.runs += 1;
         Ok(Some(run))
@@ -121,9 +124,9 @@ struct Sink<D> {
 
 impl<D> Order<D> {
     /// Waits for every run before this one; false when one of them will not come.
-    fn hand_over<T>(&self, run: u64, one: T) -> io::Result<bool>
+    fn hand_over<T>(&self, run: u64, one: &mut T) -> io::Result<bool>
     where
-        D: FnMut(T) -> io::Result<()>,
+        D: FnMut(&mut T) -> io::Result<()>,
     {
         let waits = |sink: &mut Sink<D>| sink.next != run && !sink.ended;
         let waited = self.moved.wait_while(locked(&self.sink), waits);
