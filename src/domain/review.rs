@@ -87,7 +87,7 @@ pub(super) fn may_approve(at: &Review<'_>, policy: &Policy, account: AccountId) 
 fn ballot<'a>(
     at: &Review<'a>,
     policy: &'a Policy,
-    (matter, owned): (&Matter<'a>, &'a Owned),
+    (matter, owned): (&Matter<'a>, &'a Owned<'a>),
     parties: BTreeSet<&'a PersonName>,
     opinions: Vec<(AccountId, Opinion)>,
     because: &mut Vec<Because>,
@@ -149,7 +149,11 @@ pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
 }
 
 /// Who owns what is acted on; none, and the rule that says so, when a resource is unowned or can't be named.
-pub(super) fn owned(matter: &Matter<'_>, policy: &Policy, because: &mut Vec<Because>) -> Option<Owned> {
+pub(super) fn owned<'p>(
+    matter: &Matter<'_>,
+    policy: &'p Policy,
+    because: &mut Vec<Because>,
+) -> Option<Owned<'p>> {
     let owned = policy.owned(matter.operation, matter.items);
     let unowned = owned.as_ref().map(Owned::unowned).unwrap_or_default();
     let owned = owned.filter(|owned| unowned.is_empty() && !owned.items().is_empty());

@@ -1,6 +1,7 @@
 //! Lines in, answered on every core, in order, in bounded memory.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufRead as _, BufReader, Read},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -10,6 +11,8 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 /// Bytes read at a time: so many lines that handing them over costs nothing, so few that they stay in the caches.
 const BUFFER: usize = 256 << 10;
+/// Runs that may be done before their turn, so that no core waits for another one that is a little slower.
+const EARLY: usize = 16;
 
 /// Gives runs of lines to `work` on every core, each run to a worker of its own, and what came of them to `done` in the
 /// order of the lines; `done` leaves it empty, and the worker fills it anew. Starts as soon as the input pauses, so that a script can ask and read in turn. Lines are counted
@@ -27,6 +30,8 @@ pub(super) fn on_every_core<T: Default + Send>(
     let order = Order {
         sink: Mutex::new(Sink {
             next: 0,
+            early: BTreeMap::new(),
+            spare: Vec::new(),
             ended: false,
             done,
         }),
@@ -49,9 +54,10 @@ pub(super) fn on_every_core<T: Default + Send>(
                 let Some(after) = after.get(1..) else { break };
                 rest = after;
             }
-            if !order.hand_over(run.number, &mut one)? {
+            let Some(next) = order.hand_over(run.number, one)? else {
                 break;
-            }
+            };
+            one = next;
         }
         leaving.in_peace();
         Ok(())
@@ -110,47 +116,59 @@ impl<R: Read> Source<R> {
 }
 
 /// Where answers go to, in the order of the runs.
-struct Order<D> {
-    sink: Mutex<Sink<D>>,
+struct Order<D, T> {
+    sink: Mutex<Sink<D, T>>,
     moved: Condvar,
 }
 
-struct Sink<D> {
+struct Sink<D, T> {
     next: u64,
+    /// Runs that came before their turn.
+    early: BTreeMap<u64, T>,
+    /// Emptied, to be filled anew.
+    spare: Vec<T>,
     /// A worker failed, so that the next run may never come.
     ended: bool,
     done: D,
 }
 
-impl<D> Order<D> {
-    /// Waits for every run before this one; false when one of them will not come.
-    fn hand_over<T>(&self, run: u64, one: &mut T) -> io::Result<bool>
-    where
-        D: FnMut(&mut T) -> io::Result<()>,
-    {
-        let waits = |sink: &mut Sink<D>| sink.next != run && !sink.ended;
+impl<D, T> Order<D, T>
+where
+    T: Default,
+    D: FnMut(&mut T) -> io::Result<()>,
+{
+    /// Hands over what came of a run, and gives something to be filled by another one; none when a run before it will
+    /// not come. Waits only where too many runs came early.
+    fn hand_over(&self, run: u64, one: T) -> io::Result<Option<T>> {
+        let waits = |sink: &mut Sink<D, T>| sink.early.len() >= EARLY && sink.next != run && !sink.ended;
         let waited = self.moved.wait_while(locked(&self.sink), waits);
         let mut sink = waited.unwrap_or_else(PoisonError::into_inner);
         if sink.ended {
-            return Ok(false);
+            return Ok(None);
         }
-        (sink.done)(one)?;
-        sink.next += 1;
+        sink.early.insert(run, one);
+        let mut next = sink.next;
+        while let Some(mut one) = sink.early.remove(&next) {
+            (sink.done)(&mut one)?;
+            sink.spare.push(one);
+            next += 1;
+        }
+        sink.next = next;
         self.moved.notify_all();
-        Ok(true)
+        Ok(Some(sink.spare.pop().unwrap_or_default()))
     }
 }
 
 /// Lets nobody wait for a worker that failed or panicked.
-struct Leaving<'a, D>(&'a Order<D>);
+struct Leaving<'a, D, T>(&'a Order<D, T>);
 
-impl<D> Leaving<'_, D> {
+impl<D, T> Leaving<'_, D, T> {
     fn in_peace(self) {
         std::mem::forget(self);
     }
 }
 
-impl<D> Drop for Leaving<'_, D> {
+impl<D, T> Drop for Leaving<'_, D, T> {
     fn drop(&mut self) {
         locked(&self.0.sink).ended = true;
         self.0.moved.notify_all();

@@ -83,7 +83,7 @@ pub(in crate::domain) struct Ballot<'a> {
     pub(in crate::domain) gate: &'a GateRule,
     pub(in crate::domain) action: &'a ActionName,
     /// Who owns what is acted on.
-    pub(in crate::domain) owned: &'a Owned,
+    pub(in crate::domain) owned: &'a Owned<'a>,
     pub(in crate::domain) delegations: &'a Delegations,
     /// The people who may never approve this. INVARIANT i08.
     pub(in crate::domain) parties: BTreeSet<&'a PersonName>,
