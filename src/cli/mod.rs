@@ -22,6 +22,7 @@ mod manual;
 mod paint;
 pub mod policy;
 mod propose;
+mod revise;
 mod sandbox;
 mod secrets;
 mod serve;
@@ -56,6 +57,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Sandbox(sandbox::Args),
     Propose(propose::Args),
+    Revise(revise::Args),
     Status(status::Args),
     /// See and try again what webhooks told of and could not be worked on
     Inbox(inbox::Args),
@@ -82,6 +84,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(args) => serve::run(*args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Propose(args) => propose::run(args).await,
+        Command::Revise(args) => revise::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Inbox(args) => inbox::run(args).await,
         Command::Audit(args) => Ok(audit::run(args)),

@@ -11,6 +11,7 @@ pub use comment::CommentEvent;
 
 use super::{observe::review_state, shown::shown_digest, wire};
 use crate::domain::{
+    comment::one_line,
     ids::{AccountId, BranchName, DeliveryId, Digest, Login, PullNumber, RepoName, ReviewId, Sha, Timestamp},
     observation::ReviewState,
 };
@@ -171,6 +172,8 @@ pub struct ReviewEvent {
     pub body: Digest,
     /// When it was submitted.
     pub submitted_at: Timestamp,
+    /// What should change, where it asks for changes: one line of visible characters.
+    pub reason: Option<String>,
 }
 
 /// Checks `X-Hub-Signature-256` over the raw bytes, in constant time.
@@ -224,6 +227,7 @@ struct ReviewPart {
     state: String,
     commit_id: Option<Sha>,
     submitted_at: Timestamp,
+    body: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -400,6 +404,12 @@ fn of_review(
         title: shown_digest(&pull.title),
         body: shown_digest(pull.body.as_deref().unwrap_or_default()),
         submitted_at: review.submitted_at,
+        reason: match state {
+            ReviewState::ChangesRequested => review.body.as_deref().and_then(one_line),
+            ReviewState::Approved | ReviewState::Commented | ReviewState::Dismissed | ReviewState::Edited => {
+                None
+            }
+        },
     });
     Ok(Hint::Review {
         repo,

@@ -40,6 +40,7 @@ mod render;
 mod render_attack;
 mod render_fixtures;
 mod replay;
+mod revision;
 mod rules;
 mod sandbox;
 mod sandbox_clients;

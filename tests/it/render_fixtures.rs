@@ -256,6 +256,7 @@ pub(crate) fn report_of(policy: &Policy, proposal: &Proposal) -> String {
         assessment: &assessment(policy, proposal),
         policy,
         base: &base(),
+        replaces: None,
     })
     .unwrap()
 }
@@ -372,6 +373,7 @@ pub(crate) fn review(case: &mut Case, seen: &mut Observation, account: u64, stat
             base: opened.base,
             commit: Some(opened.head),
             submitted_at,
+            reason: None,
             found: Found::Event {
                 delivery: "d-1".parse().unwrap(),
             },

@@ -107,6 +107,9 @@ pub struct Reviewed {
     pub commit: Option<Sha>,
     /// When GitHub says it was submitted.
     pub submitted_at: Timestamp,
+    /// What should change, in the reviewer's words, where they ask for changes and an event told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// How the gate came to know.
     pub found: Found,
     /// The owner requirement it meets, when it is an approval that counts.
@@ -117,6 +120,17 @@ pub struct Reviewed {
     pub progress: Option<(u32, u32)>,
     /// What stands behind it.
     pub assurance: Assurance,
+}
+
+impl Reviewed {
+    /// Whether it is known to be of the head that it names: told of by its own event, or submitted after every change
+    /// of the head. INVARIANT i06.
+    pub fn is_in_time(&self) -> bool {
+        match &self.found {
+            Found::Event { .. } => true,
+            Found::Sweep { head_changed_at } => self.submitted_at > *head_changed_at,
+        }
+    }
 }
 
 /// How the gate came to know of a review. INVARIANT i06.
