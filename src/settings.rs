@@ -387,14 +387,11 @@ fn gather(
         Some(url) => note(encrypted(url, "the address of repositories"), wrong),
         None => api_url.as_ref().map(beside),
     };
-    let database = match note(database(args.database.as_ref(), written), wrong) {
-        Some(checked) => checked,
-        None => return None,
-    };
+    let database = note(database(args.database.as_ref(), written), wrong);
     let default_listen = SocketAddr::from(([127, 0, 0, 1], 8080));
     Some(Settings {
         data_dir: data_dir(args.data_dir.as_ref(), written),
-        database,
+        database: database?,
         listen: args.listen.or(written.listen).unwrap_or(default_listen),
         api_url: api_url?,
         git_url: git_url?,

@@ -100,7 +100,10 @@ impl Bot {
                 }
             }
         };
-        let outcome = outcome.unwrap_or_else(|_| Err(NotNow::because("the look broke off")));
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(_) => Err(NotNow::because("the look broke off")),
+        };
         if let Err(error) = &outcome {
             metrics::counter!("countersign_looks_failed_total").increment(1);
             tracing::warn!(subject = lease.subject(), %error, "a look failed; it is tried again later");

@@ -328,7 +328,7 @@ fn record(book: &mut Book, draft: Draft) -> Result<(), Illegal> {
 }
 
 fn arrive(book: &mut Book, proposal: &Proposal, policy: &Policy, minutes: i64) -> Totals {
-    let totals = book.totals(&proposal, policy);
+    let totals = book.totals(proposal, policy);
     record(book, received(proposal, &totals, policy, minutes)).unwrap();
     totals
 }
