@@ -1,7 +1,12 @@
 //! The webhook door: GitHub's own examples and every way to forge them, and deliveries that are lost, doubled or late.
 //! INVARIANT i24.
 
-use countersign::sandbox::{DeliveryFault, Failure, Fault};
+use std::collections::BTreeSet;
+
+use countersign::{
+    github::{Hint, parse},
+    sandbox::{DeliveryFault, Failure, Fault},
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -67,6 +72,29 @@ async fn every_example_of_github_s_is_taken_in_without_effect() {
         assert_eq!(world.still().await, before);
     })
     .await;
+}
+
+/// What is stored is what was heard: a hint is worked on after it was written and read again.
+#[test]
+fn every_hint_reads_back_as_it_was_stored() {
+    let Some(examples) = examples() else { return };
+    let mut kinds = BTreeSet::new();
+    for (event, payload) in &examples {
+        let hint = parse(event, "d-1".parse().unwrap(), payload.to_string().as_bytes()).unwrap();
+        let stored = serde_json::to_string(&hint).unwrap();
+        assert_eq!(serde_json::from_str::<Hint>(&stored).unwrap(), hint, "{stored}");
+        kinds.insert(stored.split('"').nth(1).unwrap().to_owned());
+    }
+    let known = [
+        "CheckRerequested",
+        "Comment",
+        "Nothing",
+        "Protection",
+        "Pull",
+        "Push",
+        "Review",
+    ];
+    assert_eq!(kinds, known.map(ToOwned::to_owned).into());
 }
 
 /// The examples as if they were about this repository, whose only pull request is a proposal's.

@@ -14,7 +14,7 @@ CREATE TABLE inbox (
     done_at BIGINT
 );
 CREATE INDEX inbox_waiting ON inbox (subject, seq) WHERE state = 'waiting';
-CREATE INDEX inbox_parked ON inbox (seq) WHERE state = 'parked';
+CREATE INDEX inbox_undone ON inbox (seq) WHERE state <> 'done';
 CREATE INDEX inbox_done ON inbox (done_at) WHERE state = 'done';
 
 -- What is looked at, by one worker at a time. `due`: from when on it may be taken; NULL when there is nothing to do; the
