@@ -361,3 +361,43 @@ fn i10_what_is_nowhere_is_an_error_and_not_undefined() {
         "package m.n\nimport rego.v1\n# data.x\nlimit := 5\ndeny contains \"data.x\" if data.m.n.limit > 5\n";
     assert!(Module::compile(own).is_ok(), "{:?}", Module::compile(own).err());
 }
+
+#[test]
+fn i10_a_rule_that_nothing_reads_and_that_nearly_is_deny_is_an_error() {
+    let beside = |rule: &str| {
+        wrong(&format!(
+            "package a\nimport rego.v1\nwarn contains \"w\" if true\n{rule}\n"
+        ))
+    };
+    insta::assert_snapshot!(beside("deni contains \"x\" if true"), @"4:1 nothing reads the rule `deni`, and it finds nothing; did you mean `deny`?");
+    insta::assert_snapshot!(beside("  waring_late contains \"x\" if true"), @"4:3 nothing reads the rule `waring_late`, and it finds nothing; did you mean `warn_late`?");
+    insta::assert_snapshot!(beside("default Deny := false"), @"4:9 nothing reads the rule `Deny`, and it finds nothing; did you mean `deny`?");
+    insta::assert_snapshot!(wrong("package a\nviolations[\"x\"] { true }\nwarn[\"w\"] { true }"), @"2:1 nothing reads the rule `violations`, and it finds nothing; did you mean `violation`?");
+    let read = "package a\nimport rego.v1\ndenys := 5\nwarn contains \"w\" if\n  denys > 3\n";
+    assert_eq!(found(read, json!({})).len(), 1);
+}
+
+#[test]
+fn i10_a_rule_counts_however_it_is_indented() {
+    let module = "package a\nimport rego.v1\nwarn contains \"w\" if true\n  deny contains \"x\" if true\n\tviolation contains \"y\" if {\n  true\n}\n";
+    assert_eq!(
+        found(module, json!({})),
+        [
+            "Deny  x; change what the check finds, or drop it",
+            "Deny  y; change what the check finds, or drop it",
+            "Warn  w; change what the check finds, or drop it"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_nothing_reads_is_known() {
+    let module = "package a\nimport rego.v1\n\nlimit := 5\n\nexception contains \"x\" if true\n\nother if limit > 3\n\ntest_x if true\n\ndefault allow := false\n\nf(x) := g(x)\n\ng(x) := x\n\ndeny contains msg if {\n\tmsg := sprintf(\"%d\", [f(limit)])\n}\n";
+    let module = Module::compile(module).unwrap_or_else(|error| panic!("{error:?}"));
+    let idle: Vec<String> = module
+        .idle()
+        .iter()
+        .map(|one| format!("{} {}", one.name, one.mark.place().line))
+        .collect();
+    assert_eq!(idle, ["exception 6", "other 8", "allow 12"]);
+}

@@ -8,6 +8,7 @@ mod gates;
 mod idle_agents;
 mod idle_calendars;
 mod idle_people;
+mod idle_rules;
 mod idle_stand_ins;
 mod lone_owners;
 mod owner_lines;
@@ -16,6 +17,7 @@ mod proposers;
 mod responsible;
 mod step_up;
 mod tier_rules;
+mod unguarded;
 mod untested;
 mod unused_checks;
 
@@ -44,7 +46,9 @@ const REGISTRY: &[Lint] = &[
     responsible::LINT,
     proposers::LINT,
     untested::LINT,
+    unguarded::LINT,
     unused_checks::LINT,
+    idle_rules::LINT,
     tier_rules::LINT,
     owner_lines::LINT,
     lone_owners::LINT,
