@@ -39,6 +39,7 @@ mod render_attack;
 mod render_fixtures;
 mod replay;
 mod rules;
+mod sample;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;
