@@ -179,7 +179,8 @@ fn names(files: &[SourceFile]) -> Vec<PolicyError> {
     let mut found = Vec::new();
     let given: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     for name in REQUIRED.iter().filter(|name| !given.contains(**name)) {
-        let message = "the file is missing; add it, `countersign init` makes a starter set";
+        let message =
+            "the file is missing; add it, `countersign init --policies-out DIR` makes a starter set";
         found.push(PolicyError::new(Rule::MissingFile, name, None, message));
     }
     let mut seen = BTreeSet::new();

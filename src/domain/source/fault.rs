@@ -15,6 +15,10 @@ pub struct Fault {
     help: Option<String>,
     /// JSON pointer (RFC 6901) from the node that was read to the one at fault.
     pointer: String,
+    /// The field that is missing, when that is all.
+    missing: Option<&'static str>,
+    /// Whether a value is of another kind than was expected.
+    misfit: bool,
 }
 
 impl Fault {
@@ -25,7 +29,17 @@ impl Fault {
             message: message.into(),
             help: None,
             pointer: String::new(),
+            missing: None,
+            misfit: false,
         }
+    }
+    /// Whether a value is of another kind than was expected.
+    pub fn is_misfit(&self) -> bool {
+        self.misfit
+    }
+    /// The field that is missing, when that is all.
+    pub fn missing(&self) -> Option<&'static str> {
+        self.missing
     }
     /// The same fault, seen from the list or mapping that holds it under this name.
     #[must_use]
@@ -67,10 +81,17 @@ impl de::Error for Fault {
         Self::new(None, message.to_string())
     }
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(
-            None,
-            format!("expected {}, found {}", wanted(expected), shown(found)),
-        )
+        let wanted = wanted(expected);
+        let whole = match found {
+            Unexpected::Float(_) if wanted == "a whole number" || wanted == "an integer" => {
+                Some("write it without a fraction, money in minor units: 5000 is 50.00".into())
+            }
+            _ => None,
+        };
+        Self {
+            misfit: true,
+            ..Self::new(None, format!("expected {wanted}, found {}", shown(found))).with_help(whole)
+        }
     }
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::invalid_type(found, expected)
@@ -96,7 +117,10 @@ impl de::Error for Fault {
         )))
     }
     fn missing_field(field: &'static str) -> Self {
-        Self::new(None, format!("the field `{field}` is missing")).within(field)
+        Self {
+            missing: Some(field),
+            ..Self::new(None, format!("the field `{field}` is missing")).within(field)
+        }
     }
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(None, format!("the field `{field}` appears twice; keep one"))
@@ -116,7 +140,8 @@ fn shown(found: Unexpected<'_>) -> String {
         Unexpected::Bool(value) => format!("`{value}`"),
         Unexpected::Unsigned(value) => format!("`{value}`"),
         Unexpected::Signed(value) => format!("`{value}`"),
-        Unexpected::Float(value) => format!("`{value}`"),
+        // `50000.0` and not `50000`, which would be one.
+        Unexpected::Float(value) => format!("`{value:?}`"),
         Unexpected::Str(value) => {
             let short: String = value.chars().take(80).flat_map(char::escape_debug).collect();
             format!("the text `{short}`")

@@ -59,8 +59,8 @@ fn an_optional_parameter_that_a_condition_reads_is_a_warning_until_it_is_asked_f
             (CATALOG, of_payments, &with),
             (
                 CATALOG,
-                "        reference:",
-                "        memo: { type: string }\n        reference:",
+                "        reference: { type",
+                "        memo: { type: string }\n        reference: { type",
             ),
         ]);
         let read = |one: &String| one.contains("optional-value-read");
@@ -101,8 +101,8 @@ fn a_check_of_ones_own_is_read_the_same_way_for_every_action_that_names_it() {
             ),
             (
                 CATALOG,
-                "        reference:",
-                "        memo: { type: string }\n        reference:",
+                "        reference: { type",
+                "        memo: { type: string }\n        reference: { type",
             ),
         ]);
         let about = |one: &String| one.contains("checks/mine.yaml");
@@ -185,4 +185,126 @@ fn a_rule_of_a_module_that_nothing_reads_is_never_dropped_silently() {
     let (found, rules) = check("warn contains \"w\" if true\n\n  deny contains \"d\" if true");
     assert_eq!(found, [""; 0]);
     assert_eq!(rules.ask_one(super::note("x"))["gate"], json!("blocked"));
+}
+
+/// What is found beyond what the small set has.
+fn more(edits: &[(&str, &str, &str)]) -> Vec<String> {
+    let before = Rules::small(&[]).lint();
+    let found = Rules::small(edits).lint().into_iter();
+    found.filter(|one| !before.contains(one)).collect()
+}
+
+#[test]
+fn a_raise_to_a_tier_that_an_action_has_is_a_warning() {
+    let of_payments = "    sensitive: [params.iban]";
+    let with = |more: &str| format!("    {more}\n{of_payments}");
+    let condition = with("escalate: [{ when: observed, to: medium, because: why }]");
+    assert_eq!(
+        more(&[(CATALOG, of_payments, &condition)]),
+        [
+            "warning raise-without-effect catalog.yaml:121:38 this condition raises `payments.create` to medium, and rule 1 of tiers.yaml makes it high already -> remove it, or write a check, which refuses"
+        ]
+    );
+    let limit = with("limits: [{ rate: 5, per: 1d, by: [agent], over: high }]");
+    assert_eq!(
+        more(&[(CATALOG, of_payments, &limit)]),
+        [
+            "warning raise-without-effect catalog.yaml:121:53 this limit raises `payments.create` to high, and rule 1 of tiers.yaml makes it high already -> write `over: deny`, which refuses what is beyond it, or remove the limit"
+        ]
+    );
+    let denies = with("limits: [{ rate: 5, per: 1d, by: [agent] }]");
+    assert_eq!(more(&[(CATALOG, of_payments, &denies)]), [""; 0]);
+}
+
+#[test]
+fn a_time_that_another_comes_before_is_a_warning() {
+    const TIERS: &str = "tiers.yaml";
+    assert_eq!(
+        more(&[(TIERS, "approval_valid_for: 24h ", "approval_valid_for: 48h ")]),
+        [
+            "warning time-without-effect tiers.yaml:41:25 a high proposal expires after 2d, so an approval never gets older than 2d -> make `approval_valid_for` shorter than `expires_after`, or remove it"
+        ]
+    );
+    assert_eq!(
+        more(&[(TIERS, "escalate_after: 8h", "escalate_after: 90m")]),
+        [
+            "warning time-without-effect tiers.yaml:30:21 others are asked after 90m, before the owners are reminded after 2h -> make `remind_after` shorter than `escalate_after`, or remove it"
+        ]
+    );
+}
+
+#[test]
+fn an_exception_that_only_parties_could_grant_is_a_warning() {
+    let exceptions = |approvers: &str| {
+        let text = format!("exceptions: {{ approvers: [{approvers}] }}\n");
+        let listed = Rules::small(&[(
+            CATALOG,
+            "    checks: [text]\n    sensitive",
+            "    checks: [text, pii]\n    sensitive",
+        )]);
+        let found = listed.with("checks/pii.yaml", &text).lint();
+        found
+            .into_iter()
+            .filter(|one| one.contains("checks/pii.yaml"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        exceptions("carol"),
+        [
+            "warning exception-nobody-can-grant checks/pii.yaml:1:26 nobody can let a proposal of `payments-agent` pass the check `pii`: of those who may, `carol` is the sponsor, and a party never does -> name somebody else as well, or a team of several people"
+        ]
+    );
+    assert_eq!(exceptions("carol, alice"), [""; 0]);
+    assert_eq!(exceptions("erin"), [""; 0], "the sponsor of another agent");
+}
+
+#[test]
+fn a_section_that_only_takes_paths_out_is_a_warning() {
+    assert_eq!(
+        more(&[(
+            "CODEOWNERS",
+            "/policies/  ",
+            "[Legal]\n!/payments/\n\n[Rules]\n/policies/  "
+        )]),
+        [
+            "warning section-only-excludes CODEOWNERS:12:1 the section `Legal` only takes paths out, so it asks nobody for anything -> add a line that says what `Legal` owns, as in `* @organization/team`, or remove the section"
+        ]
+    );
+}
+
+#[test]
+fn lines_that_decide_about_nothing_and_actions_that_no_case_tries_are_warnings() {
+    assert_eq!(
+        more(&[(
+            "CODEOWNERS",
+            "/policies/  ",
+            "/contracts/ @acme/finance\n/policies/  "
+        )]),
+        [
+            "warning unused-owners-line CODEOWNERS:11:1 no action has a resource that this line matches, so it decides about nothing -> compare it with the `resource` of the actions, or remove it"
+        ]
+    );
+    assert_eq!(
+        more(&[("CODEOWNERS", "/crm/  ", "/crm/ @acme/finance\n/crm/  ")]),
+        [
+            "warning unused-owners-line CODEOWNERS:6:1 line 7 decides wherever this line would: in a section the last line that matches counts -> move it below line 7, or remove it"
+        ]
+    );
+    assert_eq!(
+        more(&[(
+            "tiers.yaml",
+            "  - { impact: moderate, tier: medium }\n",
+            "  - { impact: moderate, tier: medium }\n  - { impact: moderate, data: pii, tier: high }\n",
+        )]),
+        [
+            "warning unreachable-tier-rule tiers.yaml:14:5 rule 5 never applies: for whatever matches it, a rule before it matches first -> move it up, make a rule before it narrower, or remove it"
+        ]
+    );
+    let found = more(&[("tests/all.yaml", "action: crm.note", "action: payments.create")]);
+    assert!(
+        found
+            .iter()
+            .any(|one| one.starts_with("warning untested-action catalog.yaml:13:3 ")),
+        "{found:#?}"
+    );
 }
