@@ -70,7 +70,7 @@ fn an_optional_parameter_that_a_condition_reads_is_a_warning_until_it_is_asked_f
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(
         found[0].starts_with("warning optional-value-read catalog.yaml:") && found[0].ends_with(
-            "a proposal of `payments.create` may leave `params.memo` out; then this condition has no answer, and the proposal is high and can't run -> write `has(params.memo) && ...`, give it a `default`, or list it under `required`"
+            "a proposal of `payments.create` may leave `params.memo` out; then this condition has no answer, and the proposal is high and can't run -> write `has(params.memo) && ...`, give the parameter a `default`, or list it under `required`"
         ),
         "{}",
         found[0]
@@ -118,7 +118,7 @@ fn a_check_of_ones_own_is_read_the_same_way_for_every_action_that_names_it() {
     assert_eq!(
         check("expression: size(params.memo) < 5"),
         [
-            "warning optional-value-read checks/mine.yaml:3:24 a proposal of `payments.create` may leave `params.memo` out; then the check has no answer, and the proposal can't run -> write `has(params.memo) && ...`, give it a `default`, or list it under `required`"
+            "warning optional-value-read checks/mine.yaml:3:24 a proposal of `payments.create` may leave `params.memo` out; then the check has no answer, and the proposal can't run -> write `when: has(params.memo)` beside it, give the parameter a `default`, or list it under `required`"
         ]
     );
     for fine in [

@@ -326,6 +326,8 @@ fn a_place_is_one_of_the_text_whatever_stands_before_it() {
 #[test]
 fn i10_a_field_that_no_proposal_has_is_an_error_and_not_undefined() {
     insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains \"x\" if input.itmes[0].id == \"1\""), @"3:22 `input.itmes` is nowhere: did you mean `input.items`?");
+    insta::assert_snapshot!(wrong("package a\ndeny := input.parameters.memo"), @"2:9 `input.parameters.memo` is nowhere: write `some item in input.items`, then `item.parameters`");
+    insta::assert_snapshot!(wrong("package a\ndeny := input.action"), @"2:9 `input.action` is nowhere: did you mean `input.operation`?");
     insta::assert_snapshot!(wrong("package a\ndeny := input.document.kind == \"Pod\""), @"2:9 `input.document.kind` is nowhere: `input` has `operation`, `agent`, `sponsor`, `target`, `items`, `observed`, `claimed`, `justification`, `rollback_plan`, `exceptions`, `provenance`, `at`");
     with_items(vec![json!({})], |matter| {
         let written: Value = serde_json::from_str(&input(matter).unwrap()).unwrap();

@@ -11,7 +11,7 @@ use cel::{
 };
 
 use super::{
-    Expression, MAX_NESTED,
+    Expression, MAX_NESTED, function,
     kinds::{Kind, Kinds, Told},
     names::Names,
     node::{Access, Node, Path},
@@ -276,7 +276,10 @@ impl<'a> Lower<'a> {
         let place = self.field(of, &known.place, field)?;
         if self.asks(&known) && !known.kind.kinds.can_be(Kinds::MAP) {
             let what = told(&node, &known).text();
-            return Err(self.fault(of, format!("there is no field `{field}` in {what}")));
+            let is_function = function::names().any(|name| name == field);
+            let called = is_function.then(|| format!("write `{field}()` to call it"));
+            let fault = self.fault(of, format!("there is no field `{field}` in {what}"));
+            return Err(fault.with_help(called));
         }
         let shown = if known.shown.is_empty() {
             field.into()

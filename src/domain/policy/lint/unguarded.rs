@@ -30,7 +30,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
                         "{}; then this condition has no answer, and the proposal is high and can't run",
                         why(&field, [action].iter().copied()),
                     ),
-                    remedy: remedy(&field),
+                    remedy: remedy(&field, &format!("write `has({}) && ...`", shown(&field))),
                 });
             }
         }
@@ -52,7 +52,8 @@ fn look(at: &Around<'_>) -> Vec<Found> {
                     "{}; then the check has no answer, and the proposal can't run",
                     why(&field, actions.iter().copied()),
                 ),
-                remedy: remedy(&field),
+                // The condition must hold, so `has() && ...` would ask every proposal for the value.
+                remedy: remedy(&field, &format!("write `when: has({})` beside it", shown(&field))),
             });
         }
     }
@@ -104,12 +105,9 @@ fn why<'a>(field: &Field, actions: impl Iterator<Item = &'a Action>) -> String {
     }
 }
 
-fn remedy(field: &Field) -> String {
-    let shown = shown(field);
+fn remedy(field: &Field, guard: &str) -> String {
     match field.root {
-        Root::Params => {
-            format!("write `has({shown}) && ...`, give it a `default`, or list it under `required`")
-        }
-        _ => format!("say in `observe` where the answer has it, or write `has({shown}) && ...`"),
+        Root::Params => format!("{guard}, give the parameter a `default`, or list it under `required`"),
+        _ => format!("say in `observe` where the answer has it, or {guard}"),
     }
 }

@@ -68,6 +68,7 @@ fn a_part_that_never_has_an_answer_is_refused_where_it_stands() {
         "params.n + params.t == 'x'",
         "params.t + 1 == 'x'",
         "-params.t == 'x'",
+        "params.t.size < 20",
         "params.n.startsWith('x')",
         "params.t.getHours() > 5",
         "size(params.n) > 5",
@@ -139,6 +140,8 @@ fn a_part_that_never_has_an_answer_is_refused_where_it_stands() {
       10: `+` never has an answer for `params.t` (text) and a number; `string()` makes text of a number, `int()` a number of text
     -params.t == 'x'
       1: `-` never has an answer for `params.t` (text)
+    params.t.size < 20
+      9: there is no field `size` in `params.t` (text); write `size()` to call it
     params.n.startsWith('x')
       20: `startsWith` never has an answer for `params.n` (a number) and text
     params.t.getHours() > 5
