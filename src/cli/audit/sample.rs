@@ -1,7 +1,7 @@
 //! The executions without review that somebody is to look at.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     error::Error,
     io::Write,
 };
@@ -62,8 +62,8 @@ pub(super) fn write(
     walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
     let mut shares: BTreeMap<Digest, Option<u8>> = BTreeMap::new();
     for one in &ran {
-        if !shares.contains_key(&one.policy) {
-            shares.insert(one.policy, share(ledger, one.policy)?);
+        if let Entry::Vacant(unread) = shares.entry(one.policy) {
+            unread.insert(share(ledger, one.policy)?);
         }
     }
     let share_of = |one: &Ran| shares.get(&one.policy).copied().flatten();

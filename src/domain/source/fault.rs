@@ -15,10 +15,18 @@ pub struct Fault {
     help: Option<String>,
     /// JSON pointer (RFC 6901) from the node that was read to the one at fault.
     pointer: String,
-    /// The field that is missing, when that is all.
-    missing: Option<&'static str>,
-    /// Whether a value is of another kind than was expected.
-    misfit: bool,
+    cause: Cause,
+}
+
+/// What kind of fault it is. A byte, since faults are handed up through everything that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The field that the pointer ends in is missing.
+    Missing,
+    /// A value is of another kind than was expected.
+    Misfit,
+    /// Anything else.
+    Other,
 }
 
 impl Fault {
@@ -29,17 +37,17 @@ impl Fault {
             message: message.into(),
             help: None,
             pointer: String::new(),
-            missing: None,
-            misfit: false,
+            cause: Cause::Other,
         }
     }
     /// Whether a value is of another kind than was expected.
     pub fn is_misfit(&self) -> bool {
-        self.misfit
+        self.cause == Cause::Misfit
     }
     /// The field that is missing, when that is all.
-    pub fn missing(&self) -> Option<&'static str> {
-        self.missing
+    pub fn missing(&self) -> Option<&str> {
+        let (_, field) = self.pointer.rsplit_once('/')?;
+        (self.cause == Cause::Missing).then_some(field)
     }
     /// The same fault, seen from the list or mapping that holds it under this name.
     #[must_use]
@@ -89,7 +97,7 @@ impl de::Error for Fault {
             _ => None,
         };
         Self {
-            misfit: true,
+            cause: Cause::Misfit,
             ..Self::new(None, format!("expected {wanted}, found {}", shown(found))).with_help(whole)
         }
     }
@@ -118,7 +126,7 @@ impl de::Error for Fault {
     }
     fn missing_field(field: &'static str) -> Self {
         Self {
-            missing: Some(field),
+            cause: Cause::Missing,
             ..Self::new(None, format!("the field `{field}` is missing")).within(field)
         }
     }

@@ -821,7 +821,7 @@ fn mistakes_in_checks() {
             "checks/own.yml",
             own.into(),
             "text",
-            "error unknown-file checks/own.yml no rule reads this file, so it would change nothing -> cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`",
+            "error unknown-file checks/own.yml no rule reads this file, so it would change nothing -> did you mean `checks/own.yaml`?",
         ),
         (
             "catalogue.yaml",

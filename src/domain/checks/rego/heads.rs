@@ -91,11 +91,10 @@ impl<'t> Heads<'t> {
 
 /// Whether a rule of this name gives findings.
 pub(super) fn gives(name: &str) -> bool {
-    let word = |word: &&str| {
-        name.strip_prefix(*word)
+    GIVES.iter().any(|word| {
+        name.strip_prefix(word)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    };
-    GIVES.iter().any(|one| word(&one))
+    })
 }
 
 /// The name that its author most likely meant.

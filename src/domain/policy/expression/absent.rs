@@ -136,7 +136,7 @@ impl Walk<'_> {
             }
             Node::Not(of) => {
                 let of = self.given(of);
-                let turned = u8::from(of.can(FALSE)) * TRUE | u8::from(of.can(TRUE)) * FALSE;
+                let turned = (u8::from(of.can(FALSE)) * TRUE) | (u8::from(of.can(TRUE)) * FALSE);
                 of.then(turned)
             }
             Node::Negate(of) | Node::Matches(of, _) => self.given(of).then(TRUTH | OTHER),
@@ -308,9 +308,9 @@ fn compared(sign: Binary, one: Given<'_>, other: Given<'_>) -> u8 {
             let differ = one.can(TRUE) && other.can(FALSE) || one.can(FALSE) && other.can(TRUE);
             let (same, differ) = (u8::from(same), u8::from(differ));
             if sign == Binary::Equal {
-                same * TRUE | differ * FALSE
+                (same * TRUE) | (differ * FALSE)
             } else {
-                same * FALSE | differ * TRUE
+                (same * FALSE) | (differ * TRUE)
             }
         }
         Binary::Equal

@@ -18,6 +18,9 @@ pub(super) const LINT: Lint = Lint {
     look,
 };
 
+/// Where a field is read, and the actions whose proposals may be without it.
+type Readers<'a> = (Option<Mark>, Vec<&'a Action>);
+
 fn look(at: &Around<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for action in at.policy.actions() {
@@ -36,7 +39,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
         }
     }
     for (file, when, expression, actions) in at.policy.own_checks() {
-        let mut all: BTreeMap<(Field, Option<usize>), (Option<Mark>, Vec<&Action>)> = BTreeMap::new();
+        let mut all: BTreeMap<(Field, Option<usize>), Readers<'_>> = BTreeMap::new();
         for action in actions {
             for (field, mark) in unguarded(action, when, expression) {
                 let place = mark.map(|mark| mark.bytes().0);
