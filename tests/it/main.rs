@@ -40,6 +40,7 @@ mod render_fixtures;
 mod replay;
 mod revision;
 mod rules;
+mod sample;
 mod sandbox;
 mod sandbox_clients;
 mod sandbox_contract;
