@@ -38,6 +38,7 @@ mod render;
 mod render_attack;
 mod render_fixtures;
 mod replay;
+mod reviewers;
 mod revision;
 mod rules;
 mod sample;
