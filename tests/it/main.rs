@@ -50,6 +50,7 @@ mod sandbox_git;
 mod sandbox_pages;
 mod sandbox_walk;
 mod settings;
+mod signs;
 mod store;
 mod stories;
 mod webhooks;
