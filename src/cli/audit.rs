@@ -19,6 +19,8 @@ use crate::{
 mod facts;
 mod log;
 mod report;
+mod sample;
+mod signs;
 mod trace;
 
 /// Something on the branch is not part of the record.
@@ -77,6 +79,28 @@ enum Command {
         /// The digest that the ledger must begin with
         #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
         genesis: Option<Digest>,
+    },
+    /// Print the executions without review that somebody is to look at, as `sample_review` of the low gate asks
+    Sample {
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what is nobody's mistake and worth a look: people who only ever approve for each other; exit 3 when there are
+    Signs {
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// Prove a ledger, then note how long it is, signed by the gate (a C2SP checkpoint)
     Checkpoint {
@@ -162,6 +186,16 @@ impl Command {
                 genesis,
                 json,
             } => found(trace::write(&mut out, &ledger, genesis, id, json)?),
+            Self::Sample {
+                ledger,
+                genesis,
+                json,
+            } => found(sample::write(&mut out, &ledger, genesis, json)?),
+            Self::Signs {
+                ledger,
+                genesis,
+                json,
+            } => found(signs::write(&mut out, &ledger, genesis, json)?),
             Self::Facts { ledger, genesis } => found(facts::write(&mut out, &ledger, genesis)?),
             Self::Checkpoint {
                 ledger,
