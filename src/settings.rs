@@ -5,6 +5,7 @@
 )]
 
 mod file;
+mod looking;
 mod secret;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::domain::{
     source::SourceError,
 };
 use file::Written;
+pub use looking::Looking;
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
 const AGENT_SECRET: &str = "COUNTERSIGN_AGENT_SECRET_";
@@ -67,6 +69,12 @@ pub struct Args {
     /// The executor's signing key, an OpenSSH file that only this user can read
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_EXECUTOR_KEY_FILE")]
     pub executor_key_file: Option<PathBuf>,
+    /// The watch role's signing key, an OpenSSH file that only this user can read; with it, what becomes of the branches' protection is recorded
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_WATCH_KEY_FILE")]
+    pub watch_key_file: Option<PathBuf>,
+    /// A file with a token that may administer the repository, to see who may go around its rules; gate and executor never use it
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_WATCH_TOKEN_FILE")]
+    pub watch_token_file: Option<PathBuf>,
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
@@ -147,6 +155,8 @@ pub struct Settings {
     genesis: Digest,
     gate_key: SecretString,
     executor_key: Option<SecretString>,
+    watch_key: Option<SecretString>,
+    watch_token: Option<SecretString>,
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
     sweep_every: Span,
@@ -223,6 +233,14 @@ impl Settings {
     /// The executor's signing key, OpenSSH; `None` when this process does not execute.
     pub const fn executor_key(&self) -> Option<&SecretString> {
         self.executor_key.as_ref()
+    }
+    /// The watch role's signing key, OpenSSH.
+    pub const fn watch_key(&self) -> Option<&SecretString> {
+        self.watch_key.as_ref()
+    }
+    /// The token of a credential that may see bypass lists. INVARIANT i31.
+    pub const fn watch_token(&self) -> Option<&SecretString> {
+        self.watch_token.as_ref()
     }
     /// What an agent without a key of its own signs with.
     pub fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
@@ -306,6 +324,9 @@ fn gather(
             wrong,
         )
     });
+    let watch_key = args.watch_key_file.as_ref().or(written.watch_key_file.as_ref());
+    let watch_key = watch_key.map(|path| note(secret::read(path, "the watch role's signing key"), wrong));
+    let watch_token = watch_token(args, written, wrong);
     let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
     let mut agents = BTreeMap::new();
     for (name, path) in &written.agents {
@@ -359,10 +380,31 @@ fn gather(
             Some(key) => Some(key?),
             None => None,
         },
+        watch_key: match watch_key {
+            Some(key) => Some(key?),
+            None => None,
+        },
+        watch_token: watch_token?,
         agents,
         group_within: group_within?,
         sweep_every: sweep_every?,
     })
+}
+
+/// The watch credential's token, where there is one.
+fn watch_token(
+    args: &Args,
+    written: &Written,
+    wrong: &mut Vec<SettingsError>,
+) -> Option<Option<SecretString>> {
+    match args
+        .watch_token_file
+        .as_ref()
+        .or(written.watch_token_file.as_ref())
+    {
+        Some(path) => note(secret::shared(path, "the watch credential's token"), wrong).map(Some),
+        None => Some(None),
+    }
 }
 
 fn webhook(

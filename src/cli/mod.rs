@@ -12,6 +12,7 @@
 pub mod audit;
 mod caller;
 pub mod demo;
+mod doctor;
 mod door;
 mod failure;
 mod house;
@@ -22,6 +23,7 @@ mod paint;
 pub mod policy;
 mod propose;
 mod sandbox;
+mod scratch;
 mod secrets;
 mod serve;
 mod status;
@@ -53,6 +55,7 @@ enum Command {
     Demo(demo::Args),
     Init(Box<init::Args>),
     Serve(Box<serve::Args>),
+    Doctor(Box<doctor::Args>),
     Sandbox(sandbox::Args),
     Propose(propose::Args),
     Status(status::Args),
@@ -77,6 +80,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Init(args) => init::run(*args).await,
         Command::Serve(args) => serve::run(*args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Propose(args) => propose::run(args).await,
         Command::Status(args) => status::run(args).await,

@@ -33,6 +33,7 @@ pub mod money;
 pub mod observation;
 pub mod policy;
 pub mod proposal;
+pub mod protection;
 pub mod publish;
 pub mod receive;
 pub mod replay;

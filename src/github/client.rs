@@ -1,6 +1,7 @@
 //! The client of one repository's installation: requests, answers, limits, time.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -24,6 +25,7 @@ use url::Url;
 
 use super::{
     answer::Answer,
+    clock::Dated,
     error::Error,
     etags::{Etags, Kept},
     identity::Me,
@@ -42,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// Reads at a time; GitHub allows 100 concurrent requests for everything an app does.
 const READS: usize = 8;
+/// How long a branch is taken to be without classic protection: a 404 is no answer that could be kept for a condition.
+const BARE: Duration = Duration::from_secs(300);
 
 /// How to reach GitHub as an app.
 #[derive(Clone)]
@@ -73,7 +77,7 @@ pub struct GitHub(Arc<Inner>);
 struct Inner {
     api: Url,
     repo: RepoName,
-    key: AppKey,
+    credential: Credential,
     transport: Octocrab,
     runtime: Handle,
     token: Turn<Option<Token>>,
@@ -84,6 +88,16 @@ struct Inner {
     closed_until: Mutex<Option<(Instant, Timestamp)>>,
     clock: AtomicI64,
     ahead: AtomicI64,
+    dated: Mutex<Option<Dated>>,
+    bare: Mutex<BTreeMap<String, Instant>>,
+}
+
+/// Who the client is.
+enum Credential {
+    /// An app's installation.
+    App(AppKey),
+    /// Whoever holds a token.
+    Token(SecretString),
 }
 
 impl fmt::Debug for GitHub {
@@ -141,18 +155,27 @@ impl GitHub {
     /// # Errors
     /// [`Error::Setup`] when the key can't be read, the base is no HTTP URL, or no Tokio runtime is running.
     pub fn connect(config: Config) -> Result<Self, Error> {
+        let key = AppKey::read(config.app_id, &config.private_key_pem)?;
+        Self::begin(config.api, config.repo, Credential::App(key))
+    }
+
+    /// A client for one repository in the name of whoever holds a token. Makes no request yet.
+    pub(super) fn with_token(api: Url, repo: RepoName, token: SecretString) -> Result<Self, Error> {
+        Self::begin(api, repo, Credential::Token(token))
+    }
+
+    fn begin(api: Url, repo: RepoName, credential: Credential) -> Result<Self, Error> {
         let setup = |because: String| Error::Setup { because };
-        let plain = config.api.username().is_empty() && config.api.password().is_none();
-        if !matches!(config.api.scheme(), "http" | "https") || !plain {
+        let plain = api.username().is_empty() && api.password().is_none();
+        if !matches!(api.scheme(), "http" | "https") || !plain {
             return Err(setup(
                 "the API base must be like `https://api.github.com` or `https://HOST/api/v3`".to_owned(),
             ));
         }
         let runtime = Handle::try_current()
             .map_err(|_| setup("it must be made inside a running Tokio runtime".to_owned()))?;
-        let key = AppKey::read(config.app_id, &config.private_key_pem)?;
         let transport = Octocrab::builder()
-            .base_uri(config.api.as_str())
+            .base_uri(api.as_str())
             .and_then(|builder| {
                 builder
                     .set_connect_timeout(Some(EXCHANGE))
@@ -162,9 +185,9 @@ impl GitHub {
             })
             .map_err(|error| setup(first_line(&error.to_string())))?;
         Ok(Self(Arc::new(Inner {
-            api: config.api,
-            repo: config.repo,
-            key,
+            api,
+            repo,
+            credential,
             transport,
             runtime,
             token: Turn::default(),
@@ -175,6 +198,8 @@ impl GitHub {
             closed_until: Mutex::default(),
             clock: AtomicI64::new(0),
             ahead: AtomicI64::new(0),
+            dated: Mutex::default(),
+            bare: Mutex::default(),
         })))
     }
 
@@ -183,9 +208,12 @@ impl GitHub {
         &self.0.repo
     }
 
-    /// The app's id; its check runs carry it.
+    /// The app's id; its check runs carry it. 0, which is no app's, for whoever holds a token.
     pub fn app_id(&self) -> u64 {
-        self.0.key.app_id()
+        match &self.0.credential {
+            Credential::App(key) => key.app_id(),
+            Credential::Token(_) => 0,
+        }
     }
 
     /// The newest `Date` that GitHub has sent; `None` before the first answer. INVARIANT i30.
@@ -201,6 +229,9 @@ impl GitHub {
     /// # Errors
     /// When the app is not installed on the repository, or GitHub does not answer.
     pub async fn token(&self) -> Result<SecretString, Error> {
+        if let Credential::Token(token) = &self.0.credential {
+            return Ok(token.clone());
+        }
         let mut held = self.0.token.lock().await;
         if let Some(token) = held.as_ref().filter(|token| token.is_good()) {
             return Ok(token.secret());
@@ -326,7 +357,12 @@ impl GitHub {
     }
 
     /// Asks until there is an answer that is not about limits, within patience; repeats only reads.
+    /// On the heap: it is part of every future of this room, and those are polled deep inside others.
     async fn ask(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
+        Box::pin(self.ask_again(call, etag)).await
+    }
+
+    async fn ask_again(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
         let mut waited = Duration::ZERO;
         let mut failures = AGAIN.iter();
         let mut renewed = false;
@@ -399,7 +435,14 @@ impl GitHub {
     /// One exchange over the wire, with bounded time and size.
     async fn exchange(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
         let secret = match call.caller {
-            Caller::App => self.0.key.sign(self.now_there())?,
+            Caller::App => match &self.0.credential {
+                Credential::App(key) => key.sign(self.now_there())?,
+                Credential::Token(_) => {
+                    return Err(Error::Setup {
+                        because: "a token is no app's; give the app's id and its key".to_owned(),
+                    });
+                }
+            },
             Caller::Installation => Box::pin(self.token()).await?,
         };
         let _reading;
@@ -431,6 +474,7 @@ impl GitHub {
         let request = request
             .body(call.body.clone())
             .map_err(|error| broken(error.to_string()))?;
+        let asked = Instant::now();
         let exchanged = tokio::time::timeout(EXCHANGE, async {
             let response = self.0.transport.execute(request).await;
             let (parts, body) = response
@@ -453,12 +497,35 @@ impl GitHub {
         .increment(1);
         let answer = exchanged?;
         if let Some(date) = answer.date {
+            let heard = Instant::now();
+            *self.0.dated.lock().unwrap_or_else(PoisonError::into_inner) = Some(Dated { date, asked, heard });
             self.0.clock.fetch_max(date.millis(), Ordering::Relaxed);
             self.0
                 .ahead
                 .store(date.millis().saturating_sub(local_millis()), Ordering::Relaxed);
         }
         Ok(answer)
+    }
+
+    /// What GitHub's clock said last.
+    pub(super) fn dated(&self) -> Option<Dated> {
+        *self.0.dated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a branch had no classic protection a while ago. It could only have become stronger since.
+    pub(super) fn is_bare(&self, path: &str) -> bool {
+        let bare = self.0.bare.lock().unwrap_or_else(PoisonError::into_inner);
+        bare.get(path).is_some_and(|seen| seen.elapsed() < BARE)
+    }
+
+    pub(super) fn note_bare(&self, path: &str) {
+        let mut bare = self.0.bare.lock().unwrap_or_else(PoisonError::into_inner);
+        bare.insert(path.to_owned(), Instant::now());
+    }
+
+    /// Rules changed: what was known to be missing may be there.
+    pub fn forget_bare(&self) {
+        self.0.bare.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn etags(&self) -> std::sync::MutexGuard<'_, Etags> {

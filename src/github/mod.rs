@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod clock;
 mod co_author;
 mod error;
 mod etags;
@@ -17,7 +18,9 @@ mod protection;
 mod publish;
 mod pulls;
 mod shown;
+mod sight;
 mod token;
+mod watcher;
 mod webhook;
 mod wire;
 
@@ -26,9 +29,11 @@ pub use self::{
     error::Error,
     identity::Me,
     observe::{Ask, Seeing},
+    protection::{Guarded, Look},
     publish::{Annotation, Applied, MOST_ANNOTATIONS, MergeText, Texts},
     pulls::PullBrief,
     shown::shown_digest,
+    watcher::Watcher,
     webhook::{
         BadSignature, CommentEvent, Hint, Malformed, PullAction, PullEvent, ReviewAction, ReviewEvent, parse,
         verify,

@@ -17,11 +17,10 @@ use crate::domain::{
     ids::{BranchName, Digest, Login, PersonName, PullNumber, Sha},
     observation::PullState,
     policy::Owner,
+    protection::CHECK,
     publish::{CheckShown, Effect, split},
 };
 
-/// The name of our one check run.
-pub(super) const CHECK: &str = "countersign";
 /// What GitHub says when another merge came in between; nothing happened and nothing is wrong.
 const BASE_MOVED: &str = "Base branch was modified";
 /// GitHub's limit for a check's summary, in characters.

@@ -74,7 +74,8 @@ impl Bot {
                 self.queue().say(event.pull, [Told::Pull(event)]);
             }
             Hint::Push { branch, .. } => self.pushed(&branch),
-            Hint::CheckRerequested { .. } | Hint::Protection { .. } => self.look_at_all(),
+            Hint::CheckRerequested { .. } => self.look_at_all(),
+            Hint::Protection { .. } => self.rules_changed(),
             Hint::Nothing => {}
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Written {
     pub(super) genesis: Option<Digest>,
     pub(super) gate_key_file: Option<PathBuf>,
     pub(super) executor_key_file: Option<PathBuf>,
+    pub(super) watch_key_file: Option<PathBuf>,
+    pub(super) watch_token_file: Option<PathBuf>,
     /// The secrets of agents that sign with one: a file for each name.
     #[serde(default)]
     pub(super) agents: BTreeMap<AgentName, PathBuf>,
@@ -53,6 +55,8 @@ pub(super) fn read(path: &Path) -> Result<Written, SettingsError> {
         &mut written.webhook_secret_file,
         &mut written.gate_key_file,
         &mut written.executor_key_file,
+        &mut written.watch_key_file,
+        &mut written.watch_token_file,
     ];
     let agents = written.agents.values_mut();
     for file in files.into_iter().flatten().chain(agents) {

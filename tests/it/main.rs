@@ -27,6 +27,7 @@ mod faults;
 mod fuzz;
 mod gestures;
 mod github;
+mod guards;
 mod inbox;
 mod layers;
 mod ledger;

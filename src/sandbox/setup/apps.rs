@@ -22,6 +22,7 @@ const EVENTS: &[&str] = &[
     "check_suite",
     "issue_comment",
     "membership",
+    "merge_group",
     "organization",
     "pull_request",
     "pull_request_review",

@@ -6,7 +6,7 @@ use crate::{
         book::Full,
         case::{Case, Life},
         entry::{Draft, Event, Finished, Observed, Refusal, Role, Unknown, VoidReason, Voided, When},
-        gate::{Rule, Standing, decide},
+        gate::{Because, Rule, Standing, decide},
         ids::ProposalId,
         policy::Policy,
         sealed::DataKey,
@@ -48,10 +48,13 @@ impl Bot {
             because: against.clone(),
         };
         let Some(open) = decision.open() else {
-            if against
-                .iter()
-                .all(|one| one.standing == Standing::Missing && one.rule == Rule::NotBefore)
-            {
+            // Either passes: its window begins, or the branches are protected again. INVARIANT i31.
+            let passes = |one: &Because| match one.rule {
+                Rule::NotBefore => one.standing == Standing::Missing,
+                Rule::Protection => true,
+                _ => false,
+            };
+            if against.iter().all(passes) {
                 return self.display(id, policy).await;
             }
             let rules: Vec<&str> = against.iter().map(|one| one.rule.as_str()).collect();

@@ -198,7 +198,16 @@ impl Bot {
                 "something about the merge can't be read; it is looked at again",
             ));
         }
-        let late = only(&[Rule::ExecuteWithin, Rule::NotBefore, Rule::Policy]);
+        // Rules of the branch that became weak only after the gate had opened: it was merged through it, and waits.
+        let was_open = case.verdict == Some(Verdict::Open);
+        let late = only(&[Rule::ExecuteWithin, Rule::NotBefore, Rule::Policy])
+            || was_open
+                && only(&[
+                    Rule::ExecuteWithin,
+                    Rule::NotBefore,
+                    Rule::Policy,
+                    Rule::Protection,
+                ]);
         if !late {
             let rules: Vec<String> = against.iter().map(|one| one.rule.as_str().to_owned()).collect();
             let reason = format!(

@@ -5,6 +5,7 @@ mod amend;
 mod assemble;
 mod command;
 mod execute;
+mod guards;
 mod inbox;
 mod limits;
 mod look;
@@ -36,12 +37,12 @@ use crate::{
         book::{Illegal, StageError},
         case::Case,
         due::due,
-        entry::Draft,
+        entry::{Draft, Watched},
         ids::{AgentName, BranchName, Digest, InstanceId, ProposalId, PullNumber, Sha, Timestamp},
         observation::Seen,
         policy::{Policy, Tier, compile, policy_digest},
     },
-    github::GitHub,
+    github::{GitHub, Watcher},
     ledger::{AppendError, Ledger, Mirror},
     settings::Settings,
     store::Store,
@@ -61,6 +62,8 @@ pub struct Parts {
     pub mirror: Mirror,
     /// GitHub.
     pub github: GitHub,
+    /// Who sees the bypass lists, where the operator gave a credential for that.
+    pub watcher: Option<Watcher>,
     /// This machine's own state.
     pub store: Store,
     /// The executor's HTTP client.
@@ -100,6 +103,8 @@ struct Inner {
     /// Why the rules on the base branch are not in force.
     stray: Mutex<Option<String>>,
     counting: limits::Counting,
+    /// How base branch and ledger were protected when that was looked at last.
+    watched: Mutex<Option<Watched>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -185,6 +190,7 @@ impl Bot {
             brought: Mutex::default(),
             stray: Mutex::default(),
             counting: limits::Counting::default(),
+            watched: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -356,6 +362,9 @@ impl Bot {
 
     /// The policy in force, when the base branch holds it too; otherwise nothing opens. INVARIANT i02.
     pub(super) async fn in_force(&self) -> Result<Arc<Policy>, NotInForce> {
+        if let Some(wrong) = self.wrong_clock().await {
+            return Err(NotInForce::Clock(wrong));
+        }
         let active = self.ledger().read(|book| book.policy());
         match self.policy_on_base().await {
             Seen::Known(base) if base == active => {
@@ -379,6 +388,9 @@ pub enum NotInForce {
     /// It can't be read.
     #[error("the policy in force can't be read: {0}")]
     Unknown(String),
+    /// Nobody can tell what time it is. INVARIANT i30.
+    #[error("{0}; nothing opens, merges or runs until the clock of this machine is right")]
+    Clock(String),
 }
 
 impl From<NotInForce> for Problem {
@@ -437,7 +449,8 @@ impl Bot {
     /// being done.
     pub(super) async fn catch_up(&self) -> Result<(), NotNow> {
         self.ledger().refresh().await?;
-        let mut failed = self.recover_low().await.err();
+        let mut failed = Box::pin(self.watch()).await.err();
+        failed = self.recover_low().await.err().or(failed);
         failed = self.recover().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);

@@ -203,6 +203,9 @@ impl World {
                 }),
             )
             .unwrap();
+        github
+            .keep_history(REPO, "the ledger's history", "refs/heads/ledger")
+            .unwrap();
         let skew = Arc::new(AtomicI64::new(0));
         let settings = Arc::new(Settings::from(&args, variables(&secrets)).unwrap());
         let process = Process::start();
@@ -244,6 +247,8 @@ impl World {
         let secrets = data.join("secrets");
         std::fs::create_dir_all(&secrets).unwrap();
         let (gate, executor) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let watch = Signer::generate().unwrap();
+        watch.save(&secrets.join("watch")).unwrap();
         gate.save(&secrets.join("gate")).unwrap();
         executor.save(&secrets.join("executor")).unwrap();
         for (name, text) in [
@@ -265,7 +270,11 @@ impl World {
             base: "main".parse().unwrap(),
             ledger: "ledger".parse().unwrap(),
             policy: policy_digest(files),
-            keys: vec![gate.role_key(Role::Gate), executor.role_key(Role::Executor)],
+            keys: vec![
+                gate.role_key(Role::Gate),
+                executor.role_key(Role::Executor),
+                watch.role_key(Role::Watch),
+            ],
             nonce: Digest::of(app.webhook_secret.as_bytes()),
         };
         let remote = github.git_dir(REPO).unwrap();
@@ -296,6 +305,7 @@ impl World {
             genesis: Some(begun.genesis),
             gate_key_file: Some(secrets.join("gate")),
             executor_key_file: Some(secrets.join("executor")),
+            watch_key_file: Some(secrets.join("watch")),
             group_within: Some("1s".parse().unwrap()),
             ..Args::default()
         };
