@@ -23,8 +23,10 @@ use tokio::{
 };
 use url::Url;
 
+pub(super) use super::call::{Call, Caller, segment};
 use super::{
     answer::Answer,
+    budget::{self, Budget, Purpose},
     clock::Dated,
     error::Error,
     etags::{Etags, Kept},
@@ -72,7 +74,7 @@ impl fmt::Debug for Config {
 
 /// A client for one repository, authenticated as the app's installation on it. Cheap to clone.
 #[derive(Clone)]
-pub struct GitHub(Arc<Inner>);
+pub struct GitHub(Arc<Inner>, pub(super) Purpose);
 
 struct Inner {
     api: Url,
@@ -90,6 +92,7 @@ struct Inner {
     ahead: AtomicI64,
     dated: Mutex<Option<Dated>>,
     bare: Mutex<BTreeMap<String, Instant>>,
+    budget: Budget,
 }
 
 /// Who the client is.
@@ -107,46 +110,6 @@ impl fmt::Debug for GitHub {
             .field("repo", &self.0.repo)
             .finish_non_exhaustive()
     }
-}
-
-/// Whose name a call is made in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Caller {
-    /// The app's, by a signed token.
-    App,
-    /// The installation's.
-    Installation,
-}
-
-/// One call.
-#[derive(Debug, Clone)]
-pub(super) struct Call<'a> {
-    method: Method,
-    path: &'a str,
-    body: Bytes,
-    caller: Caller,
-}
-
-impl Call<'_> {
-    fn doing(&self) -> String {
-        let path = self.path.split_once('?').map_or(self.path, |(path, _)| path);
-        format!("{} {path}", self.method)
-    }
-    fn reads(&self) -> bool {
-        self.method == Method::GET
-    }
-}
-
-/// A path segment, percent-encoded.
-pub(super) fn segment(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }
 
 impl GitHub {
@@ -184,7 +147,7 @@ impl GitHub {
                     .build()
             })
             .map_err(|error| setup(first_line(&error.to_string())))?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             api,
             repo,
             credential,
@@ -200,7 +163,14 @@ impl GitHub {
             ahead: AtomicI64::new(0),
             dated: Mutex::default(),
             bare: Mutex::default(),
-        })))
+            budget: Budget::default(),
+        });
+        Ok(Self(inner, Purpose::Ordinary))
+    }
+
+    /// The same client, whose writes may use what is kept for voiding and closing.
+    pub(super) fn for_voiding(&self) -> Self {
+        Self(Arc::clone(&self.0), Purpose::Voiding)
     }
 
     /// The repository it works in.
@@ -408,6 +378,14 @@ impl GitHub {
 
     /// Waits for a limit that is known already, or says until when it lasts.
     async fn respect_limits(&self, call: &Call<'_>) -> Result<(), Error> {
+        if call.caller == Caller::Installation
+            && let Some(until) = self.0.budget.kept_until(&call.method, self.1, self.now_there())
+        {
+            return Err(Error::RateLimited {
+                doing: call.doing(),
+                until,
+            });
+        }
         let closed = *self.closed_until();
         let Some((instant, until)) = closed else {
             return Ok(());
@@ -489,6 +467,7 @@ impl GitHub {
         .await
         .unwrap_or_else(|_| Err(broken(format!("nothing for {} s", EXCHANGE.as_secs()))));
         let status = exchanged.as_ref().map_or(0, |answer| answer.status.as_u16());
+        budget::count(&call.method, exchanged.as_ref().ok().map(|answer| answer.status));
         metrics::counter!(
             "countersign_github_calls_total",
             "method" => call.method.to_string(),
@@ -496,6 +475,9 @@ impl GitHub {
         )
         .increment(1);
         let answer = exchanged?;
+        if call.caller == Caller::Installation {
+            self.0.budget.note(&answer);
+        }
         if let Some(date) = answer.date {
             let heard = Instant::now();
             *self.0.dated.lock().unwrap_or_else(PoisonError::into_inner) = Some(Dated { date, asked, heard });
@@ -560,14 +542,4 @@ fn local_millis() -> i64 {
         .ok()
         .and_then(|since| i64::try_from(since.as_millis()).ok())
         .unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_segment_stays_one_segment() {
-        assert_eq!(segment("a/b..?c%[bot]é"), "a%2Fb..%3Fc%25%5Bbot%5D%C3%A9");
-    }
 }

@@ -4,6 +4,8 @@
 //! it acts, so that doing it twice changes nothing more.
 
 mod answer;
+mod budget;
+mod call;
 mod client;
 mod clock;
 mod co_author;
@@ -25,6 +27,7 @@ mod webhook;
 mod wire;
 
 pub use self::{
+    budget::{Asked, tallied},
     client::{Config, GitHub},
     error::Error,
     identity::Me,

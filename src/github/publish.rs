@@ -8,6 +8,7 @@ use serde::{Serialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{
+    budget::Purpose,
     client::{GitHub, segment},
     error::Error,
     observe::standing,
@@ -18,7 +19,7 @@ use crate::domain::{
     observation::PullState,
     policy::Owner,
     protection::CHECK,
-    publish::{CheckShown, Effect, split},
+    publish::{CheckShown, Conclusion, Effect, split},
 };
 
 /// What GitHub says when another merge came in between; nothing happened and nothing is wrong.
@@ -175,6 +176,9 @@ impl GitHub {
         texts: &Texts,
         people: &BTreeMap<PersonName, Login>,
     ) -> Result<Applied, Error> {
+        if self.1 == Purpose::Ordinary && tells_an_end(effect) {
+            return Box::pin(self.for_voiding().apply(pull, effect, texts, people)).await;
+        }
         match effect {
             Effect::RestoreText => {
                 fits("title", &texts.title, LONGEST_TITLE)?;
@@ -324,6 +328,15 @@ impl GitHub {
             (_, Error::NotAllowed { message, .. }) => Ok(Applied::NotMergeable { because: message }),
             (_, error) => Err(error),
         }
+    }
+}
+
+/// What the reserve is kept for: people must not go on believing in what is void or over. INVARIANT i31.
+const fn tells_an_end(effect: &Effect) -> bool {
+    match effect {
+        Effect::PutCheck(check) => matches!(check.conclusion, Conclusion::Failure),
+        Effect::PutOutcome(_) | Effect::Close => true,
+        Effect::RestoreText | Effect::Ask(_) | Effect::Merge(_) => false,
     }
 }
 

@@ -191,10 +191,11 @@ impl Mirror {
             if head == commit {
                 return Ok(true);
             }
-            match inside.repo.graph_descendant_of(head, commit) {
-                Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
-                held => held.map_err(|error| inside.failed(error)),
+            if inside.repo.find_commit(commit).is_err() {
+                return Ok(false);
             }
+            let held = inside.repo.graph_descendant_of(head, commit);
+            held.map_err(|error| inside.failed(error))
         })
         .await
     }

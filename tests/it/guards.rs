@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Ran, run},
-    world::{Opened, REPO, Setup, World, note, story, story_with},
+    world::{Opened, REPO, Setup, World, note, secret_file, story, story_with},
 };
 
 /// The classic protection that worlds begin with, changed in some fields.
@@ -132,6 +132,73 @@ async fn i31_a_ledger_that_may_be_rewritten_stops_everything() {
         assert_eq!(world.state(&payment).await, "executed");
         let (status, _) = world.propose("support-agent", note()).await;
         assert_eq!(status, 201);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i31_with_a_credential_of_its_own_bypass_lists_are_watched_too() {
+    let setup = Setup {
+        watcher: Some("root"),
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        let payment = world.payment().await;
+        world.approve("alice", &payment).await;
+        let ruleset = world.github.rulesets(REPO).unwrap()[0]["id"].as_u64().unwrap();
+        let list = |actors: Value| json!({ "bypass_actors": actors });
+        let admins = json!([{ "actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always" }]);
+        world.github.edit_ruleset(REPO, ruleset, &list(admins)).unwrap();
+        world.settle().await;
+        world.approve("bob", &payment).await;
+        let check = world.check(&payment);
+        let says = "somebody may force-push or delete the ledger all the same";
+        assert!(check.summary.contains(says), "{}", check.summary);
+        let noted = world.of_kind("protection");
+        assert_eq!(noted[0]["body"]["weak"], json!(["ledger_around"]), "{noted:#?}");
+        assert_eq!(
+            (world.state(&payment).await.as_str(), world.acted()),
+            ("open", (0, 0))
+        );
+        world
+            .github
+            .edit_ruleset(REPO, ruleset, &list(json!([])))
+            .unwrap();
+        world.settle().await;
+        assert_eq!(world.state(&payment).await, "executed");
+        // Only that credential ever read a ruleset by itself.
+        let path = format!("/repos/{REPO}/rulesets/");
+        let readers: Vec<Option<String>> = world
+            .github
+            .requests()
+            .into_iter()
+            .filter(|one| one.path.starts_with(&path))
+            .map(|one| one.caller)
+            .collect();
+        assert!(!readers.is_empty());
+        assert!(
+            readers.iter().all(|who| who.as_deref() == Some("root")),
+            "{readers:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i31_a_watch_credential_that_sees_nothing_shuts_the_gate() {
+    let setup = Setup {
+        watcher: Some("alice"),
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        let payment = world.payment().await;
+        assert_eq!(world.check(&payment).title, "Can't tell yet: branch rules");
+        world.approve("alice", &payment).await;
+        world.approve("bob", &payment).await;
+        assert_eq!(
+            (world.state(&payment).await.as_str(), world.acted()),
+            ("open", (0, 0))
+        );
     })
     .await;
 }
@@ -312,10 +379,7 @@ fn doctor(world: &World, token: Option<&str>, more: &[&str]) -> Ran {
     ];
     if let Some(login) = token {
         let file = secrets.join("watch-token");
-        std::fs::write(&file, world.github.user_token(login).unwrap()).unwrap();
-        let mut permissions = std::fs::metadata(&file).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-        std::fs::set_permissions(&file, permissions).unwrap();
+        secret_file(&file, &world.github.user_token(login).unwrap());
         args.extend(["--watch-token-file".to_owned(), text(&file)]);
     }
     args.extend(more.iter().map(|one| (*one).to_owned()));
@@ -462,7 +526,25 @@ async fn i31_doctor_tells_each_part_that_was_changed_for_the_worse() {
         let ran = doctor(world, None, &[]);
         assert_eq!(ran.code, 3);
         let told = ran.out.replace(&world.app.id.to_string(), "APP");
-        insta::assert_snapshot!(told, @"");
+        insta::assert_snapshot!(told, @r"
+        ? could not see who may force-push or delete `main` all the same: only those who may write the ruleset are shown that
+          rule        base_around: the rules against force-pushes and deletion have an empty bypass list
+          remedy      give a token that may administer the repository with `--watch-token-file FILE`
+        ? could not see who may force-push or delete `ledger` all the same: only those who may write the ruleset are shown that
+          rule        ledger_around: the rules against force-pushes and deletion have an empty bypass list
+          remedy      give a token that may administer the repository with `--watch-token-file FILE`
+        ? could not see who may merge into `main` without the check: only those who may write the ruleset are shown that
+          rule        check_around: nobody merges into the base branch without the check
+          remedy      give a token that may administer the repository with `--watch-token-file FILE`
+        ? could not see who else may write `countersign/**`: only those who may write the ruleset are shown that
+          rule        proposal_writers: only the app creates, updates and deletes the branches of proposals
+          remedy      give a token that may administer the repository with `--watch-token-file FILE`
+        ? could not see who else may write `ledger`: only those who may write the ruleset are shown that
+          rule        ledger_writers: only the app writes the ledger
+          remedy      give a token that may administer the repository with `--watch-token-file FILE`
+
+        acme/approvals: 5 could not be seen
+        ");
     })
     .await;
 }
@@ -496,10 +578,7 @@ fn doctor_that_can_t_look_is_a_failure_and_no_finding() {
     assert_eq!(ran.code, 2, "{}", ran.err);
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("app.pem");
-    std::fs::write(&key, "no key").unwrap();
-    let mut permissions = std::fs::metadata(&key).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-    std::fs::set_permissions(&key, permissions).unwrap();
+    secret_file(&key, "no key");
     let key = key.to_str().unwrap();
     let ran = run(&["doctor", "--repo", "a/b", "--app-id", "1", "--app-key-file", key]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);

@@ -14,6 +14,7 @@
 mod attacks;
 mod authors;
 mod bad_proposals;
+mod budget;
 mod cli;
 mod contract;
 mod delegation;

@@ -188,6 +188,13 @@ impl Running {
         Ok(id)
     }
 
+    /// The installations of an app, oldest first.
+    pub fn installations(&self, app: u64) -> Vec<u64> {
+        let state = self.lock();
+        let mine = state.installations.values().filter(|one| one.app == app);
+        mine.map(|one| one.id).collect()
+    }
+
     /// A token for a person.
     pub fn user_token(&self, login: &str) -> Result<String, Error> {
         let mut state = self.lock();

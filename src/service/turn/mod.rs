@@ -42,7 +42,7 @@ use crate::{
         observation::Seen,
         policy::{Policy, Tier, compile, policy_digest},
     },
-    github::{GitHub, Watcher},
+    github::{GitHub, Watcher, tallied},
     ledger::{AppendError, Ledger, Mirror},
     settings::Settings,
     store::Store,
@@ -407,7 +407,10 @@ impl From<NotInForce> for NotNow {
 impl Bot {
     /// One turn for one pull request.
     pub(super) async fn turn(&self, pull: PullNumber, told: &[Told]) -> Result<(), NotNow> {
-        self.look(pull, told).await
+        let (looked, asked) = tallied(self.look(pull, told)).await;
+        #[allow(clippy::cast_precision_loss, reason = "a measurement of a few dozen")]
+        metrics::histogram!("countersign_github_requests_per_evaluation").record(asked.counted as f64);
+        looked
     }
 
     /// Puts every open pull request of a proposal on the queue.

@@ -51,6 +51,10 @@ pub(crate) struct Setup {
     pub(crate) agent_accounts: bool,
     /// Agents that sign with a shared secret instead of a key, and the secret.
     pub(crate) secrets: Vec<(&'static str, &'static str)>,
+    /// Requests that GitHub leaves the bot in an hour; its usual 5,000 without one.
+    pub(crate) rate_limit: Option<u64>,
+    /// Whose token sees bypass lists for the bot; nobody's without one.
+    pub(crate) watcher: Option<&'static str>,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -71,9 +75,21 @@ fn openssh(key: &SigningKey) -> String {
     ssh_key::PublicKey::new(public.into(), "").to_openssh().unwrap()
 }
 
+/// A file that only this user can read.
+pub(crate) fn secret_file(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    let mut permissions = std::fs::metadata(path).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    std::fs::set_permissions(path, permissions).unwrap();
+}
+
 impl World {
     pub(crate) async fn begin(setup: Setup) -> Self {
-        let github = Sandbox::start(Options::default()).unwrap();
+        let options = Options {
+            rate_limit: setup.rate_limit,
+            ..Options::default()
+        };
+        let github = Sandbox::start(options).unwrap();
         github.add_org("acme").unwrap();
         for login in LOGINS {
             github.add_user(login).unwrap();
@@ -187,7 +203,12 @@ impl World {
             .unwrap();
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
-        let (args, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        let (mut args, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        if let Some(login) = setup.watcher {
+            let file = data.path().join("secrets").join("watch-token");
+            secret_file(&file, &github.user_token(login).unwrap());
+            args.watch_token_file = Some(file);
+        }
         github
             .protect(
                 REPO,
@@ -255,15 +276,7 @@ impl World {
             ("app.pem", &app.private_key_pem),
             ("webhook", &app.webhook_secret),
         ] {
-            let path = secrets.join(name);
-            std::fs::write(&path, text).unwrap();
-            std::os::unix::fs::PermissionsExt::set_mode(
-                &mut std::fs::metadata(&path).unwrap().permissions(),
-                0o600,
-            );
-            let mut permissions = std::fs::metadata(&path).unwrap().permissions();
-            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-            std::fs::set_permissions(&path, permissions).unwrap();
+            secret_file(&secrets.join(name), text);
         }
         let genesis = Genesis {
             repository: REPO.parse().unwrap(),
