@@ -75,6 +75,9 @@ pub struct Args {
     /// A file with a token that may administer the repository, to see who may go around its rules; gate and executor never use it
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_WATCH_TOKEN_FILE")]
     pub watch_token_file: Option<PathBuf>,
+    /// Where alarms go: a POST with a CloudEvent for every merge around the gate, incident, and weak branch
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_ALARM_URL")]
+    pub alarm_url: Option<Url>,
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
@@ -157,6 +160,7 @@ pub struct Settings {
     executor_key: Option<SecretString>,
     watch_key: Option<SecretString>,
     watch_token: Option<SecretString>,
+    alarm_url: Option<Url>,
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
     sweep_every: Span,
@@ -241,6 +245,10 @@ impl Settings {
     /// The token of a credential that may see bypass lists. INVARIANT i31.
     pub const fn watch_token(&self) -> Option<&SecretString> {
         self.watch_token.as_ref()
+    }
+    /// Who is told of what needs a person; the address may hold a secret.
+    pub const fn alarm_url(&self) -> Option<&Url> {
+        self.alarm_url.as_ref()
     }
     /// What an agent without a key of its own signs with.
     pub fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
@@ -327,6 +335,8 @@ fn gather(
     let watch_key = args.watch_key_file.as_ref().or(written.watch_key_file.as_ref());
     let watch_key = watch_key.map(|path| note(secret::read(path, "the watch role's signing key"), wrong));
     let watch_token = watch_token(args, written, wrong);
+    let alarm_url = args.alarm_url.as_ref().or(written.alarm_url.as_ref());
+    let alarm_url = alarm_url.map(|url| note(encrypted(url, "the address of alarms"), wrong));
     let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
     let mut agents = BTreeMap::new();
     for (name, path) in &written.agents {
@@ -385,6 +395,10 @@ fn gather(
             None => None,
         },
         watch_token: watch_token?,
+        alarm_url: match alarm_url {
+            Some(url) => Some(url?),
+            None => None,
+        },
         agents,
         group_within: group_within?,
         sweep_every: sweep_every?,

@@ -25,6 +25,7 @@ pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+pub mod group;
 pub mod ids;
 pub mod illegal;
 pub mod keys;

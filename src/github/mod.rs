@@ -11,6 +11,7 @@ mod clock;
 mod co_author;
 mod error;
 mod etags;
+mod group;
 mod identity;
 mod limit;
 mod observe;

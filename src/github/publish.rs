@@ -245,7 +245,7 @@ impl GitHub {
         }
     }
 
-    async fn put_check(&self, check: &CheckShown, texts: &Texts) -> Result<(), Error> {
+    pub(super) async fn put_check(&self, check: &CheckShown, texts: &Texts) -> Result<(), Error> {
         fits("check title", &texts.check_title, LONGEST_TITLE)?;
         fits("check summary", &texts.check_summary, LONGEST_SUMMARY)?;
         let mut body = json!({

@@ -6,6 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sha2::Sha256;
 
 mod comment;
+mod group;
 
 pub use comment::CommentEvent;
 
@@ -74,6 +75,17 @@ pub enum Hint {
         /// The repository.
         repo: RepoName,
     },
+    /// A merge queue asks for checks of a group.
+    MergeGroup {
+        /// The repository.
+        repo: RepoName,
+        /// The branch it goes into.
+        base_ref: BranchName,
+        /// That branch's head, which the group begins at.
+        base: Sha,
+        /// The group's head, which the check is reported on.
+        head: Sha,
+    },
     /// Nothing the bot looks at.
     Nothing,
 }
@@ -87,6 +99,7 @@ impl Hint {
             | Self::Comment { repo, .. }
             | Self::Push { repo, .. }
             | Self::CheckRerequested { repo, .. }
+            | Self::MergeGroup { repo, .. }
             | Self::Protection { repo } => Some(repo),
             Self::Nothing => None,
         }
@@ -265,6 +278,7 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
             | "check_suite"
             | "branch_protection_rule"
             | "repository_ruleset"
+            | "merge_group"
     );
     if !looked_at {
         return Ok(Hint::Nothing);
@@ -317,6 +331,9 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
         "check_suite" if envelope.action == "rerequested" => {
             let part: OfCheckSuite = read(event, raw)?;
             Ok(rerequested(repo, part.check_suite))
+        }
+        "merge_group" if envelope.action == "checks_requested" => {
+            Ok(group::of_group(repo, read(event, raw)?))
         }
         "branch_protection_rule" | "repository_ruleset" => Ok(Hint::Protection { repo }),
         _ => Ok(Hint::Nothing),

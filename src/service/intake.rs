@@ -76,6 +76,9 @@ impl Bot {
             Hint::Push { branch, .. } => self.pushed(&branch),
             Hint::CheckRerequested { .. } => self.look_at_all(),
             Hint::Protection { .. } => self.rules_changed(),
+            Hint::MergeGroup {
+                base_ref, base, head, ..
+            } => self.grouped(&base_ref, base, head),
             Hint::Nothing => {}
         }
     }

@@ -185,7 +185,6 @@ impl Bot {
         };
         let bypassed = |reason: String| {
             tracing::error!(proposal = %case.proposal.id, %reason, "merged around the gate");
-            metrics::counter!("countersign_bypassed_total").increment(1);
             about(Event::Bypassed(Refusal {
                 sha: Some(sha),
                 by,

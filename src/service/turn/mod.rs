@@ -1,10 +1,12 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
 mod again;
+mod alarm;
 mod amend;
 mod assemble;
 mod command;
 mod execute;
+mod group;
 mod guards;
 mod inbox;
 mod limits;
@@ -283,10 +285,7 @@ impl Bot {
 
     async fn record(&self, drafts: Vec<Draft>) -> Result<Vec<Recorded>, NotNow> {
         let recorded = self.ledger().append(drafts).await?;
-        for one in &recorded {
-            metrics::counter!("countersign_entries_total", "kind" => one.entry().kind().as_str())
-                .increment(1);
-        }
+        self.told_of(&recorded);
         self.inner
             .changes
             .send_modify(|count| *count = count.wrapping_add(1));

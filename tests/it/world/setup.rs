@@ -55,6 +55,8 @@ pub(crate) struct Setup {
     pub(crate) rate_limit: Option<u64>,
     /// Whose token sees bypass lists for the bot; nobody's without one.
     pub(crate) watcher: Option<&'static str>,
+    /// Where alarms go.
+    pub(crate) alarm_url: Option<String>,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -204,6 +206,7 @@ impl World {
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
         let (mut args, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
         if let Some(login) = setup.watcher {
             let file = data.path().join("secrets").join("watch-token");
             secret_file(&file, &github.user_token(login).unwrap());
