@@ -375,7 +375,7 @@ fn count(
 }
 
 /// Who owns every file that changes; none, and the rule that says so, when one is unowned.
-fn owned(paths: &[String], policy: &Policy, because: &mut Vec<Because>) -> Option<Owned> {
+fn owned<'p>(paths: &[String], policy: &'p Policy, because: &mut Vec<Because>) -> Option<Owned<'p>> {
     let owned = policy.owned_paths(resources(paths));
     let unowned = owned.unowned();
     let holds = unowned.is_empty() && !owned.items().is_empty();
@@ -407,7 +407,7 @@ fn line_to_add(policy: &Policy) -> String {
 }
 
 /// What an approver stands for: the owning team they belong to, or their own name.
-fn requirement(owned: &Owned, person: &Person) -> String {
+fn requirement(owned: &Owned<'_>, person: &Person) -> String {
     let owners = owned.owners();
     let owns = |team: &&TeamName| {
         let mut owners = owners.iter();

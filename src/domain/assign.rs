@@ -16,8 +16,9 @@ pub struct Place {
 /// approver's place.
 pub fn assign(choices: &[Vec<Place>], needs: &[usize]) -> Vec<Option<Place>> {
     let mut places: Vec<Option<Place>> = vec![None; choices.len()];
+    let mut seen = vec![false; choices.len()];
     for approver in 0..choices.len() {
-        let mut seen = vec![false; choices.len()];
+        seen.fill(false);
         augment(approver, choices, needs, &mut places, &mut seen);
     }
     places
@@ -28,8 +29,8 @@ fn augment(
     approver: usize,
     choices: &[Vec<Place>],
     needs: &[usize],
-    places: &mut Vec<Option<Place>>,
-    seen: &mut Vec<bool>,
+    places: &mut [Option<Place>],
+    seen: &mut [bool],
 ) -> bool {
     let Some(mine) = choices.get(approver) else {
         return false;

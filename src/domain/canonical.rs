@@ -95,7 +95,7 @@ pub fn refuse_inexact(value: &Value, at: &mut String) -> Result<(), NotCanonical
 
 /// One reference token of a JSON pointer (RFC 6901).
 pub fn escape_pointer(key: &str) -> Cow<'_, str> {
-    if key.contains(['~', '/']) {
+    if key.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
         Cow::Owned(key.replace('~', "~0").replace('/', "~1"))
     } else {
         Cow::Borrowed(key)

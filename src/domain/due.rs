@@ -10,7 +10,7 @@ use super::{
     case::{Case, Life},
     entry::{Digests, Draft, Event, Expired, Reminded, Role},
     ids::{Span, Timestamp},
-    policy::{Owner, OwnerSet, Person, Policy},
+    policy::{Owner, Person, Policy},
 };
 
 impl Draft {
@@ -87,7 +87,7 @@ fn approvers<'p>(case: &Case, policy: &'p Policy) -> Vec<&'p Person> {
         .flat_map(|item| item.requirements.sets());
     let owners: BTreeSet<&Owner> = sets
         .filter(|set| !set.is_optional())
-        .flat_map(OwnerSet::owners)
+        .flat_map(|set| set.owners())
         .collect();
     let owns = |person: &Person| {
         owners.iter().any(|owner| match owner {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     case::{Case, RecordedReview},
     checks::Level,
-    entry::{Digests, Found},
+    entry::Digests,
     ids::{AccountId, PersonName, ReviewId, Sha, TeamName, Timestamp},
     matter::Matter,
     observation::{LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
@@ -64,7 +64,8 @@ fn counted<'p>(
         because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
     let opinions = opinions(at.case, at.seen, live, because);
-    let parties = &parties(&matter, policy, hands.all()) | &granters;
+    let mut parties = parties(&matter, policy, hands.all());
+    parties.extend(granters);
     let ballot = ballot(at, policy, (&matter, &owned), parties, opinions, because);
     Some(tally(&ballot, at.seen, because))
 }
@@ -86,7 +87,7 @@ pub(super) fn may_approve(at: &Review<'_>, policy: &Policy, account: AccountId) 
 fn ballot<'a>(
     at: &Review<'a>,
     policy: &'a Policy,
-    (matter, owned): (&Matter<'a>, &'a Owned),
+    (matter, owned): (&Matter<'a>, &'a Owned<'a>),
     parties: BTreeSet<&'a PersonName>,
     opinions: Vec<(AccountId, Opinion)>,
     because: &mut Vec<Because>,
@@ -148,7 +149,11 @@ pub(super) fn teams(case: &Case, policy: &Policy) -> BTreeSet<TeamName> {
 }
 
 /// Who owns what is acted on; none, and the rule that says so, when a resource is unowned or can't be named.
-pub(super) fn owned(matter: &Matter<'_>, policy: &Policy, because: &mut Vec<Because>) -> Option<Owned> {
+pub(super) fn owned<'p>(
+    matter: &Matter<'_>,
+    policy: &'p Policy,
+    because: &mut Vec<Because>,
+) -> Option<Owned<'p>> {
     let owned = policy.owned(matter.operation, matter.items);
     let unowned = owned.as_ref().map(Owned::unowned).unwrap_or_default();
     let owned = owned.filter(|owned| unowned.is_empty() && !owned.items().is_empty());
@@ -354,11 +359,7 @@ pub(super) fn stood(
 ) -> bool {
     let good = |recorded: &RecordedReview| {
         let review = &recorded.review;
-        let in_time = match &review.found {
-            Found::Event { .. } => true,
-            Found::Sweep { head_changed_at } => review.submitted_at > *head_changed_at,
-        };
-        in_time
+        review.is_in_time()
             && review.account == Some(account)
             && review.head == head
             && review.commit == Some(head)

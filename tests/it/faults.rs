@@ -162,6 +162,32 @@ async fn i06_a_review_found_late_counts_only_after_every_change_of_the_head() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i06_a_review_that_a_look_found_too_early_counts_when_its_event_comes() {
+    story(async |world| {
+        // All of it in the very second in which the head came to be: a look can't tell which was first.
+        let second = jiff::Timestamp::now();
+        world.github.clock().set(second);
+        let payment = world.payment().await;
+        world.github.clock().set(second);
+        world.github.webhook_fault(None, DeliveryFault::Hold, 1_000);
+        for login in ["alice", "bob"] {
+            world.person(login).approve(REPO, payment.pull).unwrap();
+        }
+        world.sweep().await;
+        assert_eq!(world.state(&payment).await, "open");
+        world.github.release_webhooks();
+        world.settle().await;
+        assert_eq!(world.state(&payment).await, "executed");
+        let reviewed = |world: &World| {
+            let kinds = world.kinds(&payment);
+            kinds.iter().filter(|kind| *kind == "reviewed").count()
+        };
+        assert_eq!(reviewed(world), 4, "found by a look, then told of");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i24_doubled_webhooks_change_nothing() {
     story(async |world| {
         world.github.webhook_fault(None, DeliveryFault::Duplicate, 1_000);

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
+    mem,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -163,8 +164,10 @@ pub fn explain(
         |answers: &mut Answers, number, line| answers.add(policy, number, line, form),
         |answers| {
             to.write_all(&answers.text)?;
-            answered.decided += answers.answered.decided;
-            answered.unreadable += answers.answered.unreadable;
+            answers.text.clear();
+            let run = mem::take(&mut answers.answered);
+            answered.decided += run.decided;
+            answered.unreadable += run.unreadable;
             to.flush()
         },
     )?;

@@ -1,21 +1,26 @@
 //! Lines in, answered on every core, in order, in bounded memory.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufRead as _, BufReader, Read},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
+use memchr::{memchr, memchr_iter, memrchr};
+
 /// Bytes read at a time: so many lines that handing them over costs nothing, so few that they stay in the caches.
 const BUFFER: usize = 256 << 10;
+/// Runs that may be done before their turn, so that no core waits for another one that is a little slower.
+const EARLY: usize = 16;
 
 /// Gives runs of lines to `work` on every core, each run to a worker of its own, and what came of them to `done` in the
-/// order of the lines. Starts as soon as the input pauses, so that a script can ask and read in turn. Lines are counted
+/// order of the lines; `done` leaves it empty, and the worker fills it anew. Starts as soon as the input pauses, so that a script can ask and read in turn. Lines are counted
 /// from 1; empty ones are left out. Errors: the input can't be read, or `work` or `done` failed.
 pub(super) fn on_every_core<T: Default + Send>(
     from: impl Read + Send,
     work: impl Fn(&mut T, u64, &[u8]) -> io::Result<()> + Sync,
-    done: impl FnMut(T) -> io::Result<()> + Send,
+    done: impl FnMut(&mut T) -> io::Result<()> + Send,
 ) -> io::Result<()> {
     let source = Mutex::new(Source {
         from: BufReader::with_capacity(BUFFER, from),
@@ -25,6 +30,8 @@ pub(super) fn on_every_core<T: Default + Send>(
     let order = Order {
         sink: Mutex::new(Sink {
             next: 0,
+            early: BTreeMap::new(),
+            spare: Vec::new(),
             ended: false,
             done,
         }),
@@ -32,20 +39,25 @@ pub(super) fn on_every_core<T: Default + Send>(
     };
     let worker = || {
         let leaving = Leaving(&order);
-        let mut text = Vec::new();
+        let (mut text, mut one) = (Vec::new(), T::default());
         loop {
             // Taken in a statement of its own: others read on while this run is worked on.
             let run = locked(&source).next(&mut text)?;
             let Some(run) = run else { break };
-            let mut one = T::default();
-            for (line, number) in text.split(|byte| *byte == b'\n').zip(run.first..) {
+            let mut rest = text.as_slice();
+            for number in run.first.. {
+                let end = memchr(b'\n', rest).unwrap_or(rest.len());
+                let (line, after) = rest.split_at(end);
                 if !line.iter().all(u8::is_ascii_whitespace) {
                     work(&mut one, number, line)?;
                 }
+                let Some(after) = after.get(1..) else { break };
+                rest = after;
             }
-            if !order.hand_over(run.number, one)? {
+            let Some(next) = order.hand_over(run.number, one)? else {
                 break;
-            }
+            };
+            one = next;
         }
         leaving.in_peace();
         Ok(())
@@ -89,17 +101,14 @@ impl<R: Read> Source<R> {
             return Ok(None);
         }
         let buffer = self.from.buffer();
-        let complete = buffer
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let complete = memrchr(b'\n', buffer).map_or(0, |at| at + 1);
         text.extend_from_slice(buffer.get(..complete).unwrap_or_default());
         self.from.consume(complete);
         let run = Run {
             number: self.runs,
             first: self.lines + 1,
         };
-        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr_iter(b'\n', text).count();
         self.lines += u64::try_from(lines).unwrap_or(u64::MAX);
         self.runs += 1;
         Ok(Some(run))
@@ -107,47 +116,59 @@ impl<R: Read> Source<R> {
 }
 
 /// Where answers go to, in the order of the runs.
-struct Order<D> {
-    sink: Mutex<Sink<D>>,
+struct Order<D, T> {
+    sink: Mutex<Sink<D, T>>,
     moved: Condvar,
 }
 
-struct Sink<D> {
+struct Sink<D, T> {
     next: u64,
+    /// Runs that came before their turn.
+    early: BTreeMap<u64, T>,
+    /// Emptied, to be filled anew.
+    spare: Vec<T>,
     /// A worker failed, so that the next run may never come.
     ended: bool,
     done: D,
 }
 
-impl<D> Order<D> {
-    /// Waits for every run before this one; false when one of them will not come.
-    fn hand_over<T>(&self, run: u64, one: T) -> io::Result<bool>
-    where
-        D: FnMut(T) -> io::Result<()>,
-    {
-        let waits = |sink: &mut Sink<D>| sink.next != run && !sink.ended;
+impl<D, T> Order<D, T>
+where
+    T: Default,
+    D: FnMut(&mut T) -> io::Result<()>,
+{
+    /// Hands over what came of a run, and gives something to be filled by another one; none when a run before it will
+    /// not come. Waits only where too many runs came early.
+    fn hand_over(&self, run: u64, one: T) -> io::Result<Option<T>> {
+        let waits = |sink: &mut Sink<D, T>| sink.early.len() >= EARLY && sink.next != run && !sink.ended;
         let waited = self.moved.wait_while(locked(&self.sink), waits);
         let mut sink = waited.unwrap_or_else(PoisonError::into_inner);
         if sink.ended {
-            return Ok(false);
+            return Ok(None);
         }
-        (sink.done)(one)?;
-        sink.next += 1;
+        sink.early.insert(run, one);
+        let mut next = sink.next;
+        while let Some(mut one) = sink.early.remove(&next) {
+            (sink.done)(&mut one)?;
+            sink.spare.push(one);
+            next += 1;
+        }
+        sink.next = next;
         self.moved.notify_all();
-        Ok(true)
+        Ok(Some(sink.spare.pop().unwrap_or_default()))
     }
 }
 
 /// Lets nobody wait for a worker that failed or panicked.
-struct Leaving<'a, D>(&'a Order<D>);
+struct Leaving<'a, D, T>(&'a Order<D, T>);
 
-impl<D> Leaving<'_, D> {
+impl<D, T> Leaving<'_, D, T> {
     fn in_peace(self) {
         std::mem::forget(self);
     }
 }
 
-impl<D> Drop for Leaving<'_, D> {
+impl<D, T> Drop for Leaving<'_, D, T> {
     fn drop(&mut self) {
         locked(&self.0.sink).ended = true;
         self.0.moved.notify_all();

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read, Write},
+    mem,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -199,7 +200,7 @@ pub fn replay_lines(from: impl Read + Send, policy: &Policy, candidate: &Policy)
             Ok(())
         },
         |run| {
-            all.add(run);
+            all.add(mem::take(run));
             Ok(())
         },
     )?;

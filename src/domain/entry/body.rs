@@ -119,6 +119,17 @@ pub struct Reviewed {
     pub assurance: Assurance,
 }
 
+impl Reviewed {
+    /// Whether it is known to be of the head that it names: told of by its own event, or submitted after every change
+    /// of the head. INVARIANT i06.
+    pub fn is_in_time(&self) -> bool {
+        match &self.found {
+            Found::Event { .. } => true,
+            Found::Sweep { head_changed_at } => self.submitted_at > *head_changed_at,
+        }
+    }
+}
+
 /// How the gate came to know of a review. INVARIANT i06.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

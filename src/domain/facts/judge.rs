@@ -127,19 +127,22 @@ fn gated(
     let left_out = matter.items.iter().map(|item| &item.id);
     let left_out = left_out.filter(|id| facts.excluded.contains(id));
     because.extend(gate::excluded(left_out, matter.items.len()));
-    because.push(Because::holds_or_blocks(Rule::Expiry, facts.now < expires_at).could([expires_at]));
+    let fresh = facts.now < expires_at;
+    because.push(Because::holds_or_blocks(Rule::Expiry, fresh).could((!fresh).then_some(expires_at)));
     let mut approvers = Vec::new();
     if tier > Tier::Low {
         because.push(gate::preview(matter, rule));
         if let Some(owned) = review::owned(matter, policy, &mut because) {
             let opinions = opinions(facts, policy, &mut because);
+            let mut parties = parties.unwrap_or_default();
+            parties.extend(departures.granters);
             let ballot = Ballot {
                 policy,
                 gate: rule,
                 action: &facts.operation,
                 owned: &owned,
                 delegations: &facts.delegations,
-                parties: &parties.unwrap_or_default() | &departures.granters,
+                parties,
                 voices: review::voices(policy, rule, facts.now, opinions, &mut because),
             };
             approvers = match &facts.rolls {

@@ -88,17 +88,19 @@ impl OwnerSet {
 }
 
 /// What ownership asks for on one path: each set that is not optional must be satisfied on its own.
+///
+/// Borrowed, not shared: counting references to what every decision looks at would have the cores wait for each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Requirements(Vec<OwnerSet>);
+pub struct Requirements<'p>(Vec<&'p OwnerSet>);
 
-impl Requirements {
+impl<'p> Requirements<'p> {
     /// The sets, one a section, in the order of the sections.
-    pub fn sets(&self) -> &[OwnerSet] {
+    pub fn sets(&self) -> &[&'p OwnerSet] {
         &self.0
     }
     /// Whether nobody has to approve, and then nothing may run: optional owners open nothing.
     pub fn is_unowned(&self) -> bool {
-        self.0.iter().all(OwnerSet::is_optional)
+        self.0.iter().all(|set| set.is_optional())
     }
 }
 
@@ -114,13 +116,13 @@ pub struct Owners {
 impl Owners {
     /// Who must approve for a path, as in `/payments/suppliers/42`. In each section the last line that matches counts,
     /// and an exclusion wins over every line.
-    pub fn requirements(&self, path: &str) -> Requirements {
+    pub fn requirements(&self, path: &str) -> Requirements<'_> {
         let rulings = self.index.rulings(&split(path)).into_values();
         let lines = rulings.filter_map(|ruling| match ruling.excluded {
             Some(_) => None,
             None => self.sets.get(ruling.line?),
         });
-        Requirements(lines.filter(|set| !set.owners.is_empty()).cloned().collect())
+        Requirements(lines.filter(|set| !set.owners.is_empty()).collect())
     }
     /// The owners of every line that has some, in the order of the file.
     pub fn sets(&self) -> impl Iterator<Item = &OwnerSet> {

@@ -83,7 +83,7 @@ pub(in crate::domain) struct Ballot<'a> {
     pub(in crate::domain) gate: &'a GateRule,
     pub(in crate::domain) action: &'a ActionName,
     /// Who owns what is acted on.
-    pub(in crate::domain) owned: &'a Owned,
+    pub(in crate::domain) owned: &'a Owned<'a>,
     pub(in crate::domain) delegations: &'a Delegations,
     /// The people who may never approve this. INVARIANT i08.
     pub(in crate::domain) parties: BTreeSet<&'a PersonName>,
@@ -156,14 +156,14 @@ fn fill(
 ) -> Vec<String> {
     let requirements = ballot.owned.needs(ballot.gate.approvals());
     let needs: Vec<usize> = requirements.iter().map(|(_, need)| usize::from(*need)).collect();
-    let mut stands: Vec<Stand<'_>> = Vec::new();
-    let mut choices = Vec::new();
+    let mut stands: Vec<Stand<'_>> = Vec::with_capacity(eligible.len());
+    let mut choices = Vec::with_capacity(eligible.len());
     let mut unknown = false;
     for voice in eligible {
         let principals = principals(ballot, rolls, voice);
         unknown |= principals.is_none();
         let principals = principals.unwrap_or_default();
-        let mut places = Vec::new();
+        let mut places = Vec::with_capacity(requirements.len());
         for (requirement, (set, _)) in requirements.iter().enumerate() {
             for principal in &principals {
                 let found = owner_as(ballot.gate.distinct_teams(), rolls, principal, set);

@@ -11,7 +11,7 @@ use crate::{
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Via},
         ids::{AgentName, ItemId, ProposalId, Timestamp},
-        policy::{Owned, OwnerSet, Policy, Tier},
+        policy::{Owned, Policy, Tier},
         proposal::{AgentProof, Attestation, Observed, Proposal},
         receive::{Arrival, FieldError, Fitting, fit, prove},
         request::Request,
@@ -151,7 +151,10 @@ impl Bot {
                 let sets = item.requirements.sets().iter();
                 Some(Approvers {
                     resource: item.path.clone().ok()?,
-                    owners: sets.flat_map(OwnerSet::owners).map(ToString::to_string).collect(),
+                    owners: sets
+                        .flat_map(|set| set.owners())
+                        .map(ToString::to_string)
+                        .collect(),
                 })
             })
             .collect();

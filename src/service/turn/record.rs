@@ -125,13 +125,10 @@ impl Bot {
     }
 
     fn review_draft(&self, case: &mut Case, policy: &Policy, seeing: &Seeing, heard: Heard) -> Option<Draft> {
-        let said = |known: &RecordedReview| {
-            known.review.review == heard.review.review && known.review.decision == heard.review.decision
-        };
         let person = heard.review.account.and_then(|account| policy.person_of(account));
         // Whoever may read may comment, and a stranger's comments must not fill the ledger.
         let idle = person.is_none() && heard.review.decision == ReviewState::Commented;
-        if idle || case.reviews.iter().any(said) {
+        if idle || case.reviews.iter().any(|known| says(known, &heard.review)) {
             return None;
         }
         let now = self.now();
@@ -250,6 +247,14 @@ fn reviewed_by_look(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp) 
 pub(super) fn same(known: &RecordedReview, live: &LiveReview) -> bool {
     known.review.review == live.id
         && (known.review.decision == live.state || known.review.decision == ReviewState::Edited)
+}
+
+/// Whether a record says all that another would. One that a look made and that can't show when it was heard does not:
+/// the review's own event, when it comes after all, is recorded too. INVARIANT i06.
+pub(super) fn says(known: &RecordedReview, heard: &Reviewed) -> bool {
+    known.review.review == heard.review
+        && known.review.decision == heard.decision
+        && (known.review.is_in_time() || !heard.is_in_time())
 }
 
 /// What an approver stands for: the owning team they belong to, or their own name.

@@ -11,22 +11,22 @@ use crate::domain::{
 
 /// Who owns the resources of a proposal.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Owned(Vec<OwnedItem>);
+pub struct Owned<'p>(Vec<OwnedItem<'p>>);
 
 /// Who owns the resource of one item.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OwnedItem {
+pub struct OwnedItem<'p> {
     /// The item.
     pub item: ItemId,
     /// Its resource, as in `/payments/suppliers/42`, or why it can't be named.
     pub path: Result<String, ResourceError>,
     /// Who must approve; nobody for a resource that can't be named.
-    pub requirements: Requirements,
+    pub requirements: Requirements<'p>,
 }
 
 impl Policy {
     /// Who owns what a proposal acts on; nothing when the catalog does not know its action, and then it is unowned.
-    pub fn owned(&self, operation: &ActionName, items: &[Item]) -> Option<Owned> {
+    pub fn owned(&self, operation: &ActionName, items: &[Item]) -> Option<Owned<'_>> {
         let action = self.action(operation)?;
         let items = items.iter().map(|item| {
             let path = action.resource().path(&item.parameters);
@@ -44,7 +44,7 @@ impl Policy {
     }
 
     /// Who owns some paths, each for itself.
-    pub fn owned_paths(&self, paths: impl IntoIterator<Item = String>) -> Owned {
+    pub fn owned_paths(&self, paths: impl IntoIterator<Item = String>) -> Owned<'_> {
         let items = paths.into_iter().map(|path| OwnedItem {
             item: ItemId::only(),
             requirements: self.owners().requirements(&path),
@@ -54,9 +54,9 @@ impl Policy {
     }
 }
 
-impl Requirements {
+impl<'p> Requirements<'p> {
     /// Each set with the approvals that it needs, as [`Owned::needs`] says.
-    pub fn needs(&self, gate: u8) -> impl Iterator<Item = (&OwnerSet, u8)> {
+    pub fn needs(&self, gate: u8) -> impl Iterator<Item = (&'p OwnerSet, u8)> {
         let own = move |set: &OwnerSet| {
             if set.is_optional() {
                 0
@@ -65,7 +65,7 @@ impl Requirements {
             }
         };
         let total: u32 = self.sets().iter().map(|set| u32::from(own(set))).sum();
-        self.sets().iter().map(move |set| match own(set) {
+        self.sets().iter().map(move |&set| match own(set) {
             0 => (set, 0),
             own if total < u32::from(gate) => (set, own.max(gate)),
             own => (set, own),
@@ -73,9 +73,9 @@ impl Requirements {
     }
 }
 
-impl Owned {
+impl<'p> Owned<'p> {
     /// Every item, in the proposal's order.
-    pub fn items(&self) -> &[OwnedItem] {
+    pub fn items(&self) -> &[OwnedItem<'p>] {
         &self.0
     }
     /// The requirements of all items, each once, with the approvals that it needs where the gate of the tier demands
@@ -83,7 +83,7 @@ impl Owned {
     ///
     /// A section's count stands instead of the gate's, but never opens a gate for less: an item whose sections
     /// together ask for fewer approvals than the gate has the gate's number asked of each of them.
-    pub fn needs(&self, gate: u8) -> Vec<(&OwnerSet, u8)> {
+    pub fn needs(&self, gate: u8) -> Vec<(&'p OwnerSet, u8)> {
         let mut needs: Vec<(&OwnerSet, u8)> = Vec::new();
         for item in &self.0 {
             for (set, need) in item.requirements.needs(gate) {
@@ -96,9 +96,9 @@ impl Owned {
         needs
     }
     /// Everyone who is asked, whether needed or not.
-    pub fn owners(&self) -> BTreeSet<&Owner> {
+    pub fn owners(&self) -> BTreeSet<&'p Owner> {
         let sets = self.0.iter().flat_map(|item| item.requirements.sets());
-        sets.flat_map(OwnerSet::owners).collect()
+        sets.flat_map(|set| set.owners()).collect()
     }
     /// The resources that nobody has to approve, which nobody can; an item's id where its resource can't be named.
     pub fn unowned(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use rstest::rstest;
 use super::*;
 use crate::domain::{
     fixture,
-    policy::{Owners, RawOwners, Requirements, error::Errors, owners, pattern::Pattern},
+    policy::{Owners, RawOwners, error::Errors, owners, pattern::Pattern},
 };
 
 /// What each section says, as in `Finance[2]: 4 @acme/finance`.
@@ -135,18 +135,19 @@ fn a_section_that_does_not_parse_is_an_error(#[case] text: &str, #[case] expecte
 }
 
 /// Under the people of the starter set.
-fn requirements(text: &str, path: &str) -> Requirements {
+fn read(text: &str) -> Owners {
     let mut errors = Errors::of("CODEOWNERS");
     let owners = owners::read(text, &fixture::starter().people, &mut errors);
     assert_eq!(shown(&errors.into_list()), "");
-    owners.requirements(path)
+    owners
 }
 
 #[test]
 fn requirements_carry_section_count_and_option() {
     let text =
         "[Finance][2] @acme/finance\n/payments/\n^[Wording] @erin\n/payments/\n[Cash]\n/payments/ @alice\n";
-    let found = requirements(text, "/payments/1");
+    let owners = read(text);
+    let found = owners.requirements("/payments/1");
     let sets: Vec<_> = found
         .sets()
         .iter()
@@ -177,13 +178,12 @@ fn requirements_carry_section_count_and_option() {
 
 #[test]
 fn optional_owners_alone_own_nothing() {
-    let found = requirements(
-        "/crm/ @acme/marketing\n^[Wording] @erin\n/payments/\n",
-        "/payments/1",
-    );
+    let optional = read("/crm/ @acme/marketing\n^[Wording] @erin\n/payments/\n");
+    let found = optional.requirements("/payments/1");
     assert_eq!(found.sets().len(), 1);
     assert!(found.is_unowned());
-    let excluded = requirements("[Finance] @alice\n/payments/\n!/payments/1\n", "/payments/1");
+    let excluding = read("[Finance] @alice\n/payments/\n!/payments/1\n");
+    let excluded = excluding.requirements("/payments/1");
     assert!(excluded.is_unowned() && excluded.sets().is_empty());
 }
 
@@ -326,7 +326,8 @@ proptest! {
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
         let (text, model) = write(&pieces, &parts);
         let joined = format!("/{}", path.join("/"));
-        let found = requirements(&text, &joined);
+        let owners = read(&text);
+        let found = owners.requirements(&joined);
         let indexed: BTreeMap<String, (bool, Vec<String>)> = found
             .sets()
             .iter()
@@ -369,9 +370,9 @@ fn hostile_files_cost_no_more_than_their_size() {
         stars += &format!("**/*{number}*/**/a{number}*/**/x @alice\n");
     }
     let deep = format!("/{}", "12345/".repeat(60));
-    assert!(requirements(&stars, &deep).is_unowned());
+    assert!(read(&stars).requirements(&deep).is_unowned());
     let one_line = format!("* {}", "@alice ".repeat(400_000));
-    assert_eq!(requirements(&one_line, "/x").sets().len(), 1);
+    assert_eq!(read(&one_line).requirements("/x").sets().len(), 1);
     let strangers = format!("* {}", "@nobody ".repeat(300_000));
     let mut files = starter();
     files.retain(|file| file.path != "CODEOWNERS");
@@ -380,7 +381,7 @@ fn hostile_files_cost_no_more_than_their_size() {
     let words = "x ".repeat(1_400_000);
     assert!(Owners::parse_alone(&words).is_err());
     let headings: String = (0..50_000).map(|n| format!("[s{n}] @alice\n*\n")).collect();
-    assert_eq!(requirements(&headings, "/x").sets().len(), 50_000);
+    assert_eq!(read(&headings).requirements("/x").sets().len(), 50_000);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     github::Seeing,
     service::turn::{
         look::person_behind,
-        record::{Heard, same},
+        record::{Heard, same, says},
     },
 };
 
@@ -59,12 +59,9 @@ impl Bot {
         let mut drafts = Vec::new();
         for heard in heard {
             let mut review = heard.into_review();
-            let said = |known: &RecordedReview| {
-                known.review.review == review.review && known.review.decision == review.decision
-            };
             // Whoever may read may review, and strangers must not fill the ledger.
-            if !person(review.account) || review.decision == ReviewState::Commented || known.iter().any(said)
-            {
+            let said = known.iter().any(|known| says(known, &review));
+            if !person(review.account) || review.decision == ReviewState::Commented || said {
                 continue;
             }
             review.pull = Some(number);
