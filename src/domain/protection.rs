@@ -129,6 +129,11 @@ pub const fn agree(skew: i64) -> bool {
     skew.unsigned_abs() <= MOST_SKEW.millis().unsigned_abs()
 }
 
+/// Whether anybody can tell what time it is: without that nothing expires, either. INVARIANT i30.
+pub fn clock_is_right(seen: &Observation) -> bool {
+    clock(seen).is_none()
+}
+
 /// What is wrong about the clocks, if anything: nobody can tell what time it is, which passes once a clock is set.
 /// INVARIANT i30.
 pub(super) fn clock(seen: &Observation) -> Option<Because> {

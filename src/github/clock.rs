@@ -31,6 +31,16 @@ impl GitHub {
         self.dated().map(|dated| dated.skew(local, Instant::now()))
     }
 
+    /// The latest that it may be at GitHub now, by the last answer; none before the first.
+    pub fn latest(&self) -> Option<Timestamp> {
+        let dated = self.dated()?;
+        let since = Instant::now().saturating_duration_since(dated.asked).as_millis();
+        let since = i64::try_from(since).unwrap_or(i64::MAX);
+        Some(Timestamp::from_millis(
+            dated.date.millis().saturating_add(999).saturating_add(since),
+        ))
+    }
+
     /// Asks GitHub for nothing but the time; it is not counted.
     ///
     /// # Errors

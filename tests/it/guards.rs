@@ -340,6 +340,46 @@ async fn i30_nothing_opens_merges_or_runs_while_the_clocks_differ() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i30_a_clock_that_runs_ahead_ends_nothing_and_leaves_no_time_behind() {
+    const WEEK: Duration = Duration::from_secs(7 * 86_400);
+    story_with(manual(), async |world| {
+        let merged = approved(world).await;
+        world
+            .github
+            .webhook_fault(None, countersign::sandbox::DeliveryFault::Lose, 1_000);
+        let merge = crate::world::merge_commit();
+        world.person("dave").merge(REPO, merged.pull, merge).unwrap();
+        world.github.release_webhooks();
+        let campaign = world.campaign().await;
+        world.later(WEEK);
+        world.sweep().await;
+        world.approve("dave", &campaign).await;
+        world.sweep().await;
+        // Neither expired, nor too late, nor run.
+        assert_eq!(world.state(&campaign).await, "open");
+        assert_eq!(
+            (world.state(&merged).await.as_str(), world.acted()),
+            ("open", (0, 0))
+        );
+        let newest = world.entries().last().unwrap()["time"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let newest: jiff::Timestamp = newest.parse().unwrap();
+        assert!(
+            newest.duration_since(world.github.clock().now()).as_secs() < 60,
+            "{newest}"
+        );
+        world.earlier(WEEK);
+        world.sweep().await;
+        world.sweep().await;
+        assert_eq!(world.state(&merged).await, "executed");
+        assert_eq!(world.state(&campaign).await, "executed");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i30_half_a_minute_is_no_reason_to_stop() {
     story(async |world| {
         world.later(Duration::from_secs(25));
@@ -360,10 +400,14 @@ fn doctor(world: &World, token: Option<&str>, more: &[&str]) -> Ran {
     let (data, genesis) = (world.data.path().join("bot"), world.genesis.to_string());
     let url = world.github.url();
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-    let mut args = vec![
-        "doctor".to_owned(),
-        "--repo".to_owned(),
-        REPO.to_owned(),
+    let repo = if more.contains(&"--repo") {
+        vec![]
+    } else {
+        vec!["--repo", REPO]
+    };
+    let repo = repo.into_iter().map(str::to_owned);
+    let mut args: Vec<String> = ["doctor".to_owned()].into_iter().chain(repo).collect();
+    args.extend([
         "--api-url".to_owned(),
         api,
         "--git-url".to_owned(),
@@ -376,7 +420,7 @@ fn doctor(world: &World, token: Option<&str>, more: &[&str]) -> Ran {
         text(&data),
         "--genesis".to_owned(),
         genesis,
-    ];
+    ]);
     if let Some(login) = token {
         let file = secrets.join("watch-token");
         secret_file(&file, &world.github.user_token(login).unwrap());
@@ -582,4 +626,14 @@ fn doctor_that_can_t_look_is_a_failure_and_no_finding() {
     let key = key.to_str().unwrap();
     let ran = run(&["doctor", "--repo", "a/b", "--app-id", "1", "--app-key-file", key]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_of_an_app_that_is_not_installed_could_not_look() {
+    story(async |world| {
+        let ran = doctor(world, Some("root"), &["--json", "--repo", "acme/elsewhere"]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
+        assert!(ran.err.contains("installed on the repository"), "{}", ran.err);
+    })
+    .await;
 }

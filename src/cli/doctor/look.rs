@@ -66,7 +66,11 @@ impl Doctor {
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
         bar.set_message("reading the ledger and the rules in force");
         let ledger: BranchName = LEDGER_BRANCH.parse().map_err(Failure::new)?;
-        let app = self.github.app_sight().await.map_err(unable)?;
+        let app = match self.github.app_sight().await.map_err(unable)? {
+            Seen::Known(app) => Seen::Known(app),
+            // Whoever is not let in sees nothing, and must not take that for findings.
+            Seen::Unknown { because } => return Err(unable(because)),
+        };
         let record = self.record(&ledger).await;
         let (base, record) = match record {
             Ok(record) => (record.base, Seen::Known(record.sight)),
@@ -177,7 +181,7 @@ fn read(dir: &std::path::Path, branch: &BranchName) -> Result<(Digest, BranchNam
     ))
 }
 
-fn unable(error: crate::github::Error) -> Failure {
+fn unable(error: impl std::fmt::Display) -> Failure {
     Failure::new(error)
         .next("check app id, key, API address, and that the app is installed on the repository")
 }

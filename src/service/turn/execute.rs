@@ -9,6 +9,7 @@ use crate::{
         gate::{Because, Rule, Standing, decide},
         ids::ProposalId,
         policy::Policy,
+        protection::clock_is_right,
         sealed::DataKey,
         warrant::{Claimed, Warrant, plan},
     },
@@ -27,7 +28,9 @@ impl Bot {
         let seeing = self.see_case(&case, policy, opened.pull).await?;
         let decision = decide(&case, seeing.observation(), policy);
         let against: Vec<_> = decision.against().cloned().collect();
-        let late = against.iter().any(|one| one.rule == Rule::ExecuteWithin);
+        // Whether it is late is judged by a clock that can be trusted, or not yet.
+        let late =
+            against.iter().any(|one| one.rule == Rule::ExecuteWithin) && clock_is_right(seeing.observation());
         if !late && against.iter().any(|one| one.standing == Standing::Errored) {
             return Err(NotNow::because(
                 "something can't be read right before the act; it is looked at again",

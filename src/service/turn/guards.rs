@@ -7,8 +7,9 @@ use super::{Bot, NotNow};
 use crate::{
     domain::{
         entry::{Digests, Draft, Event, Role, Watched},
+        ids::Timestamp,
         observation::Seen,
-        protection::{Weakness, agree, apart, weaknesses},
+        protection::{MOST_SKEW, Weakness, agree, apart, weaknesses},
     },
     github::Watcher,
     service::problem::Problem,
@@ -42,6 +43,15 @@ impl Bot {
             Seen::Known(skew) if agree(skew) => None,
             Seen::Known(skew) => Some(apart(skew)),
             Seen::Unknown { because } => Some(format!("GitHub's clock could not be read: {because}")),
+        }
+    }
+
+    /// A time for an entry: that of a local clock which is ahead by too much is not written down, since no entry after it
+    /// could have an earlier one. INVARIANT i30.
+    pub(super) fn written(&self, time: Timestamp) -> Timestamp {
+        match self.github().latest() {
+            Some(latest) if time > latest.plus(MOST_SKEW) => latest,
+            Some(_) | None => time,
         }
     }
 

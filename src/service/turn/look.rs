@@ -13,6 +13,7 @@ use crate::{
         ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
         observation::{Pull, PullState},
         policy::{Person, Policy, Tier},
+        protection::clock_is_right,
         publish::{Effect, reconcile, wanted},
         warrant::Warrant,
     },
@@ -56,7 +57,7 @@ impl Bot {
                     if let Some(because) = self.void(&case, pull, &policy) {
                         let mover = told.iter().rev().find_map(Told::mover);
                         self.void_case(&case, pull, because, mover, &policy).await?;
-                    } else {
+                    } else if clock_is_right(seeing.observation()) {
                         // Only now: a merge in time that nobody told of is no silence. INVARIANT i12.
                         self.append(due(&case, &policy, self.now())).await?;
                     }

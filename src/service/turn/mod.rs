@@ -284,7 +284,11 @@ impl Bot {
     }
 
     async fn record(&self, drafts: Vec<Draft>) -> Result<Vec<Recorded>, NotNow> {
-        let recorded = self.ledger().append(drafts).await?;
+        let drafts = drafts.into_iter().map(|draft| Draft {
+            time: self.written(draft.time),
+            ..draft
+        });
+        let recorded = self.ledger().append(drafts.collect()).await?;
         self.told_of(&recorded);
         self.inner
             .changes
@@ -463,6 +467,9 @@ impl Bot {
 
     /// Lets what was received expire, or opens it.
     async fn unopened(&self) -> Result<(), NotNow> {
+        if let Some(wrong) = self.wrong_clock().await {
+            return Err(NotNow::Other(wrong));
+        }
         let policy = self.policy_known().await?;
         let cases: Vec<Case> = self.ledger().read(|book| {
             let all = book.cases().map(|(_, case)| case);
