@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use countersign::sandbox::Recorded;
-use serde_json::Value;
 
 use crate::world::{Opened, REPO, Setup, World, story, story_with};
 
@@ -92,7 +91,7 @@ async fn burn_to(world: &World, left: u64) {
 }
 
 fn closed(world: &World, of: &Opened) -> bool {
-    world.github.pull(REPO, of.pull).unwrap()["state"] == Value::from("closed")
+    world.github.pull(REPO, of.pull).unwrap()["state"] == "closed"
 }
 
 #[tokio::test(flavor = "multi_thread")]
