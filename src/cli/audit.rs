@@ -19,6 +19,7 @@ use crate::{
 mod facts;
 mod log;
 mod report;
+mod sample;
 mod trace;
 
 /// Something on the branch is not part of the record.
@@ -77,6 +78,17 @@ enum Command {
         /// The digest that the ledger must begin with
         #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
         genesis: Option<Digest>,
+    },
+    /// Print the executions without review that somebody is to look at, as `sample_review` of the low gate asks
+    Sample {
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// Prove a ledger, then note how long it is, signed by the gate (a C2SP checkpoint)
     Checkpoint {
@@ -162,6 +174,11 @@ impl Command {
                 genesis,
                 json,
             } => found(trace::write(&mut out, &ledger, genesis, id, json)?),
+            Self::Sample {
+                ledger,
+                genesis,
+                json,
+            } => found(sample::write(&mut out, &ledger, genesis, json)?),
             Self::Facts { ledger, genesis } => found(facts::write(&mut out, &ledger, genesis)?),
             Self::Checkpoint {
                 ledger,

@@ -22,6 +22,7 @@ mod manual;
 mod paint;
 pub mod policy;
 mod propose;
+mod revise;
 mod sandbox;
 mod scratch;
 mod secrets;
@@ -58,6 +59,7 @@ enum Command {
     Doctor(Box<doctor::Args>),
     Sandbox(sandbox::Args),
     Propose(propose::Args),
+    Revise(revise::Args),
     Status(status::Args),
     /// Prove and read a ledger, from any clone and without a server
     Audit(audit::Args),
@@ -83,6 +85,7 @@ pub async fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(*args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Propose(args) => propose::run(args).await,
+        Command::Revise(args) => revise::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Audit(args) => Ok(audit::run(args)),
         Command::Policy(args) => Ok(policy::run(args)),

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     domain::{
+        ids::ProposalId,
         request::Request,
         source::{MAX_BYTES, SourceFile, read_value, read_yaml},
     },
@@ -63,8 +64,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    replacing(args, None).await
+}
+
+/// Proposes in place of another proposal of the agent's.
+pub(super) async fn replacing(args: Args, old: Option<ProposalId>) -> Result<ExitCode, Failure> {
     let door = args.caller.door()?;
     let mut request = read(&args.file)?;
+    if let Some(old) = old {
+        request.supersedes = Some(old);
+    }
     door.sign(&mut request)?;
     let answer = match door.propose(&request, args.dry_run).await {
         Ok(answer) => answer,

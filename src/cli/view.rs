@@ -68,6 +68,17 @@ pub(super) fn status(status: &Status) {
     if let Some(reason) = &status.reason {
         row("because", reason);
     }
+    for asked in &status.changes_requested {
+        let by = asked.by.as_ref().map_or("somebody", |login| login.as_str());
+        let reason = asked.reason.as_deref().unwrap_or("(no reason given)");
+        row("changes", format_args!("{by}: {reason}"));
+    }
+    if !status.changes_requested.is_empty() && !status.ended {
+        row("next", format_args!("countersign revise {} -f FILE", status.id));
+    }
+    if let Some(by) = status.replaced_by {
+        row("replaced by", by);
+    }
     for step in &status.steps {
         row("item", format_args!("{}: {}", step.item, step.outcome));
     }

@@ -34,6 +34,7 @@ use super::{
     keys::Keys,
     matter::Matter,
     policy::{Policy, Tier},
+    proposal::Proposal,
     subject::subject,
     totals::{Count, SoFar, Totals},
 };
@@ -285,6 +286,9 @@ impl Book {
         if received.assessment.tier == Tier::Low {
             return Ok(());
         }
+        if let Some(old) = proposal.supersedes {
+            self.replaceable(old, proposal)?;
+        }
         let pending = self
             .cases
             .values()
@@ -303,9 +307,32 @@ impl Book {
         }
     }
 
-    /// What the limits of an action count for a matter, as of its time.
-    pub fn totals(&self, matter: &Matter<'_>, policy: &Policy) -> Totals {
-        Totals::of(matter, policy).counted(|count| self.holds(count, matter, None, matter.at))
+    /// Whether what a proposal replaces ended without having run, and was not replaced by another one.
+    fn replaceable(&self, old: ProposalId, new: &Proposal) -> Result<(), Illegal> {
+        let ended = self.register.closed(old).is_some_and(|closed| {
+            let by_this = || self.recent(old).and_then(|case| case.replaced_by) == Some(new.id);
+            let may = match closed.life {
+                Life::Superseded => by_this(),
+                life => !life.ran(),
+            };
+            may && *closed.agent == new.binding.agent
+        });
+        if ended {
+            Ok(())
+        } else {
+            Err(Illegal::Replaces(old))
+        }
+    }
+
+    /// What the limits of an action count for a proposal, as of its time. What waits and would be replaced by it is not
+    /// counted: its reservation moves. INVARIANT i05.
+    pub fn totals(&self, proposal: &Proposal, policy: &Policy) -> Totals {
+        let waits = |id: &ProposalId| {
+            let case = self.case(*id);
+            case.is_some_and(|case| matches!(case.life, Life::Received | Life::Open))
+        };
+        let (matter, apart) = (proposal.matter(), proposal.supersedes.filter(waits));
+        Totals::of(&matter, policy).counted(|count| self.holds(count, &matter, apart, matter.at))
     }
 
     fn holds(&self, count: &Count, matter: &Matter<'_>, apart: Option<ProposalId>, now: Timestamp) -> SoFar {
@@ -390,6 +417,10 @@ impl Book {
                 entry.seq,
             );
             case.delegations = self.delegations.open_at(entry.time);
+            let old = proposal
+                .supersedes
+                .and_then(|id| self.case(id).or_else(|| self.recent(id)));
+            case.reviewed_before = old.into_iter().flat_map(Case::reviewers).collect();
             self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;

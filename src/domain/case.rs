@@ -1,6 +1,6 @@
 //! One proposal's life, as the ledger tells it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::{
         Digests, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed, Started,
         VoidReason, Withdrawn,
     },
-    ids::{Digest, ItemId, Seq, Timestamp},
+    ids::{AccountId, Digest, ItemId, ProposalId, Seq, Timestamp},
     policy::Tier,
     proposal::{Item, Proposal},
     verdict::Verdict,
@@ -245,6 +245,12 @@ pub struct Case {
     /// How its execution ended.
     #[serde(default)]
     pub finished: Option<Finished>,
+    /// The proposal that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<ProposalId>,
+    /// Who reviewed what it replaces, and is asked again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reviewed_before: BTreeSet<AccountId>,
     /// Why it is void.
     #[serde(default)]
     pub voided: Option<VoidReason>,
@@ -275,6 +281,8 @@ impl Case {
             merged: None,
             started: None,
             finished: None,
+            replaced_by: None,
+            reviewed_before: BTreeSet::new(),
             voided: None,
             refused: None,
         }
@@ -283,6 +291,12 @@ impl Case {
     /// The proposal's tier as it was received.
     pub const fn tier(&self) -> Tier {
         self.assessment.tier
+    }
+
+    /// Everyone who reviewed it, and whatever it replaces.
+    pub(super) fn reviewers(&self) -> impl Iterator<Item = AccountId> {
+        let reviews = self.reviews.iter().filter_map(|recorded| recorded.review.account);
+        reviews.chain(self.reviewed_before.iter().copied())
     }
 
     /// Whether an approver excluded an item.
@@ -387,7 +401,10 @@ impl Case {
             Event::Denied(_) => self.life = Life::Denied,
             Event::Expired(_) => self.life = Life::Expired,
             Event::Cancelled(_) => self.life = Life::Cancelled,
-            Event::Superseded(_) => self.life = Life::Superseded,
+            Event::Superseded(superseded) => {
+                self.life = Life::Superseded;
+                self.replaced_by = Some(superseded.by);
+            }
             Event::Merged(merged) => {
                 self.life = Life::Merged;
                 self.merged = Some(merged.clone());

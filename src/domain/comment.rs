@@ -35,6 +35,22 @@ pub(super) fn reason<'a>(words: impl Iterator<Item = &'a str>) -> Result<Option<
     Ok(Some(reason).filter(|reason| !reason.is_empty()))
 }
 
+/// The most of somebody's words that is kept, in characters.
+const MAX_WORDS: usize = 500;
+
+/// Somebody's words in one line of visible characters, what is beyond 500 of them shown as left out; none where there
+/// are none.
+pub fn one_line(text: &str) -> Option<String> {
+    let visible = |c: char| if is_visible(c) { c } else { ' ' };
+    let words: String = text.chars().map(visible).collect();
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut kept: String = line.chars().take(MAX_WORDS).collect();
+    if kept.len() < line.len() {
+        kept.push('…');
+    }
+    Some(kept).filter(|line| !line.is_empty())
+}
+
 /// What somebody wrote, so that it can stand in an answer.
 pub(super) fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()

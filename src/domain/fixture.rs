@@ -491,6 +491,7 @@ pub(crate) fn told(
         base: BASE,
         commit: Some(HEAD),
         submitted_at: at(minutes),
+        reason: None,
         found: Found::Event {
             delivery: "d-1".parse().unwrap(),
         },

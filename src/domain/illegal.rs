@@ -43,6 +43,11 @@ pub enum Illegal {
         /// By which proposal.
         by: ProposalId,
     },
+    /// What is to be replaced may still run, or ran, or was replaced by another one.
+    #[error(
+        "proposal {0} can't be replaced: it runs, ran, or was replaced before; propose anew without `supersedes`"
+    )]
+    Replaces(ProposalId),
     /// Too many open proposals of one agent.
     #[error(
         "agent `{agent}` has {MAX_PENDING} proposals waiting already; wait for some to end, or cancel some"

@@ -40,6 +40,7 @@ pub mod receive;
 pub mod replay;
 pub mod request;
 mod review;
+pub mod sample;
 pub mod sealed;
 pub mod source;
 mod subject;

@@ -2,6 +2,22 @@
 
 use serde_json::Value;
 
+/// Every currency of ISO 4217 that money is paid in, in the order of the codes: those in use at the beginning of 2026,
+/// without metals, bonds and test codes.
+pub const CODES: &[&str] = &[
+    "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BHD", "BIF", "BMD",
+    "BND", "BOB", "BOV", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHE", "CHF", "CHW", "CLF",
+    "CLP", "CNY", "COP", "COU", "CRC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB",
+    "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF",
+    "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW",
+    "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT",
+    "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MXV", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD",
+    "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD",
+    "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS",
+    "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "USN", "UYI", "UYU", "UYW", "UZS",
+    "VED", "VES", "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
+];
+
 /// How many digits of a currency stand after the point (ISO 4217); two unless listed here.
 fn digits(currency: &str) -> usize {
     match currency {
@@ -78,6 +94,18 @@ mod tests {
             json!(1),
         ] {
             assert_eq!(parts(&other), None);
+        }
+    }
+
+    #[test]
+    fn codes_are_in_order_and_what_has_other_digits_is_among_them() {
+        assert!(CODES.is_sorted_by(|one, other| one < other));
+        assert!(CODES.iter().all(|code| code.len() == 3));
+        for code in ["JPY", "KWD", "CLF", "XOF", "UYI"] {
+            assert!(CODES.binary_search(&code).is_ok() && digits(code) != 2, "{code}");
+        }
+        for gone in ["HRK", "DEM", "XYZ", "XXX", "XAU", "eur"] {
+            assert!(CODES.binary_search(&gone).is_err(), "{gone}");
         }
     }
 

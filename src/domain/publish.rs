@@ -10,7 +10,7 @@ use super::{
     case::{Case, Life},
     entry::{Finished, VoidReason},
     gate::Decision,
-    ids::{AccountId, Digest, PersonName, PullNumber, Sha, TeamName},
+    ids::{AccountId, Digest, PersonName, ProposalId, PullNumber, Sha, TeamName},
     policy::{Account, MergeMode, Owned, Owner, Person, Policy},
     verdict::{Because, Rule, Verdict},
 };
@@ -117,6 +117,8 @@ struct OutcomeSays<'a> {
     finished: &'a Option<Finished>,
     voided: &'a Option<VoidReason>,
     merged: Option<Sha>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<ProposalId>,
 }
 
 /// What a case's pull request should show; `None` when it has none, or without canonical form. `full` is a limit that
@@ -144,6 +146,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, full: Option<&F
         finished: &case.finished,
         voided: &case.voided,
         merged: case.merged.as_ref().map(|merged| merged.sha),
+        replaced_by: case.replaced_by,
     };
     let outcome = if matches!(case.life, Life::Received | Life::Open) {
         None
@@ -214,7 +217,7 @@ const fn told(rule: Rule) -> bool {
     !matches!(rule, Rule::Life)
 }
 
-/// The owners, and whom the catalog wants consulted: asked, never needed.
+/// The owners; and, asked without being needed, whom the catalog wants consulted and who reviewed what it replaces.
 fn asked(case: &Case, policy: &Policy) -> Asked {
     let mut owners = owners(case, policy);
     if owners.is_empty() {
@@ -222,7 +225,13 @@ fn asked(case: &Case, policy: &Policy) -> Asked {
     }
     let action = policy.action(&case.proposal.binding.operation);
     let consulted = action.into_iter().flat_map(|action| action.raci().consulted());
-    owners.extend(consulted.map(Owner::from).filter(|owner| may(case, owner)));
+    let before = case
+        .reviewed_before
+        .iter()
+        .filter_map(|account| policy.person_of(*account));
+    let before = before.map(|person| Owner::Person(person.name().clone()));
+    let others = consulted.map(Owner::from).chain(before);
+    owners.extend(others.filter(|owner| may(case, owner)));
     Asked::These(owners)
 }
 

@@ -1,25 +1,20 @@
 //! Webhooks: hints that something changed. Small shapes of our own; what is not known is nothing. INVARIANT i24.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
-use sha2::Sha256;
 
 mod comment;
 mod group;
+mod signature;
 
 pub use comment::CommentEvent;
+pub use signature::{BadSignature, verify};
 
 use super::{observe::review_state, shown::shown_digest, wire};
 use crate::domain::{
+    comment::one_line,
     ids::{AccountId, BranchName, DeliveryId, Digest, Login, PullNumber, RepoName, ReviewId, Sha, Timestamp},
     observation::ReviewState,
 };
-
-/// A body that the holder of the secret did not sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not match; check that GitHub and the bot have the same webhook secret")]
-pub struct BadSignature;
 
 /// A payload that is not what GitHub documents for its event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -184,21 +179,8 @@ pub struct ReviewEvent {
     pub body: Digest,
     /// When it was submitted.
     pub submitted_at: Timestamp,
-}
-
-/// Checks `X-Hub-Signature-256` over the raw bytes, in constant time.
-///
-/// # Errors
-/// When the header is missing, or does not sign these bytes.
-pub fn verify(secret: &SecretString, raw: &[u8], header: Option<&str>) -> Result<(), BadSignature> {
-    let signature = header
-        .and_then(|header| header.strip_prefix("sha256="))
-        .and_then(|digits| hex::decode(digits).ok())
-        .ok_or(BadSignature)?;
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).map_err(|_| BadSignature)?;
-    mac.update(raw);
-    mac.verify_slice(&signature).map_err(|_| BadSignature)
+    /// What should change, where it asks for changes: one line of visible characters.
+    pub reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -237,6 +219,7 @@ struct ReviewPart {
     state: String,
     commit_id: Option<Sha>,
     submitted_at: Timestamp,
+    body: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -417,6 +400,12 @@ fn of_review(
         title: shown_digest(&pull.title),
         body: shown_digest(pull.body.as_deref().unwrap_or_default()),
         submitted_at: review.submitted_at,
+        reason: match state {
+            ReviewState::ChangesRequested => review.body.as_deref().and_then(one_line),
+            ReviewState::Approved | ReviewState::Commented | ReviewState::Dismissed | ReviewState::Edited => {
+                None
+            }
+        },
     });
     Ok(Hint::Review {
         repo,
@@ -435,6 +424,8 @@ fn rerequested(repo: RepoName, part: CheckPart) -> Hint {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
     use serde_json::{Value, json};
 

@@ -38,6 +38,6 @@ pub use inbox::{inbox_accepted, inbox_answer, inbox_ran, shadow};
 pub use mask::{masked, masked_item};
 pub use message::{commit_message, merge_message, merge_title};
 pub use outcome::outcome;
-pub use report::{MAX_BODY, ReportFacts, report};
+pub use report::{MAX_BODY, Replaced, ReportFacts, report};
 pub use summary::{MAX_SUMMARY, summary, summary_of_items};
 pub use title::{MAX_TITLE, title};

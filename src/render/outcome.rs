@@ -76,7 +76,7 @@ fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage
     OutcomePage {
         headline: headline(case.life),
         summary: plain(&case.proposal.summary),
-        what: what(case),
+        what: replaced(case).unwrap_or_else(|| what(case)),
         reason: reason.map(|reason| shortened(reason, 2 * note)),
         steps: lines,
         more: u64::try_from(more).unwrap_or(u64::MAX),
@@ -174,6 +174,16 @@ pub(super) const fn headline(life: Life) -> &'static str {
 }
 
 /// What that means, and the next step.
+/// What took its place.
+fn replaced(case: &Case) -> Option<Markdown> {
+    let by = Markdown::code(&case.replaced_by?.to_string());
+    Some(
+        Markdown::ours("Proposal ")
+            .then(&by)
+            .and(" takes its place, in a pull request of its own."),
+    )
+}
+
 fn what(case: &Case) -> Markdown {
     Markdown::ours(match case.life {
         Life::Received | Life::Open => "Nothing ran so far.",

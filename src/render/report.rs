@@ -4,6 +4,7 @@ mod approval;
 mod origin;
 mod parameters;
 mod seen;
+mod since;
 
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ use super::{
 use crate::domain::{
     assess::Assessment,
     checks::{CheckResult, Level, Problem, text},
-    ids::BranchName,
+    ids::{BranchName, PullNumber},
     policy::{Policy, Tier},
     proposal::Proposal,
 };
@@ -42,6 +43,17 @@ pub struct ReportFacts<'a> {
     pub policy: &'a Policy,
     /// The branch it would be merged into.
     pub base: &'a BranchName,
+    /// What it replaces.
+    pub replaces: Option<Replaced<'a>>,
+}
+
+/// A proposal that another one takes the place of.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced<'a> {
+    /// The proposal.
+    pub proposal: &'a Proposal,
+    /// Its pull request, if it had one.
+    pub pull: Option<PullNumber>,
 }
 
 #[derive(Serialize)]
@@ -54,6 +66,7 @@ struct ReportPage {
     why: Markdown,
     deadline: Markdown,
     not_before: Option<Markdown>,
+    since: Option<since::Since>,
     action: String,
     purpose: Option<String>,
     system: String,
@@ -97,6 +110,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         assessment,
         policy,
         base,
+        replaces,
     } = facts;
     let binding = &proposal.binding;
     let action = policy.action(&binding.operation);
@@ -111,6 +125,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         why: words::why(proposal, assessment, policy),
         deadline: Markdown::time(proposal.expires_at),
         not_before: (binding.valid.from > proposal.created_at).then(|| Markdown::time(binding.valid.from)),
+        since: replaces.as_ref().map(|old| since::since(old, proposal)),
         action: binding.operation.to_string(),
         purpose: action.map(|action| action.summary().to_owned()),
         system: binding.target.system.clone(),

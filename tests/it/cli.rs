@@ -59,6 +59,7 @@ fn every_command_has_help_and_bad_usage_is_two() {
         &["audit", "verify"],
         &["audit", "log"],
         &["audit", "trace"],
+        &["audit", "sample"],
         &["audit", "checkpoint"],
         &["policy"],
         &["policy", "explain"],

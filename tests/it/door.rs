@@ -708,10 +708,7 @@ async fn i02_nothing_opens_or_executes_while_the_base_branch_holds_other_rules()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_figures_are_told() {
-    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
-    // The first in this process wins; only this test installs one.
-    metrics::set_global_recorder(recorder).unwrap();
+    let handle = crate::world::figures();
     story(async |world| {
         assert_eq!(
             world.raw("GET", "/healthz", &[], Vec::new()).await,

@@ -30,6 +30,36 @@ fn denied() -> Setup {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_exception_is_counted_by_its_check_and_a_refused_one_is_not() {
+    let figures = crate::world::figures();
+    let counted = || {
+        let text = figures.render();
+        let mut lines = text.lines().map(str::to_owned);
+        lines.find(|line| line.starts_with(r#"countersign_exceptions_total{check="yearly"}"#))
+    };
+    // No other test has a check of this name.
+    let mut setup = denied();
+    setup.edits[0].2 = "checks: [text, yearly]\n    sensitive: [params.iban]";
+    setup.files[0].0 = "checks/yearly.yaml";
+    story_with(setup, async |world| {
+        let payment = world.payment().await;
+        world
+            .comment("alice", &payment, "/exception yearly she may not")
+            .await;
+        assert_eq!(counted(), None);
+        world
+            .comment("dave", &payment, "/exception yearly the yearly invoice")
+            .await;
+        let counted = counted();
+        assert_eq!(
+            counted.as_deref(),
+            Some(r#"countersign_exceptions_total{check="yearly"} 1"#)
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_named_approver_lets_a_denied_payment_pass_and_it_runs_once() {
     story_with(denied(), async |world| {
         let payment = world.payment().await;

@@ -259,7 +259,7 @@ fn limits_are_told_as_people_write_money() {
     let text = std::fs::read_to_string(&file).unwrap();
     let before = "counted: { per_supplier: { ran: 4000000, others: 100 } }\n";
     std::fs::write(&file, format!("{text}{before}")).unwrap();
-    assert_eq!(limits()["level"], "warn");
+    assert_eq!(limits()["level"], "deny");
     assert_eq!(
         limits()["problems"][0]["found"],
         "limit `per_supplier` of 50,000.00 EUR in 1d: 40,000.00 EUR ran, 1.00 EUR of other agents wait, and this adds \
@@ -291,6 +291,46 @@ fn limits_are_told_as_people_write_money() {
         "{}",
         tree.out
     );
+}
+
+#[test]
+fn a_proposal_in_the_words_of_a_case_is_answered_with_its_own() {
+    let (_folder, file) = payment_file();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let said = |from: &str, to: &str, more: &[&str]| {
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        policy(&[&["simulate", &file], more].concat()).err
+    };
+    for (from, to, more, meant) in [
+        (
+            "operation:",
+            "action:",
+            &[][..],
+            "`action`; did you mean `operation`?",
+        ),
+        (
+            "parameters:",
+            "params:",
+            &[],
+            "`params`; did you mean `parameters`?",
+        ),
+        (
+            "",
+            "",
+            &["--set", "reference=x"],
+            "`reference`; did you mean `parameters.reference`?",
+        ),
+        (
+            "",
+            "",
+            &["--set", "params.reference=x"],
+            "`params`; did you mean `parameters`?",
+        ),
+    ] {
+        // Folded to one line, as it may be broken anywhere.
+        let told = said(from, to, more).replace("\n  │ ", " ");
+        assert!(told.contains(meant), "{to}: {told}");
+    }
 }
 
 #[test]

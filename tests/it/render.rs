@@ -425,6 +425,7 @@ fn i26_words_of_mixed_scripts_are_flagged_whatever_the_catalog_asks() {
         assessment: &assessment,
         policy: &policy,
         base: &base(),
+        replaces: None,
     })
     .unwrap();
     assert!(
@@ -453,6 +454,7 @@ fn a_check_that_passed_leaves_nothing_to_do() {
         assessment: &assessment,
         policy: &policy,
         base: &base(),
+        replaces: None,
     })
     .unwrap();
     let said: Vec<&str> = report
@@ -574,6 +576,7 @@ fn i26_what_exceeds_github_s_limit_is_refused() {
         assessment: &assessment(&policy, &proposal),
         policy: &policy,
         base: &base(),
+        replaces: None,
     });
     let error = refused.expect_err("it has more than 65,536 characters");
     assert!(matches!(error, RenderError::TooLong { max: 65_536, .. }));

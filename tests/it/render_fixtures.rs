@@ -257,6 +257,7 @@ pub(crate) fn report_of(policy: &Policy, proposal: &Proposal) -> String {
         assessment: &assessment(policy, proposal),
         policy,
         base: &base(),
+        replaces: None,
     })
     .unwrap()
 }
@@ -381,6 +382,7 @@ pub(crate) fn review(case: &mut Case, seen: &mut Observation, account: u64, stat
             base: opened.base,
             commit: Some(opened.head),
             submitted_at,
+            reason: None,
             found: Found::Event {
                 delivery: "d-1".parse().unwrap(),
             },

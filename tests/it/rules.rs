@@ -8,6 +8,7 @@ mod own_checks;
 mod owners;
 mod people;
 mod tiers;
+mod unanswered;
 
 use serde_json::{Value, json};
 

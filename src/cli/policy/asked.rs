@@ -167,6 +167,9 @@ impl Asked {
             return Err(wrong(path, "a proposal is a mapping from field names to values"));
         };
         fields.retain(|name, _| !SENT_ONLY.contains(&name.as_str()));
+        if !fields.contains_key("operation") && fields.contains_key("action") {
+            return Err(wrong(path, "unknown field `action`; did you mean `operation`?"));
+        }
         fields
             .entry("at")
             .or_insert_with(|| Value::String(now.to_string()));
@@ -202,9 +205,26 @@ impl Asked {
     /// The facts, with what people would say.
     pub(super) fn facts(&self, reviews: &[Review]) -> Result<Facts, Failure> {
         let facts = serde_json::from_value::<Facts>(Value::Object(self.fields.clone()))
-            .map_err(|error| wrong(&self.name, &error.to_string()))?;
+            .map_err(|error| wrong(&self.name, &misnamed(&self.fields, error.to_string())))?;
         let reviews = reviews.iter().map(|Review(said)| said.clone());
         Ok(reviews.fold(facts, Facts::and))
+    }
+}
+
+/// What is wrong, in a line of its own for a field that is called otherwise in a case, or that is a parameter.
+fn misnamed(fields: &Map<String, Value>, error: String) -> String {
+    let unknown = |name: &&String| error.starts_with(&format!("unknown field `{name}`"));
+    let parameters = fields.get("parameters").and_then(Value::as_object);
+    let meant = fields.keys().find(unknown).and_then(|name| match name.as_str() {
+        "params" => Some((name, "parameters".to_owned())),
+        "action" => Some((name, "operation".to_owned())),
+        _ => parameters?
+            .contains_key(name)
+            .then(|| (name, format!("parameters.{name}"))),
+    });
+    match meant {
+        Some((name, meant)) => format!("unknown field `{name}`; did you mean `{meant}`?"),
+        None => error,
     }
 }
 

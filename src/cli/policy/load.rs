@@ -102,7 +102,9 @@ fn refused(path: &Path, what: &str, help: &str) -> Failure {
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let help = match error.kind() {
-        io::ErrorKind::NotFound => "name what is there, or make a starter set with `countersign init`",
+        io::ErrorKind::NotFound => {
+            "name what is there, or make a starter set with `countersign init --policies-out DIR`"
+        }
         io::ErrorKind::PermissionDenied => "let this user read it",
         _ => "policy files are UTF-8 text in one folder",
     };

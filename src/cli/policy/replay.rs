@@ -230,8 +230,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(message) = replayed.first_unreadable {
         return Err(Failure::Files(vec![miette::miette!(
             help = "write facts with `countersign audit facts`",
-            "{message}; {} lines in all were left out",
-            replayed.unreadable
+            "{message}; {}",
+            match replayed.unreadable {
+                1 => "it was left out".to_owned(),
+                count => format!("{count} lines in all were left out"),
+            }
         )]));
     }
     Ok(match replayed.differences.is_empty() {
@@ -261,8 +264,13 @@ fn of_ledger(repo: &Path, args: &Args, policy: &Policy, candidate: &Policy) -> R
 fn tell(out: &mut impl Write, replayed: &Replayed) -> io::Result<()> {
     writeln!(
         out,
-        "{} proposals; {} of actions with the same rules in both; {} would differ",
+        "{} {}; {} of actions with the same rules in both; {} would differ",
         replayed.proposals,
+        if replayed.proposals == 1 {
+            "proposal"
+        } else {
+            "proposals"
+        },
         replayed.same_rules,
         replayed.differences.len()
     )?;

@@ -6,6 +6,7 @@
 //! asked of the strict interpreter as well, which gives the error. INVARIANT i10.
 
 mod calls;
+mod heads;
 mod nowhere;
 mod shape;
 
@@ -26,6 +27,7 @@ use crate::domain::{
     matter::Matter,
     source::{Mark, Place},
 };
+use heads::{Head, Heads};
 
 /// The longest module, in bytes.
 pub const MAX_SOURCE: usize = 64 << 10;
@@ -59,6 +61,16 @@ const REFUSED: &[(&str, &str)] = &[
 pub struct Module {
     program: Arc<Program>,
     rules: Vec<Finding>,
+    idle: Vec<Idle>,
+}
+
+/// A rule that gives no findings and that nothing reads.
+#[derive(Debug, Clone)]
+pub struct Idle {
+    /// Its name.
+    pub name: String,
+    /// Where it begins.
+    pub mark: Mark,
 }
 
 /// A rule that gives findings.
@@ -87,6 +99,35 @@ pub struct RegoError {
     pub message: String,
 }
 
+/// The name of a module's text among those of an engine.
+const FILE: &str = "check.rego";
+
+/// A module that an engine has read.
+struct Parsed {
+    engine: Engine,
+    package: String,
+}
+
+impl Parsed {
+    fn of(text: &str, before_1_0: bool) -> Result<Self, RegoError> {
+        let mut engine = Engine::new();
+        engine.set_rego_v0(before_1_0);
+        engine.set_strict_builtin_errors(true);
+        let package = engine
+            .add_policy(FILE.into(), text.into())
+            .map_err(|error| malformed_module(text, &error))?;
+        Ok(Self { engine, package })
+    }
+}
+
+fn malformed_module(text: &str, error: &dyn fmt::Display) -> RegoError {
+    let error = explain(text, &error.to_string());
+    RegoError {
+        message: format!("not a Rego module: {}", error.message),
+        ..error
+    }
+}
+
 impl Module {
     /// The worst that the module may find.
     pub fn level(&self) -> Level {
@@ -95,6 +136,11 @@ impl Module {
             .map(|rule| rule.level)
             .max()
             .unwrap_or(Level::Warn)
+    }
+
+    /// The rules that give no findings and that nothing reads.
+    pub fn idle(&self) -> &[Idle] {
+        &self.idle
     }
 
     /// Compiles a module; the language of OPA 1.0, and where it is not that, the one before.
@@ -127,34 +173,53 @@ impl Module {
                 message: message.into(),
             });
         }
-        Self::build(text, false).or_else(|error| Self::build(text, true).map_err(|_| error))
+        let before = || Parsed::of(text, true);
+        match Parsed::of(text, false) {
+            Ok(parsed) => {
+                let built = Self::build(text, parsed);
+                built.or_else(|error| before().and_then(|old| Self::build(text, old)).map_err(|_| error))
+            }
+            // What only the language of before takes has errors of that language.
+            Err(error) => match before() {
+                Ok(parsed) => Self::build(text, parsed),
+                Err(_) => Err(error),
+            },
+        }
     }
 
-    fn build(text: &str, before_1_0: bool) -> Result<Self, RegoError> {
-        const FILE: &str = "check.rego";
-        let told = |error: &dyn fmt::Display| {
-            let error = explain(text, &error.to_string());
-            RegoError {
-                message: format!("not a Rego module: {}", error.message),
-                ..error
+    fn build(text: &str, parsed: Parsed) -> Result<Self, RegoError> {
+        let told = |error: &dyn fmt::Display| malformed_module(text, error);
+        let Parsed { mut engine, package } = parsed;
+        let (mut rules, mut idle) = (Vec::new(), Vec::new());
+        let heads = Heads::of(text);
+        for Head { name, at } in &heads.heads {
+            if !engine.has_declared_rule_rooted_at(FILE, name).unwrap_or(false) {
+                continue;
             }
-        };
-        let mut engine = Engine::new();
-        engine.set_rego_v0(before_1_0);
-        engine.set_strict_builtin_errors(true);
-        let package = engine
-            .add_policy(FILE.into(), text.into())
-            .map_err(|error| told(&error))?;
-        let mut rules = Vec::new();
-        for name in heads(text) {
-            if engine.has_declared_rule_rooted_at(FILE, &name).unwrap_or(false) {
-                let level = if name.starts_with("warn") {
-                    Level::Warn
-                } else {
-                    Level::Deny
-                };
-                rules.push((format!("{package}.{name}"), level));
+            if !heads::gives(name) {
+                if !heads.is_read(name) {
+                    idle.push((*name, mark_at(text, *at, name.len())));
+                }
+                continue;
             }
+            let level = if name.starts_with("warn") {
+                Level::Warn
+            } else {
+                Level::Deny
+            };
+            rules.push((format!("{package}.{name}"), level));
+        }
+        let mut slips = idle.iter();
+        if let Some((mark, message)) = slips.find_map(|(name, mark)| {
+            let meant = heads::meant(name)?;
+            let message =
+                format!("nothing reads the rule `{name}`, and it finds nothing; did you mean `{meant}`?");
+            Some((*mark, message))
+        }) {
+            return Err(RegoError {
+                mark: Some(mark),
+                message,
+            });
         }
         if rules.is_empty() {
             let message =
@@ -189,9 +254,16 @@ impl Module {
             mark: head_of(text, &refused.rule),
             message: refused.message,
         })?;
+        // Rules of tests are for other tools.
+        let idle = idle.into_iter().filter(|(name, _)| !name.starts_with("test_"));
+        let idle = idle.map(|(name, mark)| Idle {
+            name: name.to_owned(),
+            mark,
+        });
         Ok(Self {
             program,
             rules: findings,
+            idle: idle.collect(),
         })
     }
 
@@ -319,36 +391,11 @@ fn input(matter: &Matter<'_>) -> Result<String, String> {
     serde_json::to_string(&value).map_err(|error| error.to_string())
 }
 
-/// The names of rules that give findings, as heads at the beginning of a line, in the order of the module.
-fn heads(text: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for line in text.lines() {
-        let name: String = line
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .collect();
-        let counts = ["deny", "violation", "warn"].iter().any(|word| {
-            name.strip_prefix(word)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        });
-        if counts && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// Where a rule begins, when a line begins with its name.
+/// Where a rule begins.
 fn head_of(text: &str, rule: &str) -> Option<Mark> {
-    let mut before = 0;
-    for line in text.split_inclusive('\n') {
-        let rest = line.strip_prefix(rule);
-        if rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')) {
-            return Some(mark_at(text, before, rule.len()));
-        }
-        before += line.len();
-    }
-    None
+    let heads = Heads::of(text).heads;
+    let head = heads.into_iter().find(|head| head.name == rule)?;
+    Some(mark_at(text, head.at, head.name.len()))
 }
 
 /// The first builtin that can't be used, outside of comments and texts: its name, its place in bytes, and what to do.

@@ -107,6 +107,9 @@ pub struct Reviewed {
     pub commit: Option<Sha>,
     /// When GitHub says it was submitted.
     pub submitted_at: Timestamp,
+    /// What should change, in the reviewer's words, where they ask for changes and an event told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// How the gate came to know.
     pub found: Found,
     /// The owner requirement it meets, when it is an approval that counts.

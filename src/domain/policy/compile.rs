@@ -179,7 +179,8 @@ fn names(files: &[SourceFile]) -> Vec<PolicyError> {
     let mut found = Vec::new();
     let given: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     for name in REQUIRED.iter().filter(|name| !given.contains(**name)) {
-        let message = "the file is missing; add it, `countersign init` makes a starter set";
+        let message =
+            "the file is missing; add it, `countersign init --policies-out DIR` makes a starter set";
         found.push(PolicyError::new(Rule::MissingFile, name, None, message));
     }
     let mut seen = BTreeSet::new();
@@ -191,7 +192,10 @@ fn names(files: &[SourceFile]) -> Vec<PolicyError> {
         }
         let is_test = path.starts_with("tests/");
         if !REQUIRED.contains(&path) && path != "README.md" && !is_test && check_of(path).is_none() {
-            let help = nearest(path, REQUIRED.iter().copied())
+            let yaml = path.strip_suffix(".yml").map(|name| format!("{name}.yaml"));
+            let near = nearest(path, REQUIRED.iter().copied()).map(str::to_owned);
+            let help = yaml
+                .or(near)
                 .map(|near| format!("did you mean `{near}`?"))
                 .unwrap_or_else(|| {
                     "cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`".into()

@@ -165,7 +165,13 @@ impl Errors {
         self.found.push(PolicyError::new(rule, &self.file, mark, message));
     }
     pub(super) fn fault(&mut self, rule: Rule, fault: Fault) {
+        let like = match fault.missing() {
+            Some(field) => missing(&self.file, field),
+            None if fault.is_misfit() => misfit(&self.file, fault.pointer()),
+            None => None,
+        };
         let (mark, message, help) = fault.into_parts();
+        let help = help.or(like);
         let error = PolicyError::new(rule, &self.file, mark, message);
         self.found.push(error.with_help(help));
     }
@@ -201,7 +207,8 @@ impl Errors {
         for name in required {
             if node.get(name).is_none() {
                 let message = format!("the field `{name}` is missing");
-                self.add(Rule::Syntax, node.mark(), message);
+                let fault = Fault::new(node.mark(), message).with_help(missing(&self.file, name));
+                self.fault(Rule::Syntax, fault);
             }
         }
     }
@@ -221,6 +228,75 @@ impl Errors {
     pub(super) fn into_list(self) -> Vec<PolicyError> {
         self.found
     }
+}
+
+/// What to do about a field that is missing.
+fn missing(file: &str, field: &str) -> Option<String> {
+    match field {
+        "low" | "medium" | "high" => Some(format!("add it; `{field}: {{}}` takes what is usual")),
+        "id" => Some("add it, as in `id: 1001`; `gh api users/LOGIN --jq .id` prints it".into()),
+        _ => Some(format!("add it, as in `{}`", example(file, field)?)),
+    }
+}
+
+/// What to do about a value of another kind than its field has; the pointer ends in the field, or in a place in its list.
+fn misfit(file: &str, pointer: &str) -> Option<String> {
+    let is_name = |part: &&str| !part.chars().all(|c| c.is_ascii_digit());
+    let field = pointer.rsplit('/').find(is_name)?;
+    Some(format!("write it as in `{}`", example(file, field)?))
+}
+
+/// What a field looks like.
+fn example(file: &str, field: &str) -> Option<&'static str> {
+    Some(match field {
+        "summary" => "summary: Pay a supplier",
+        "resource" => "resource: /payments/suppliers/{supplier_id}",
+        "impact" => "impact: high",
+        "data" => "data: [internal]",
+        "rollback" => "rollback: { kind: none }",
+        "raci" => "raci: { responsible: payments-agent, accountable: finance }",
+        "responsible" => "responsible: payments-agent",
+        "accountable" => "accountable: finance",
+        "describe" => "describe: \"Pay {{ params.supplier_id }}\"",
+        "execute" => "execute: { http: { method: POST, url: https://bank.example/payments } }",
+        "method" => "method: POST",
+        "url" => "url: https://bank.example/payments",
+        "kind" => "kind: restore",
+        "when" => "when: params.amount.minor >= 1000000",
+        "to" => "to: high",
+        "because" => "because: \"10,000 or more\"",
+        "per" => "per: 1d",
+        "by" if file.starts_with("tests/") => "by: alice",
+        "by" => "by: [agent]",
+        "tier" => "tier: high",
+        "rules" => "rules: [{ tier: high }]",
+        "gates" => "gates: { low: {}, medium: {}, high: {} }",
+        "people" => "people: { alice: { accounts: [{ login: alice, id: 1001 }], teams: [finance] } }",
+        "accounts" => "accounts: [{ login: alice, id: 1001 }]",
+        "login" => "login: alice",
+        "id" => "id: 1001",
+        "sponsor" => "sponsor: carol",
+        "key" => "key: { ed25519: \"ssh-ed25519 AAAA...\" }",
+        "actions" if file == "agents.yaml" => "actions: [payments.create]",
+        "days" => "days: [mon, tue, wed, thu, fri]",
+        "hours" => "hours: 09:00-17:00",
+        "level" => "level: deny",
+        "expression" => "expression: params.amount.minor < 1000000",
+        "message" => "message: this is too much",
+        "remedy" => "remedy: ask for less",
+        "approvers" => "approvers: [legal]",
+        "checks" => "checks: [text]",
+        "consulted" => "consulted: [legal]",
+        "informed" => "informed: [treasury]",
+        "sensitive" => "sensitive: [params.iban]",
+        "teams" => "teams: [finance]",
+        "stand_ins" => "stand_ins: [bob]",
+        "agent" => "agent: payments-agent",
+        "action" if file.starts_with("tests/") => "action: payments.create",
+        "reviews" => "reviews: [{ by: alice, says: approve }]",
+        "expect" => "expect: { tier: high, gate: waiting }",
+        _ => return None,
+    })
 }
 
 /// A name that nothing defines; the nearest defined one is the next step.

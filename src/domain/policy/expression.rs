@@ -14,12 +14,15 @@
 //! # How it differs from CEL
 //!
 //! Whole numbers of 64 bits are the only numbers. Values of different kinds are never equal *by mistake*: comparing
-//! text with a number is an error, except with `null`. Lists can be summed with `sum()`. Maps, bytes, types and
+//! text with a number is an error, except with `null`, and where the kinds are known, as of a parameter by its schema, one
+//! that is found when the policy compiles. Lists can be summed with `sum()`. Maps, bytes, types and
 //! optional values can't be written.
 
+mod absent;
 mod compile;
 mod eval;
 mod function;
+mod kinds;
 mod names;
 mod node;
 mod scope;
@@ -29,6 +32,7 @@ mod text;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub(super) use absent::Field;
 pub use names::Names;
 pub use scope::{Root, Scope};
 

@@ -11,7 +11,12 @@ use super::{
     param::ParamPath,
     schema::ParamSchema,
 };
-use crate::domain::{ids::Span, source::Node, totals::Over};
+use crate::domain::{
+    ids::Span,
+    money,
+    source::{Fault, Node, nearest},
+    totals::Over,
+};
 
 /// The check that shows how each limit stands, as the catalog names it.
 pub const LIMITS: &str = "limits";
@@ -297,6 +302,14 @@ impl Reading<'_> {
                 if code.len() != 3 || !code.bytes().all(|c| c.is_ascii_uppercase()) {
                     let message = "a currency is its ISO 4217 code, as in `EUR`";
                     errors.add(Rule::Limits, self.node.mark_at("/currency"), message);
+                } else if money::CODES.binary_search(&code).is_err() {
+                    let near = nearest(code, money::CODES.iter().copied());
+                    let help = near.map(|near| format!("did you mean `{near}`?"));
+                    let message = format!(
+                        "`{code}` is no currency of ISO 4217, so every amount would be in another currency"
+                    );
+                    let fault = Fault::new(self.node.mark_at("/currency"), message);
+                    errors.fault(Rule::Limits, fault.with_help(help));
                 }
                 if self.is_sealed(&beside) || !self.params.is_always_there(&beside) {
                     let message = format!("`{beside}` must be `required` and not sensitive to be counted");

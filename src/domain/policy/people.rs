@@ -208,6 +208,12 @@ fn working_hours(
     let Some(calendar) = calendars.get(name) else {
         let known = calendars.keys().map(String::as_str);
         let fault = unknown(node.mark_at("/calendar"), "calendar", name, known);
+        let fault = match calendars.is_empty() {
+            true => fault.with_help(Some(format!(
+                "the file has no `calendars`; add it beside `people`, as in `calendars: {{ {name}: {{ days: [mon, tue, wed, thu, fri], hours: 09:00-17:00 }} }}`"
+            ))),
+            false => fault,
+        };
         errors.fault(Rule::UnknownName, fault);
         return None;
     };

@@ -201,6 +201,35 @@ impl ParamSchema {
             required.is_some_and(|names| names.iter().any(|name| name == part))
         })
     }
+    /// Whether an object that fits may be without a parameter, once the defaults are filled in. Not where choices such as
+    /// `if` and `anyOf` may ask for it: then nobody can tell from the schema alone.
+    pub(super) fn may_be_absent(&self, object: &[String], name: &str) -> bool {
+        let object = object.iter().try_fold(&self.schema, |schema, part| {
+            self.resolve(self.resolve(schema)?.get("properties")?.get(part)?)
+        });
+        let Some(object) = object.and_then(|schema| self.resolve(schema)) else {
+            return false;
+        };
+        let chooses = [
+            "anyOf",
+            "oneOf",
+            "allOf",
+            "if",
+            "not",
+            "dependentRequired",
+            "dependentSchemas",
+            "minProperties",
+        ];
+        let property = object.get("properties").and_then(|all| all.get(name));
+        let required = object.get("required").and_then(Value::as_array);
+        let required = required.is_some_and(|names| names.iter().any(|known| known == name));
+        let has_default = |schema: &Value| schema.get("default").is_some();
+        let given = property
+            .and_then(|schema| self.resolve(schema))
+            .is_some_and(has_default);
+        let choosing = chooses.iter().any(|keyword| object.get(keyword).is_some());
+        property.is_some() && !required && !given && !choosing
+    }
     /// The dotted path of every parameter.
     pub(super) fn paths(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -232,7 +261,8 @@ impl ParamSchema {
             .all(|(schema, _)| self.is_bounded(schema, deep - 1, count))
     }
 
-    fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Value> {
+    /// What a schema's local reference stands for.
+    pub(super) fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Value> {
         let mut schema = schema;
         for _ in 0..8 {
             match schema.get("$ref").and_then(Value::as_str) {

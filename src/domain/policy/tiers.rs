@@ -422,18 +422,34 @@ struct Percent(#[schemars(with = "String", regex(pattern = "^(100|[0-9]{1,2})%$"
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        text.strip_suffix('%')
-            .filter(|digits| digits.chars().all(|c| c.is_ascii_digit()))
-            .and_then(|digits| digits.parse().ok())
-            .filter(|percent| *percent <= 100)
-            .map(Self)
-            .ok_or_else(|| {
-                let text = text.escape_debug();
-                serde::de::Error::custom(format!(
-                    "`{text}` is not a share; write a whole number and `%`, as in `5%`"
-                ))
-            })
+        struct Share;
+        impl serde::de::Visitor<'_> for Share {
+            type Value = Percent;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share, as in `5%`")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Percent, E> {
+                let digits = text.strip_suffix('%');
+                digits
+                    .filter(|digits| digits.chars().all(|c| c.is_ascii_digit()))
+                    .and_then(|digits| digits.parse().ok())
+                    .filter(|percent| *percent <= 100)
+                    .map(Percent)
+                    .ok_or_else(|| {
+                        let text = text.escape_debug();
+                        E::custom(format!(
+                            "`{text}` is not a share; write a whole number and `%`, as in `5%`"
+                        ))
+                    })
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Percent, E> {
+                Err(E::custom(format!(
+                    "`{number}` is not a share; write `{}%`",
+                    number.min(100)
+                )))
+            }
+        }
+        from.deserialize_any(Share)
     }
 }
 

@@ -15,6 +15,18 @@ pub struct Fault {
     help: Option<String>,
     /// JSON pointer (RFC 6901) from the node that was read to the one at fault.
     pointer: String,
+    cause: Cause,
+}
+
+/// What kind of fault it is. A byte, since faults are handed up through everything that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The field that the pointer ends in is missing.
+    Missing,
+    /// A value is of another kind than was expected.
+    Misfit,
+    /// Anything else.
+    Other,
 }
 
 impl Fault {
@@ -25,7 +37,17 @@ impl Fault {
             message: message.into(),
             help: None,
             pointer: String::new(),
+            cause: Cause::Other,
         }
+    }
+    /// Whether a value is of another kind than was expected.
+    pub fn is_misfit(&self) -> bool {
+        self.cause == Cause::Misfit
+    }
+    /// The field that is missing, when that is all.
+    pub fn missing(&self) -> Option<&str> {
+        let (_, field) = self.pointer.rsplit_once('/')?;
+        (self.cause == Cause::Missing).then_some(field)
     }
     /// The same fault, seen from the list or mapping that holds it under this name.
     #[must_use]
@@ -67,10 +89,17 @@ impl de::Error for Fault {
         Self::new(None, message.to_string())
     }
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(
-            None,
-            format!("expected {}, found {}", wanted(expected), shown(found)),
-        )
+        let wanted = wanted(expected);
+        let whole = match found {
+            Unexpected::Float(_) if wanted == "a whole number" || wanted == "an integer" => {
+                Some("write it without a fraction, money in minor units: 5000 is 50.00".into())
+            }
+            _ => None,
+        };
+        Self {
+            cause: Cause::Misfit,
+            ..Self::new(None, format!("expected {wanted}, found {}", shown(found))).with_help(whole)
+        }
     }
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::invalid_type(found, expected)
@@ -96,7 +125,10 @@ impl de::Error for Fault {
         )))
     }
     fn missing_field(field: &'static str) -> Self {
-        Self::new(None, format!("the field `{field}` is missing")).within(field)
+        Self {
+            cause: Cause::Missing,
+            ..Self::new(None, format!("the field `{field}` is missing")).within(field)
+        }
     }
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(None, format!("the field `{field}` appears twice; keep one"))
@@ -116,7 +148,8 @@ fn shown(found: Unexpected<'_>) -> String {
         Unexpected::Bool(value) => format!("`{value}`"),
         Unexpected::Unsigned(value) => format!("`{value}`"),
         Unexpected::Signed(value) => format!("`{value}`"),
-        Unexpected::Float(value) => format!("`{value}`"),
+        // `50000.0` and not `50000`, which would be one.
+        Unexpected::Float(value) => format!("`{value:?}`"),
         Unexpected::Str(value) => {
             let short: String = value.chars().take(80).flat_map(char::escape_debug).collect();
             format!("the text `{short}`")

@@ -200,7 +200,7 @@ fn what_does_not_fit_is_named_in_words_of_the_file() {
         ),
         (
             "name: x\ncount: 3\nkind: keyed\n",
-            "a.yaml:3:7: `keyed` needs a value",
+            "a.yaml:3:7: `keyed` needs a value; write `keyed: ...` within the field",
         ),
         (
             "name: x\ncount: 3\nkind: plain\nlist: a\n",

@@ -348,6 +348,20 @@ struct Variant<'de> {
     value: Option<&'de Node>,
 }
 
+/// A mapping without entries.
+static NOTHING: Node = Node {
+    mark: None,
+    kind: Kind::Map(Vec::new()),
+};
+
+impl Variant<'_> {
+    fn needs_value(&self, value: &str) -> Fault {
+        let name = self.name;
+        let help = format!("write `{name}: {value}` within the field");
+        Fault::new(None, format!("`{name}` needs a value")).with_help(Some(help))
+    }
+}
+
 impl<'de> de::EnumAccess<'de> for Variant<'de> {
     type Error = Fault;
     type Variant = Self;
@@ -370,13 +384,16 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
         match self.value {
             Some(value) => seed.deserialize(value),
-            None => Err(Fault::new(None, format!("`{}` needs a value", self.name))),
+            None => {
+                let takes_nothing = seed.deserialize(&NOTHING).is_ok();
+                Err(self.needs_value(if takes_nothing { "{}" } else { "..." }))
+            }
         }
     }
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
             Some(value) => de::Deserializer::deserialize_any(value, visitor),
-            None => Err(Fault::new(None, format!("`{}` needs a value", self.name))),
+            None => Err(self.needs_value("...")),
         }
     }
     fn struct_variant<V: Visitor<'de>>(

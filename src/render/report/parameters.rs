@@ -200,7 +200,7 @@ fn defaulted_names(proposal: &Proposal, item: &ItemId, parameters: &Value) -> BT
     names
 }
 
-fn dotted(pointer: &str) -> String {
+pub(super) fn dotted(pointer: &str) -> String {
     let path = pointer.strip_prefix('/').unwrap_or(pointer);
     path.replace('/', ".").replace("~1", "/").replace("~0", "~")
 }

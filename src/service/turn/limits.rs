@@ -45,7 +45,7 @@ impl Bot {
         Ok(self.ledger().read(|book| {
             let rows = rows.iter().filter(|row| !book.knows(row.received().proposal.id));
             let rows: Vec<&Row> = rows.collect();
-            book.totals(&matter, policy).counted(|count| SoFar {
+            book.totals(proposal, policy).counted(|count| SoFar {
                 ran: ran(&rows, count, matter.at),
                 ..SoFar::default()
             })

@@ -1,5 +1,7 @@
 //! A recorded proposal becomes one commit and one pull request.
 
+use std::sync::Arc;
+
 use super::{Bot, NotNow};
 use crate::{
     domain::{
@@ -35,7 +37,20 @@ impl Bot {
         assessment: &Assessment,
         policy: &Policy,
     ) -> Result<Presentation, render::RenderError> {
-        let base = self.ledger().read(|book| book.genesis().base.clone());
+        let (base, old) = self.ledger().read(|book| {
+            let old = proposal
+                .supersedes
+                .and_then(|id| book.case(id).or_else(|| book.recent(id)));
+            let old = old.map(|case| {
+                let pull = case.opened.as_ref().map(|opened| opened.pull);
+                (Arc::clone(&case.proposal), pull)
+            });
+            (book.genesis().base.clone(), old)
+        });
+        let replaces = old.as_ref().map(|(proposal, pull)| render::Replaced {
+            proposal,
+            pull: *pull,
+        });
         Ok(Presentation {
             title: render::title(proposal, assessment),
             report: render::report(&render::ReportFacts {
@@ -43,6 +58,7 @@ impl Bot {
                 assessment,
                 policy,
                 base: &base,
+                replaces,
             })?,
             file: render::proposal_yaml(proposal)?,
             diff: render::change_diff(proposal),

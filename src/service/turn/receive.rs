@@ -8,8 +8,9 @@ use crate::{
     domain::{
         assess::{Assessment, assess},
         book::{Illegal, StageError},
+        case::Life,
         checks::Level,
-        entry::{Digests, Draft, Event, Received, Role, Via},
+        entry::{Digests, Draft, Event, Received, Role, Superseded, Via},
         ids::{AgentName, ItemId, ProposalId, Timestamp},
         policy::{Owned, Policy, Tier},
         proposal::{AgentProof, Attestation, Observed, Proposal},
@@ -108,13 +109,25 @@ impl Bot {
                     .map_err(|error| Problem::unavailable(error.to_string()))?;
             }
             let draft = arrival(&proposal, assessment, &policy, via.clone());
+            let mut drafts: Vec<Draft> = proposal
+                .supersedes
+                .and_then(|old| self.closes(old, id))
+                .into_iter()
+                .collect();
             if draft.grouped {
+                // Closed before the act, so that never both run. INVARIANT i05.
+                self.append(std::mem::take(&mut drafts))
+                    .await
+                    .map_err(NotNow::into_problem)?;
                 self.run_low(draft, &policy, counting).await?;
+                self.look_at_replaced(&proposal);
                 return Ok(Receipt { id, repeated: false });
             }
             drop(counting);
-            match self.append(vec![draft]).await {
+            drafts.push(draft);
+            match self.append(drafts).await {
                 Ok(()) => {
+                    self.look_at_replaced(&proposal);
                     if let Err(error) = self.open(id).await {
                         tracing::warn!(proposal = %id, %error, "received, not opened yet; the sweep tries again");
                     }
@@ -129,6 +142,50 @@ impl Bot {
         Err(Problem::unavailable(
             "others of this kind arrived each time its limits were counted",
         ))
+    }
+
+    /// Whether a proposal can be replaced: it is the agent's own, and did not and will not run. Errors: what to send.
+    fn replaceable(&self, id: ProposalId, agent: &AgentName) -> Result<(), String> {
+        let Ok(old) = self.status(id, &View::Agent(agent)) else {
+            return Err(format!(
+                "agent `{agent}` has no proposal {id}; send the id of one of its own, or none"
+            ));
+        };
+        match old.state {
+            Life::Merged => Err(format!(
+                "proposal {id} is merged and about to run; it can't be replaced any more"
+            )),
+            Life::Superseded => Err(match old.replaced_by {
+                Some(by) => format!("proposal {id} was replaced by {by}; send that id"),
+                None => format!("proposal {id} was replaced before; send the id of what replaced it"),
+            }),
+            state if state.ran() => Err(format!("proposal {id} ran, or may have; propose anew without it")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The entry that ends a proposal in favour of another; none where it has ended. INVARIANT i05.
+    fn closes(&self, old: ProposalId, by: ProposalId) -> Option<Draft> {
+        let case = self.case(old)?;
+        let agent = Some(case.proposal.binding.agent.clone());
+        let draft = Draft::about(
+            &case,
+            Role::Gate,
+            Event::Superseded(Superseded { by }),
+            self.now(),
+        );
+        Some(Draft { agent, ..draft })
+    }
+
+    /// The pull request of what was replaced shows that it is.
+    fn look_at_replaced(&self, proposal: &Proposal) {
+        let pull = self.ledger().read(|book| {
+            let old = proposal.supersedes.and_then(|id| book.recent(id))?;
+            old.opened.as_ref().map(|opened| opened.pull)
+        });
+        if let Some(pull) = pull {
+            self.queue().say(pull, []);
+        }
     }
 
     /// Says what would become of a request, and records nothing.
@@ -182,12 +239,9 @@ impl Bot {
             .agent(agent)
             .ok_or_else(|| Problem::unauthorised("the agent is not in agents.yaml"))?;
         let proof = prove(&request, known, seen);
-        if let Some(id) = request.supersedes
-            && self.status(id, &View::Agent(agent)).is_err()
-        {
-            let message =
-                format!("agent `{agent}` has no proposal {id}; send the id of one of its own, or none");
-            return Err(Problem::fields(vec![FieldError::new("/supersedes", message)]));
+        if let Some(id) = request.supersedes {
+            self.replaceable(id, agent)
+                .map_err(|message| Problem::fields(vec![FieldError::new("/supersedes", message)]))?;
         }
         // What can't be signed at all is named by its field instead.
         let signable = request.signed_bytes().is_ok();

@@ -215,6 +215,7 @@ fn reviewed_by_event(event: &ReviewEvent) -> Reviewed {
         base: event.base,
         commit: event.commit,
         submitted_at: event.submitted_at,
+        reason: event.reason.clone(),
         found: Found::Event {
             delivery: event.delivery.clone(),
         },
@@ -236,6 +237,7 @@ fn reviewed_by_look(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp) 
         base: pull.base,
         commit,
         submitted_at: live.submitted_at,
+        reason: None,
         found: Found::Sweep { head_changed_at },
         requirement: None,
         progress: None,

@@ -1,14 +1,17 @@
 //! What a proposing agent may see of its proposal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Bot;
 use crate::{
     domain::{
-        case::Life,
-        entry::StepResult,
+        case::{Case, Life},
+        entry::{Reviewed, StepResult},
         gate::Verdict,
-        ids::{ActionName, AgentName, Digest, ItemId, ProposalId, PullNumber, Timestamp},
+        ids::{ActionName, AgentName, Digest, ItemId, Login, ProposalId, PullNumber, Timestamp},
+        observation::ReviewState,
         policy::Tier,
     },
     service::problem::Problem,
@@ -50,7 +53,26 @@ pub struct Status {
     /// The items that approvers took out of what runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<ItemId>,
+    /// Who asks for changes, with the last word they said; send a corrected proposal that names this one in `supersedes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes_requested: Vec<ChangesRequested>,
+    /// The proposal that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<ProposalId>,
     /// One line on why it ended without running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Somebody asks for something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesRequested {
+    /// Their login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Login>,
+    /// When.
+    pub at: Timestamp,
+    /// What should change, in their words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -106,6 +128,8 @@ impl Bot {
                         .as_ref()
                         .map_or_else(Vec::new, |finished| finished.steps.clone()),
                     excluded: case.left_out().cloned().collect(),
+                    changes_requested: changes_requested(case),
+                    replaced_by: case.replaced_by,
                     reason: case
                         .refused
                         .clone()
@@ -130,10 +154,36 @@ impl Bot {
                 expires_at: None,
                 steps: Vec::new(),
                 excluded: Vec::new(),
+                changes_requested: Vec::new(),
+                replaced_by: None,
                 reason: closed.refused.map(str::to_owned),
             })
         })
     }
+}
+
+/// The latest word of everyone whose latest word asks for changes.
+fn changes_requested(case: &Case) -> Vec<ChangesRequested> {
+    let mut latest = BTreeMap::new();
+    for Reviewed {
+        account,
+        decision,
+        login,
+        submitted_at,
+        reason,
+        ..
+    } in case.reviews.iter().map(|one| &one.review)
+    {
+        let asks = (*decision == ReviewState::ChangesRequested).then(|| ChangesRequested {
+            by: login.clone(),
+            at: *submitted_at,
+            reason: reason.clone(),
+        });
+        if *decision != ReviewState::Commented {
+            latest.insert(*account, asks);
+        }
+    }
+    latest.into_values().flatten().collect()
 }
 
 /// A low-tier proposal that the ledger does not hold yet.
@@ -158,6 +208,8 @@ fn of_row(row: &Row) -> Status {
         expires_at: None,
         steps,
         excluded: Vec::new(),
+        changes_requested: Vec::new(),
+        replaced_by: None,
         reason,
     }
 }

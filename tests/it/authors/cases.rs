@@ -47,7 +47,7 @@ fn a_case_that_comes_out_otherwise_says_what_and_by_which_rule() {
             approvals by owners, 0 of 1
               could: alice (finance), bob (treasury), ivan (treasury)
       ✓ a payment of nothing is refused                   medium  blocked
-      ✓ a payment beyond the supplier's budget says so    high    waiting
+      ✓ a payment beyond the supplier's budget says so    high    blocked
 
     6 cases, 4 failed
     ");

@@ -11,6 +11,35 @@ fn the_starter_set_has_no_findings() {
 }
 
 #[test]
+fn the_smallest_set_of_the_guide_has_no_findings_and_passes_its_cases() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = 0;
+    for block in guide.split("```").skip(1).step_by(2) {
+        let (_, body) = block.split_once('\n').unwrap();
+        let Some((path, text)) = body
+            .strip_prefix("# policies/")
+            .and_then(|body| body.split_once('\n'))
+        else {
+            continue;
+        };
+        let path = dir.path().join("policies").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        files += 1;
+    }
+    assert_eq!(files, 6);
+    let ran = policy(dir.path(), "lint", &["--strict"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "policies: 0 errors, 0 warnings\n")
+    );
+    let ran = policy(dir.path(), "test", &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn an_error_is_shown_where_it_stands_with_the_likeliest_name() {
     let dir = small(&[
         ("tiers.yaml", "approvals: 2 ", "aprovals: 2 "),

@@ -160,6 +160,7 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
                 base,
                 commit: Some(head),
                 submitted_at,
+                reason: None,
                 found: Found::Event {
                     delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".parse().unwrap(),
                 },

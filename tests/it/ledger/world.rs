@@ -252,6 +252,7 @@ impl Story {
                 base: Sha::from_bytes([2; 20]),
                 commit: None,
                 submitted_at: at(i64::from(self.n)),
+                reason: None,
                 found: Found::Event {
                     delivery: format!("d-{}", self.n).parse().unwrap(),
                 },

@@ -193,7 +193,7 @@ fn mistakes_in_limits() {
         limit!(
             "rate: 5, by: [agent]",
             "{ rate",
-            "syntax: the field `per` is missing -> -"
+            "syntax: the field `per` is missing -> add it, as in `per: 1d`"
         ),
         limit!(
             "rate: 5, per: 1 day, by: [agent]",
@@ -254,6 +254,16 @@ fn mistakes_in_limits() {
             "budget: params.amount.minor, max: 9, currency: eur, per: 1d, by: [agent]",
             "eur",
             "limits: a currency is its ISO 4217 code, as in `EUR` -> -"
+        ),
+        limit!(
+            "budget: params.amount.minor, max: 9, currency: EUT, per: 1d, by: [agent]",
+            "EUT",
+            "limits: `EUT` is no currency of ISO 4217, so every amount would be in another currency -> did you mean `EUR`?"
+        ),
+        limit!(
+            "budget: params.amount.minor, max: 50000.00, currency: EUR, per: 1d, by: [agent]",
+            "50000.00",
+            "syntax: expected a whole number, found `50000.0` -> write it without a fraction, money in minor units: 5000 is 50.00"
         ),
         limit!(
             "rate: 5, currency: EUR, per: 1d, by: [agent]",
@@ -351,7 +361,7 @@ fn mistakes_in_conditions() {
                 "    escalate: [{ when: observed, to: high }]\n    checks: [text]\n    # How",
             ),
             "{ when",
-            "syntax: the field `because` is missing -> -",
+            "syntax: the field `because` is missing -> add it, as in `because: \"10,000 or more\"`",
         ),
         (
             (
@@ -471,6 +481,11 @@ fn mistakes_in_tiers_and_gates() {
             (TIERS, "sample_review: 5%", "sample_review: 500%"),
             "500%",
             "syntax: `500%` is not a share; write a whole number and `%`, as in `5%` -> -",
+        ),
+        (
+            (TIERS, "sample_review: 5%", "sample_review: 5"),
+            "5",
+            "syntax: `5` is not a share; write `5%` -> -",
         ),
     ]);
     let twice = Rules::small(&[(
@@ -614,7 +629,7 @@ fn mistakes_in_people_and_agents() {
                 "accounts: [{ login: alice }]",
             ),
             "{ login",
-            "syntax: the field `id` is missing -> -",
+            "syntax: the field `id` is missing -> add it, as in `id: 1001`; `gh api users/LOGIN --jq .id` prints it",
         ),
         (
             (
@@ -623,7 +638,7 @@ fn mistakes_in_people_and_agents() {
                 "accounts: [{ login: alice, id: \"1001\" }]",
             ),
             "\"1001\"",
-            "syntax: expected a whole number, found the text `1001` -> -",
+            "syntax: expected a whole number, found the text `1001` -> write it as in `id: 1001`",
         ),
         (
             (PEOPLE, "accounts: [{ login: alice, id: 1001 }]", "accounts: []"),
@@ -649,6 +664,15 @@ fn mistakes_in_people_and_agents() {
             (PEOPLE, "login: bob,", "login: \"bob[bot]\","),
             "\"bob[bot]\"",
             "syntax: `bob[bot]` is a bot, and a bot never approves; name a person's account -> -",
+        ),
+        (
+            (
+                PEOPLE,
+                "  alice:\n",
+                "  alice:\n    time_zone: Europe/Berlin\n    calendar: office\n",
+            ),
+            "office",
+            "unknown-name: unknown calendar `office` -> the file has no `calendars`; add it beside `people`, as in `calendars: { office: { days: [mon, tue, wed, thu, fri], hours: 09:00-17:00 } }`",
         ),
         (
             (AGENTS, "sponsor: carol", "sponsor: caroll"),
@@ -797,7 +821,7 @@ fn mistakes_in_checks() {
             "checks/own.yml",
             own.into(),
             "text",
-            "error unknown-file checks/own.yml no rule reads this file, so it would change nothing -> cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`",
+            "error unknown-file checks/own.yml no rule reads this file, so it would change nothing -> did you mean `checks/own.yaml`?",
         ),
         (
             "catalogue.yaml",

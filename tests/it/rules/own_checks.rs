@@ -175,6 +175,10 @@ fn rego_that_reaches_outside_is_nowhere_or_is_not_bounded_is_an_error_with_its_p
         ),
         (
             "deni contains \"x\" if true\n",
+            "3:1 nothing reads the rule `deni`, and it finds nothing; did you mean `deny`?",
+        ),
+        (
+            "found contains \"x\" if true\n",
             "1:1 the module has no rule named `deny`, `violation` or `warn`, so it would find nothing",
         ),
         (

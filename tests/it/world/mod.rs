@@ -28,7 +28,7 @@ use ed25519_dalek::SigningKey;
 pub(crate) use agent::{campaign, fresh, note, payment};
 pub(crate) use people::merge_commit;
 use process::Process;
-pub(crate) use seen::git;
+pub(crate) use seen::{figures, git};
 pub(crate) use setup::{Setup, secret_file};
 
 pub(crate) const REPO: &str = "acme/approvals";

@@ -1,7 +1,8 @@
 //! What can be seen of a story: entries of the ledger, the check, the bot's comments, what the targets did.
 
-use std::path::Path;
+use std::{path::Path, sync::OnceLock};
 
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 
 use super::{Opened, REPO, World};
@@ -143,6 +144,18 @@ pub(crate) struct Check {
     pub(crate) conclusion: String,
     pub(crate) title: String,
     pub(crate) summary: String,
+}
+
+/// The figures of this process; what was counted before the first call is not in them.
+pub(crate) fn figures() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let install = || {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).unwrap();
+        handle
+    };
+    HANDLE.get_or_init(install).clone()
 }
 
 pub(crate) fn git(dir: &Path, args: &[&str]) -> String {

@@ -328,7 +328,7 @@ fn record(book: &mut Book, draft: Draft) -> Result<(), Illegal> {
 }
 
 fn arrive(book: &mut Book, proposal: &Proposal, policy: &Policy, minutes: i64) -> Totals {
-    let totals = book.totals(&proposal.matter(), policy);
+    let totals = book.totals(proposal, policy);
     record(book, received(proposal, &totals, policy, minutes)).unwrap();
     totals
 }
@@ -345,7 +345,7 @@ fn i17_what_was_counted_before_others_arrived_is_not_recorded() {
         pay(1, 1, 100, "payments-agent", &policy),
         pay(2, 2, 100, "payments-agent", &policy),
     );
-    let stale = book.totals(&two.matter(), &policy);
+    let stale = book.totals(&two, &policy);
     arrive(&mut book, &one, &policy, 1);
     let refused = record(&mut book, received(&two, &stale, &policy, 2)).unwrap_err();
     assert_eq!(refused, Illegal::Totals("rate_per_1h_by_supplier_id".into()));
@@ -353,7 +353,7 @@ fn i17_what_was_counted_before_others_arrived_is_not_recorded() {
     assert_eq!(of_rate(&fresh).own, 1);
     // Counting more than the ledger holds is safe: what runs from an outbox is not there yet.
     let three = pay(3, 3, 100, "support-agent", &policy);
-    let more = book.totals(&three.matter(), &policy).counted(|_| SoFar {
+    let more = book.totals(&three, &policy).counted(|_| SoFar {
         ran: 5,
         ..SoFar::default()
     });
@@ -368,10 +368,10 @@ fn i20_others_waiting_raise_and_refuse_only_their_own() {
         arrive(&mut book, &pay(n, 1, 100, "payments-agent", &policy), &policy, 1);
     }
     let own = pay(3, 2, 100, "payments-agent", &policy);
-    let own = book.totals(&own.matter(), &policy);
+    let own = book.totals(&own, &policy);
     assert!(own.iter().any(Count::refuses));
     let other = pay(4, 2, 100, "support-agent", &policy);
-    let found = assess(&other.matter(), &book.totals(&other.matter(), &policy), &policy);
+    let found = assess(&other.matter(), &book.totals(&other, &policy), &policy);
     assert_eq!((found.tier, found.checks_hold()), (Tier::High, true));
     assert!(found.totals.iter().all(|count| !count.refuses()));
 }
@@ -432,7 +432,7 @@ fn i20_many_small_payments_count_as_one() {
         // One every two hours, so that the rate has room and the budget of the day fills.
         let (minutes, minor) = (n as i64 * 120, 190_000);
         let payment = pay(n, minutes, minor, "payments-agent", &policy);
-        let totals = book.totals(&payment.matter(), &policy);
+        let totals = book.totals(&payment, &policy);
         let found = assess(&payment.matter(), &totals, &policy);
         let limit = |reason: &crate::domain::assess::TierReason| {
             matches!(reason.because, crate::domain::assess::TierRule::Limit(_))
@@ -460,7 +460,7 @@ fn i17_what_was_only_tried_out_leaves_no_trace() {
         record(&mut book, draft).unwrap();
     }
     let before = format!("{:?}", book.running);
-    let totals = book.totals(&two.matter(), &policy);
+    let totals = book.totals(&two, &policy);
     let finished = Event::Finished(Finished {
         instance: "one".parse().unwrap(),
         outcome: Outcome::Executed,

@@ -41,6 +41,10 @@ pub(super) fn first(text: &str) -> Option<(&str, usize, String)> {
         }
         if let Some(field) = field {
             let near = match nearest(field, FIELDS) {
+                _ if matches!(field, "parameters" | "params") => {
+                    "write `some item in input.items`, then `item.parameters`".into()
+                }
+                _ if field == "action" => "did you mean `input.operation`?".into(),
                 Some(near) => format!("did you mean `input.{near}`?"),
                 None => format!("`input` has `{}`", FIELDS.join("`, `")),
             };

@@ -326,6 +326,8 @@ fn a_place_is_one_of_the_text_whatever_stands_before_it() {
 #[test]
 fn i10_a_field_that_no_proposal_has_is_an_error_and_not_undefined() {
     insta::assert_snapshot!(wrong("package a\nimport rego.v1\ndeny contains \"x\" if input.itmes[0].id == \"1\""), @"3:22 `input.itmes` is nowhere: did you mean `input.items`?");
+    insta::assert_snapshot!(wrong("package a\ndeny := input.parameters.memo"), @"2:9 `input.parameters.memo` is nowhere: write `some item in input.items`, then `item.parameters`");
+    insta::assert_snapshot!(wrong("package a\ndeny := input.action"), @"2:9 `input.action` is nowhere: did you mean `input.operation`?");
     insta::assert_snapshot!(wrong("package a\ndeny := input.document.kind == \"Pod\""), @"2:9 `input.document.kind` is nowhere: `input` has `operation`, `agent`, `sponsor`, `target`, `items`, `observed`, `claimed`, `justification`, `rollback_plan`, `exceptions`, `provenance`, `at`");
     with_items(vec![json!({})], |matter| {
         let written: Value = serde_json::from_str(&input(matter).unwrap()).unwrap();
@@ -360,4 +362,44 @@ fn i10_what_is_nowhere_is_an_error_and_not_undefined() {
     let own =
         "package m.n\nimport rego.v1\n# data.x\nlimit := 5\ndeny contains \"data.x\" if data.m.n.limit > 5\n";
     assert!(Module::compile(own).is_ok(), "{:?}", Module::compile(own).err());
+}
+
+#[test]
+fn i10_a_rule_that_nothing_reads_and_that_nearly_is_deny_is_an_error() {
+    let beside = |rule: &str| {
+        wrong(&format!(
+            "package a\nimport rego.v1\nwarn contains \"w\" if true\n{rule}\n"
+        ))
+    };
+    insta::assert_snapshot!(beside("deni contains \"x\" if true"), @"4:1 nothing reads the rule `deni`, and it finds nothing; did you mean `deny`?");
+    insta::assert_snapshot!(beside("  waring_late contains \"x\" if true"), @"4:3 nothing reads the rule `waring_late`, and it finds nothing; did you mean `warn_late`?");
+    insta::assert_snapshot!(beside("default Deny := false"), @"4:9 nothing reads the rule `Deny`, and it finds nothing; did you mean `deny`?");
+    insta::assert_snapshot!(wrong("package a\nviolations[\"x\"] { true }\nwarn[\"w\"] { true }"), @"2:1 nothing reads the rule `violations`, and it finds nothing; did you mean `violation`?");
+    let read = "package a\nimport rego.v1\ndenys := 5\nwarn contains \"w\" if\n  denys > 3\n";
+    assert_eq!(found(read, json!({})).len(), 1);
+}
+
+#[test]
+fn i10_a_rule_counts_however_it_is_indented() {
+    let module = "package a\nimport rego.v1\nwarn contains \"w\" if true\n  deny contains \"x\" if true\n\tviolation contains \"y\" if {\n  true\n}\n";
+    assert_eq!(
+        found(module, json!({})),
+        [
+            "Deny  x; change what the check finds, or drop it",
+            "Deny  y; change what the check finds, or drop it",
+            "Warn  w; change what the check finds, or drop it"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_nothing_reads_is_known() {
+    let module = "package a\nimport rego.v1\n\nlimit := 5\n\nexception contains \"x\" if true\n\nother if limit > 3\n\ntest_x if true\n\ndefault allow := false\n\nf(x) := g(x)\n\ng(x) := x\n\ndeny contains msg if {\n\tmsg := sprintf(\"%d\", [f(limit)])\n}\n";
+    let module = Module::compile(module).unwrap_or_else(|error| panic!("{error:?}"));
+    let idle: Vec<String> = module
+        .idle()
+        .iter()
+        .map(|one| format!("{} {}", one.name, one.mark.place().line))
+        .collect();
+    assert_eq!(idle, ["exception 6", "other 8", "allow 12"]);
 }

@@ -13,13 +13,17 @@ use super::{
     Action, Policy,
     action::Party,
     error::{Errors, PolicyError, Rule},
+    expression::Expression,
     limits::LIMITS,
     param::ParamPath,
     people::People,
     tiers::DataClass,
 };
 use crate::domain::{
-    checks::{self, Asked, CheckResult, Declared, Level, Settings, rego::Module},
+    checks::{
+        self, Asked, CheckResult, Declared, Level, Settings,
+        rego::{Idle, Module},
+    },
     ids::{ActionName, CheckName},
     matter::Matter,
     source::{Mark, Node, SourceFile, read_tree},
@@ -112,6 +116,45 @@ impl Policy {
     pub fn exception_approvers(&self, check: &CheckName) -> &[Party] {
         let check = self.checks.all.get(check);
         check.map_or(&[], |check| check.exception_approvers())
+    }
+    /// Every check that is a condition of the organisation's own: its file, the condition under which it applies, the one
+    /// that must hold, and the actions that name it.
+    pub(super) fn own_checks(
+        &self,
+    ) -> impl Iterator<Item = (String, Option<&Expression>, &Expression, Vec<&Action>)> {
+        let own = self
+            .checks
+            .custom
+            .iter()
+            .filter_map(|(name, custom)| match custom {
+                Custom::Cel(own) => Some((name, own)),
+                Custom::Rego(_) => None,
+            });
+        own.map(|(name, own)| {
+            let actions = self.actions().filter(|action| action.checks().contains(name));
+            let (when, expression) = own.conditions();
+            (
+                format!("{FOLDER}{name}.yaml"),
+                when,
+                expression,
+                actions.collect(),
+            )
+        })
+    }
+    /// The rules of Rego modules that give no findings and that nothing reads, each with its file.
+    pub(super) fn idle_rules(&self) -> impl Iterator<Item = (String, &Idle)> {
+        let modules = self
+            .checks
+            .custom
+            .iter()
+            .filter_map(|(name, custom)| match custom {
+                Custom::Rego(module) => Some((name, module)),
+                Custom::Cel(_) => None,
+            });
+        modules.flat_map(|(name, module)| {
+            let file = format!("{FOLDER}{name}.rego");
+            module.idle().iter().map(move |idle| (file.clone(), idle))
+        })
     }
     /// Runs one check; a name without a check is an error, never a pass (INVARIANT i10). `totals` are the running totals
     /// of the action's limits, by name. The check that shows limits is the assessment's own.

@@ -103,10 +103,17 @@ impl Own {
         self.level
     }
 
+    /// The condition under which it applies, and the one that must hold.
+    pub(super) fn conditions(&self) -> (Option<&Expression>, &Expression) {
+        (self.when.as_ref(), &self.expression)
+    }
+
     /// Compiles the conditions again for an action that names the check, so that a parameter the action does not have
     /// is an error of the rules rather than of a proposal.
     pub(super) fn fits(&self, action: &Action, errors: &mut Errors) {
-        let names = Names::any().with_params(&action.params, &action.sensitive);
+        let names = Names::any()
+            .with_params(&action.params, &action.sensitive)
+            .of_action(action.name().as_str());
         let names = if action.observe.is_some() {
             names
         } else {

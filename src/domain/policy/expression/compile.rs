@@ -1,37 +1,46 @@
 //! From text to an expression whose names exist, or to the fault with its place.
 
+mod calls;
+mod decided;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use cel::{
     Env, IdedExpr,
-    common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators},
+    common::ast::{Expr, LiteralValue, SelectExpr, SourceInfo},
 };
-use regex::RegexBuilder;
 
 use super::{
-    Expression, MAX_LOOPS, MAX_NESTED,
-    function::{self, Function},
+    Expression, MAX_NESTED, function,
+    kinds::{Kind, Kinds, Told},
     names::Names,
-    node::{Access, Binary, Loop, LoopKind, Node, Path},
+    node::{Access, Node, Path},
     scope::Root,
     text::{bounded, first},
 };
 use crate::domain::{
     policy::{error::unknown, param::ParamPath},
-    source::{Fault, Mark, nearest},
+    source::{Fault, Mark},
 };
 
 /// The deepest tree of operators; a longer chain of `+` belongs into a list with `sum()`.
 const MAX_DEEP: usize = 64;
-/// The longest pattern of `matches`, in bytes.
-const MAX_PATTERN: usize = 256;
-/// The largest compiled pattern, in bytes.
-const MAX_AUTOMATON: usize = 1 << 18;
 
 impl Expression {
-    /// Compiles a condition; `mark` is where its text stands. Errors: what can't be parsed, is not bounded, or names
-    /// what does not exist, at its place within the text where the text stands on one line.
+    /// Compiles a condition; `mark` is where its text stands. Errors: what can't be parsed, is not bounded, names what
+    /// does not exist, or has a part that never has an answer, whatever is asked; at its place within the text where the
+    /// text stands on one line.
     pub fn compile(text: &str, names: &Names<'_>, mark: Option<Mark>) -> Result<Self, Fault> {
+        Self::lowered(text, names, mark, 0)
+    }
+
+    /// The same, taken as it is when `unasked` says that nothing of it is ever asked.
+    pub(super) fn lowered(
+        text: &str,
+        names: &Names<'_>,
+        mark: Option<Mark>,
+        unasked: usize,
+    ) -> Result<Self, Fault> {
         let at = |offset: usize, length: usize| mark.map(|mark| mark.within(text, offset, length));
         bounded(text).map_err(|message| Fault::new(mark, message))?;
         let parser = Env::default().parser().max_recursion_depth(MAX_NESTED_PARSER);
@@ -47,8 +56,9 @@ impl Expression {
             locals: Vec::new(),
             roots: BTreeSet::new(),
             params: BTreeSet::new(),
+            unasked,
         };
-        let root = lower.node(&tree, 0)?;
+        let root = lower.condition(&tree)?;
         let (roots, params) = (lower.roots, lower.params);
         Ok(Self {
             text: text.into(),
@@ -68,17 +78,30 @@ struct Lower<'a> {
     mark: Option<Mark>,
     text: &'a str,
     /// The loops' variables, and where each one's values stand when it is a place in the parameters or claims.
-    locals: Vec<(String, Known)>,
+    locals: Vec<(String, Known<'a>)>,
     roots: BTreeSet<Root>,
     params: BTreeSet<ParamPath>,
+    /// How many parts around this one say that it is never asked.
+    unasked: usize,
 }
 
-/// Where a value stands, as far as the text alone tells.
+/// Where a value stands and what it is, as far as the text alone tells.
 #[derive(Debug, Clone, Default)]
-struct Known {
+struct Known<'a> {
     /// As written.
     shown: String,
     place: Place,
+    kind: Kind<'a>,
+}
+
+impl<'a> Known<'a> {
+    /// What is computed.
+    fn computed(kind: Kind<'a>) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -96,7 +119,7 @@ enum Place {
     Claimed,
 }
 
-impl Lower<'_> {
+impl<'a> Lower<'a> {
     fn fault(&self, of: &IdedExpr, message: impl Into<String>) -> Fault {
         Fault::new(self.mark_of(of), message)
     }
@@ -117,11 +140,34 @@ impl Lower<'_> {
         unknown(self.mark_of(of), what, name, known)
     }
 
-    fn node(&mut self, of: &IdedExpr, deep: usize) -> Result<Node, Fault> {
-        self.known(of, deep).map(|(node, _)| node)
+    /// The whole.
+    fn condition(&mut self, of: &IdedExpr) -> Result<Node, Fault> {
+        let (node, known) = self.known(of, 0)?;
+        if self.asks(&known) && !known.kind.kinds.can_be(Kinds::BOOL) {
+            let told = told(&node, &known);
+            let message = format!("this gives {}; a condition gives true or false", told.text());
+            return Err(self.fault(of, message).with_help(Some(told.asked())));
+        }
+        Ok(node)
     }
 
-    fn known(&mut self, of: &IdedExpr, deep: usize) -> Result<(Node, Known), Fault> {
+    /// A part of which an operator or loop takes nothing but true or false.
+    fn bool(&mut self, what: &str, of: &IdedExpr, deep: usize) -> Result<Node, Fault> {
+        let (node, known) = self.known(of, deep)?;
+        if self.asks(&known) && !known.kind.kinds.can_be(Kinds::BOOL) {
+            let told = told(&node, &known);
+            let message = format!("`{what}` takes true or false, and this gives {}", told.text());
+            return Err(self.fault(of, message).with_help(Some(told.asked())));
+        }
+        Ok(node)
+    }
+
+    /// Whether it is ever asked what this part gives; what has no kind left was never asked itself.
+    fn asks(&self, known: &Known<'_>) -> bool {
+        self.unasked == 0 && known.kind.kinds != Kinds::NONE
+    }
+
+    fn known(&mut self, of: &IdedExpr, deep: usize) -> Result<(Node, Known<'a>), Fault> {
         if deep > MAX_DEEP {
             return Err(self.fault(
                 of,
@@ -129,18 +175,22 @@ impl Lower<'_> {
             ));
         }
         let deep = deep + 1;
-        let computed = |node| Ok((node, Known::default()));
         match &of.expr {
-            Expr::Literal(value) => computed(self.literal(of, value)?),
+            Expr::Literal(value) => self.literal(of, value),
             Expr::Ident(name) => self.name(of, name),
             Expr::Select(select) => {
                 let (access, known) = self.select(of, select, deep)?;
                 Ok((Node::Field(Box::new(access)), known))
             }
             Expr::List(list) => {
-                let items: Result<Vec<Node>, Fault> =
-                    list.elements.iter().map(|item| self.node(item, deep)).collect();
-                computed(Node::List(items?))
+                let (mut items, mut kinds) = (Vec::new(), Kinds::NONE);
+                for item in &list.elements {
+                    let (item, known) = self.known(item, deep)?;
+                    kinds = kinds.or(known.kind.kinds);
+                    items.push(item);
+                }
+                let kind = Kind::list(kinds, !items.is_empty());
+                Ok((Node::List(items), Known::computed(kind)))
             }
             Expr::Call(call) => self.call(of, call, deep),
             Expr::Map(_) | Expr::Struct(_) => Err(self.fault(
@@ -153,22 +203,25 @@ impl Lower<'_> {
         }
     }
 
-    fn literal(&self, of: &IdedExpr, value: &LiteralValue) -> Result<Node, Fault> {
-        match value {
-            LiteralValue::Boolean(value) => Ok(Node::Bool(*value.inner())),
-            LiteralValue::Int(value) => Ok(Node::Int(*value.inner())),
-            LiteralValue::String(value) => Ok(Node::Text(value.inner().into())),
-            LiteralValue::Null => Ok(Node::Null),
-            LiteralValue::Double(_) => Err(self.fault(
-                of,
-                "fractions are not supported; use whole numbers, money in minor units",
-            )),
-            LiteralValue::UInt(_) => Err(self.fault(of, "write the number without `u`")),
-            LiteralValue::Bytes(_) => Err(self.fault(of, "bytes are not supported; use text")),
-        }
+    fn literal(&self, of: &IdedExpr, value: &LiteralValue) -> Result<(Node, Known<'a>), Fault> {
+        let (node, kinds) = match value {
+            LiteralValue::Boolean(value) => (Node::Bool(*value.inner()), Kinds::BOOL),
+            LiteralValue::Int(value) => (Node::Int(*value.inner()), Kinds::INT),
+            LiteralValue::String(value) => (Node::Text(value.inner().into()), Kinds::TEXT),
+            LiteralValue::Null => (Node::Null, Kinds::NULL),
+            LiteralValue::Double(_) => {
+                return Err(self.fault(
+                    of,
+                    "fractions are not supported; use whole numbers, money in minor units",
+                ));
+            }
+            LiteralValue::UInt(_) => return Err(self.fault(of, "write the number without `u`")),
+            LiteralValue::Bytes(_) => return Err(self.fault(of, "bytes are not supported; use text")),
+        };
+        Ok((node, Known::computed(Kind::of(kinds))))
     }
 
-    fn name(&mut self, of: &IdedExpr, name: &str) -> Result<(Node, Known), Fault> {
+    fn name(&mut self, of: &IdedExpr, name: &str) -> Result<(Node, Known<'a>), Fault> {
         let local = self.locals.iter().rposition(|(known, _)| known == name);
         if let Some((_, known)) = local.and_then(|at| self.locals.get(at)) {
             return Ok((Node::Local(local.unwrap_or_default()), known.clone()));
@@ -207,28 +260,51 @@ impl Lower<'_> {
         let known = Known {
             shown: name.into(),
             place,
+            kind: Kind::root(root, self.names.params),
         };
         Ok((Node::Root(root), known))
     }
 
-    fn select(&mut self, of: &IdedExpr, select: &SelectExpr, deep: usize) -> Result<(Access, Known), Fault> {
+    fn select(
+        &mut self,
+        of: &IdedExpr,
+        select: &SelectExpr,
+        deep: usize,
+    ) -> Result<(Access, Known<'a>), Fault> {
         let (node, known) = self.known(&select.operand, deep)?;
         let field = select.field.as_str();
         let place = self.field(of, &known.place, field)?;
+        if self.asks(&known) && !known.kind.kinds.can_be(Kinds::MAP) {
+            let what = told(&node, &known).text();
+            let is_function = function::names().any(|name| name == field);
+            let called = is_function.then(|| format!("write `{field}()` to call it"));
+            let fault = self.fault(of, format!("there is no field `{field}` in {what}"));
+            return Err(fault.with_help(called));
+        }
         let shown = if known.shown.is_empty() {
             field.into()
         } else {
             format!("{}.{field}", known.shown)
         };
+        let kind = self.kind_of_field(&known, field);
         let access = Access {
             of: node,
             field: field.into(),
             path: Path {
                 text: shown.as_str().into(),
                 claimed: place == Place::Claimed,
+                mark: self.mark_of(of),
             },
         };
-        Ok((access, Known { shown, place }))
+        Ok((access, Known { shown, place, kind }))
+    }
+
+    fn kind_of_field(&self, of: &Known<'a>, field: &str) -> Kind<'a> {
+        let root = match &of.place {
+            Place::Root(root) => Some(*root),
+            Place::Elsewhere | Place::Param(_) | Place::Observed | Place::Claimed => None,
+        };
+        of.kind.field(root, field, self.names.params)
     }
 
     /// Where a field of a place is. Errors: a place that has no such field.
@@ -301,210 +377,12 @@ impl Lower<'_> {
         self.params.insert(param);
         Ok(())
     }
-
-    fn call(&mut self, of: &IdedExpr, call: &CallExpr, deep: usize) -> Result<(Node, Known), Fault> {
-        let computed = |node| Ok((node, Known::default()));
-        let name = call.func_name.as_str();
-        match (name, &call.target, call.args.as_slice()) {
-            (operators::LOGICAL_AND, None, [one, other]) => {
-                let (one, other) = (self.node(one, deep)?, self.node(other, deep)?);
-                computed(Node::And(Box::new(one), Box::new(other)))
-            }
-            (operators::LOGICAL_OR, None, [one, other]) => {
-                let (one, other) = (self.node(one, deep)?, self.node(other, deep)?);
-                computed(Node::Or(Box::new(one), Box::new(other)))
-            }
-            (operators::CONDITIONAL, None, [when, then, otherwise]) => {
-                let parts = [
-                    self.node(when, deep)?,
-                    self.node(then, deep)?,
-                    self.node(otherwise, deep)?,
-                ];
-                computed(Node::If(Box::new(parts)))
-            }
-            (operators::LOGICAL_NOT, None, [of]) => computed(Node::Not(Box::new(self.node(of, deep)?))),
-            (operators::NEGATE, None, [of]) => computed(Node::Negate(Box::new(self.node(of, deep)?))),
-            (operators::INDEX, None, [value, at]) => self.index(of, value, at, deep),
-            ("has", None, [field]) => match &field.expr {
-                Expr::Select(select) => {
-                    let (access, _) = self.select(field, select, deep)?;
-                    computed(Node::Has(Box::new(access)))
-                }
-                _ => Err(self.fault(of, "`has` takes a field, as in `has(claimed.audience)`")),
-            },
-            ("matches", target, args) => self.matches(of, target.as_deref(), args, deep),
-            (_, None, [one, other]) if binary(name).is_some() => {
-                let (one, other) = (self.node(one, deep)?, self.node(other, deep)?);
-                let sign = binary(name).unwrap_or(Binary::Equal);
-                computed(Node::Binary(sign, Box::new(one), Box::new(other)))
-            }
-            (_, Some(target), args) if LoopKind::of(name).is_some() && args.len() >= 2 => {
-                let kind = LoopKind::of(name).unwrap_or(LoopKind::All);
-                self.each(of, kind, target, args, deep)
-            }
-            (_, target, args) => {
-                let mut values = Vec::new();
-                let all = target.as_deref().into_iter().chain(args);
-                let function = Function::of(name, target.is_some(), all.clone().count());
-                let function = function.map_err(|shape| match shape {
-                    Some(shape) => self
-                        .fault(of, format!("`{name}` is not called like this"))
-                        .with_help(Some(shape)),
-                    None => self.no_function(of, name),
-                })?;
-                for value in all {
-                    values.push(self.node(value, deep)?);
-                }
-                computed(Node::Call(function, values))
-            }
-        }
-    }
-
-    fn no_function(&self, of: &IdedExpr, name: &str) -> Fault {
-        let name = name.trim_start_matches('.');
-        let fault = self.fault(of, format!("unknown function `{}`", name.escape_debug()));
-        fault.with_help(nearest(name, function::names()).map(|near| format!("did you mean `{near}`?")))
-    }
-
-    fn index(
-        &mut self,
-        of: &IdedExpr,
-        value: &IdedExpr,
-        at: &IdedExpr,
-        deep: usize,
-    ) -> Result<(Node, Known), Fault> {
-        let (value, known) = self.known(value, deep)?;
-        let name = match &at.expr {
-            Expr::Literal(LiteralValue::String(name)) => Some(name.inner().to_owned()),
-            _ => None,
-        };
-        let at = self.node(at, deep)?;
-        let place = match (&known.place, name) {
-            (Place::Root(Root::Items), None) => Place::Param(Vec::new()),
-            (place, Some(name)) => self.field(of, &place.clone(), &name)?,
-            (Place::Claimed, None) => Place::Claimed,
-            (_, None) => Place::Elsewhere,
-        };
-        let shown = format!("{}[]", known.shown);
-        let node = Node::Index {
-            of: Box::new(value),
-            at: Box::new(at),
-            path: Path {
-                text: shown.as_str().into(),
-                claimed: place == Place::Claimed,
-            },
-        };
-        Ok((node, Known { shown, place }))
-    }
-
-    fn each(
-        &mut self,
-        of: &IdedExpr,
-        kind: LoopKind,
-        over: &IdedExpr,
-        args: &[IdedExpr],
-        deep: usize,
-    ) -> Result<(Node, Known), Fault> {
-        let (variable, when, body) = match (kind, args) {
-            (_, [variable, body]) => (variable, None, body),
-            (LoopKind::Map, [variable, when, body]) => (variable, Some(when), body),
-            _ => {
-                let shape = format!("write `list.{}(x, condition of x)`", kind.name());
-                return Err(self
-                    .fault(of, format!("`{}` is not called like this", kind.name()))
-                    .with_help(Some(shape)));
-            }
-        };
-        let Expr::Ident(variable_name) = &variable.expr else {
-            return Err(self.fault(variable, "the first argument of a loop must be a plain name"));
-        };
-        let taken = Root::ALL.into_iter().any(|root| root.name() == variable_name)
-            || self.locals.iter().any(|(known, _)| known == variable_name);
-        if taken {
-            let message = format!("`{variable_name}` is taken; give the loop's variable another name");
-            return Err(self.fault(variable, message));
-        }
-        let (over, known) = self.known(over, deep)?;
-        let depth = self.locals.len();
-        if depth >= MAX_LOOPS {
-            let message = format!("loops nested deeper than {MAX_LOOPS}; split the expression");
-            return Err(self.fault(of, message));
-        }
-        let place = match &known.place {
-            Place::Root(Root::Items) => Place::Param(Vec::new()),
-            Place::Claimed => Place::Claimed,
-            _ => Place::Elsewhere,
-        };
-        let element = Known {
-            shown: variable_name.clone(),
-            place: place.clone(),
-        };
-        self.locals.push((variable_name.clone(), element));
-        let when = when.map(|when| self.node(when, deep)).transpose();
-        let body = self.node(body, deep);
-        self.locals.truncate(depth);
-        let each = Loop {
-            kind,
-            depth,
-            over,
-            when: when?,
-            body: body?,
-        };
-        let known = match kind {
-            LoopKind::Filter => known,
-            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne | LoopKind::Map => Known::default(),
-        };
-        Ok((Node::Loop(Box::new(each)), known))
-    }
-
-    fn matches(
-        &mut self,
-        of: &IdedExpr,
-        target: Option<&IdedExpr>,
-        args: &[IdedExpr],
-        deep: usize,
-    ) -> Result<(Node, Known), Fault> {
-        let (text, pattern) = match (target, args) {
-            (Some(text), [pattern]) | (None, [text, pattern]) => (text, pattern),
-            _ => {
-                let fault = self.fault(of, "`matches` is not called like this");
-                return Err(fault.with_help(Some("write `text.matches('pattern')`".into())));
-            }
-        };
-        let Expr::Literal(LiteralValue::String(source)) = &pattern.expr else {
-            return Err(self.fault(pattern, "the pattern of `matches` must be written out as text"));
-        };
-        let source = source.inner();
-        if source.len() > MAX_PATTERN {
-            let message = format!(
-                "the pattern has {} bytes; {MAX_PATTERN} is the limit",
-                source.len()
-            );
-            return Err(self.fault(pattern, message));
-        }
-        let compiled = RegexBuilder::new(source).size_limit(MAX_AUTOMATON).build();
-        let compiled = compiled.map_err(|_| {
-            self.fault(pattern, "not a pattern of bounded size; groups that look around and references back are not supported")
-        })?;
-        let text = self.node(text, deep)?;
-        Ok((Node::Matches(Box::new(text), compiled), Known::default()))
-    }
 }
 
-fn binary(name: &str) -> Option<Binary> {
-    Some(match name {
-        operators::ADD => Binary::Add,
-        operators::SUBSTRACT => Binary::Subtract,
-        operators::MULTIPLY => Binary::Multiply,
-        operators::DIVIDE => Binary::Divide,
-        operators::MODULO => Binary::Remainder,
-        operators::EQUALS => Binary::Equal,
-        operators::NOT_EQUALS => Binary::NotEqual,
-        operators::LESS => Binary::Less,
-        operators::LESS_EQUALS => Binary::LessOrEqual,
-        operators::GREATER => Binary::Greater,
-        operators::GREATER_EQUALS => Binary::GreaterOrEqual,
-        operators::IN => Binary::In,
-        _ => return None,
-    })
+fn told<'t>(node: &'t Node, known: &'t Known<'t>) -> Told<'t> {
+    Told {
+        node,
+        shown: &known.shown,
+        kind: known.kind,
+    }
 }

@@ -10,6 +10,7 @@ pub struct Names<'a> {
     pub(super) totals: Option<&'a [String]>,
     pub(super) observed: bool,
     pub(super) claimed: bool,
+    pub(super) action: Option<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -21,6 +22,15 @@ impl<'a> Names<'a> {
             totals: None,
             observed: true,
             claimed: true,
+            action: None,
+        }
+    }
+    /// Asked of one action, known by its name.
+    #[must_use]
+    pub const fn of_action(self, action: &'a str) -> Self {
+        Self {
+            action: Some(action),
+            ..self
         }
     }
     /// The parameters of one action, without those that are sealed (INVARIANT i29).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::{function::Function, scope::Root};
+use crate::domain::source::Mark;
 
 /// One part of an expression.
 #[derive(Debug)]
@@ -43,11 +44,12 @@ pub(super) struct Access {
     pub(super) path: Path,
 }
 
-/// How a place is written, for errors, and whether it lies in what is only claimed.
+/// How a place is written, for errors, whether it lies in what is only claimed, and where its text stands.
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     pub(super) text: Arc<str>,
     pub(super) claimed: bool,
+    pub(super) mark: Option<Mark>,
 }
 
 /// An operator between two values.

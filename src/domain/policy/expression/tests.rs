@@ -4,6 +4,8 @@
     reason = "a test that meets the unexpected must stop"
 )]
 
+mod kinds;
+
 use std::{collections::HashMap, thread};
 
 use proptest::prelude::*;
@@ -192,7 +194,7 @@ fn i10_what_has_no_answer_is_an_error_that_says_why() {
         ),
         ("!params.supplier_id", "`!` does not take text"),
         (
-            "timestamp('soon') < now",
+            "timestamp(params.supplier_id) < now",
             "`timestamp` can't read the text it was given",
         ),
         (

@@ -8,14 +8,20 @@ mod gates;
 mod idle_agents;
 mod idle_calendars;
 mod idle_people;
+mod idle_raises;
+mod idle_rules;
 mod idle_stand_ins;
+mod idle_times;
 mod lone_owners;
 mod owner_lines;
+mod parties;
 mod preview;
 mod proposers;
 mod responsible;
+mod sections;
 mod step_up;
 mod tier_rules;
+mod unguarded;
 mod untested;
 mod unused_checks;
 
@@ -44,9 +50,15 @@ const REGISTRY: &[Lint] = &[
     responsible::LINT,
     proposers::LINT,
     untested::LINT,
+    unguarded::LINT,
+    idle_raises::LINT,
     unused_checks::LINT,
+    idle_rules::LINT,
+    parties::LINT,
     tier_rules::LINT,
+    idle_times::LINT,
     owner_lines::LINT,
+    sections::LINT,
     lone_owners::LINT,
     idle_people::LINT,
     idle_calendars::LINT,

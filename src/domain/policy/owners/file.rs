@@ -122,6 +122,17 @@ impl RawOwners {
         self.lines.iter().map(|line| (line.number, &line.pattern))
     }
 
+    /// Every section without a line but exclusions: its name, and the first of them.
+    pub(in crate::domain::policy) fn only_excluding(&self) -> impl Iterator<Item = (&str, u32)> {
+        let named = self.sections.iter().zip(0..);
+        named.filter_map(|(section, index)| {
+            let mut lines = self.lines.iter().filter(|line| line.section == index);
+            let first = lines.next()?;
+            let excludes = |line: &Line| matches!(line.owners, Who::Excluded);
+            (excludes(first) && lines.all(excludes)).then_some((section.name.as_deref()?, first.number))
+        })
+    }
+
     pub(super) fn read(text: &str) -> (Self, Vec<SourceError>) {
         let mut reading = Reading::default();
         if text.len() >= MAX_BYTES {

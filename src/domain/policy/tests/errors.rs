@@ -38,7 +38,7 @@ fn mistakes_in_catalog_are_named_with_their_place() {
             "catalog.yaml",
             "    summary: Add a note to a customer's record\n",
             "",
-            "[syntax] catalog.yaml:16:5: the field `summary` is missing",
+            "[syntax] catalog.yaml:16:5: the field `summary` is missing; add it, as in `summary: Pay a supplier`",
         ),
         (
             "catalog.yaml",
@@ -92,7 +92,7 @@ fn mistakes_in_catalog_are_named_with_their_place() {
             "catalog.yaml",
             "checks: [text]",
             "checks: text",
-            "[syntax] catalog.yaml:35:13: expected a list, found the text `text`",
+            "[syntax] catalog.yaml:35:13: expected a list, found the text `text`; write it as in `checks: [text]`",
         ),
         (
             "catalog.yaml",
@@ -483,7 +483,7 @@ fn mistakes_in_tiers_are_named_with_their_place() {
             "rules:",
             "rule:",
             "[syntax] tiers.yaml:9:1: unknown field `rule`; did you mean `rules`?\n\
-             [syntax] tiers.yaml:9:1: the field `rules` is missing",
+             [syntax] tiers.yaml:9:1: the field `rules` is missing; add it, as in `rules: [{ tier: high }]`",
         ),
         (
             "tiers.yaml",
@@ -525,13 +525,13 @@ fn mistakes_in_tiers_are_named_with_their_place() {
             "tiers.yaml",
             "  - { impact: high, tier: high }",
             "  - { impact: { is: high }, tier: high }",
-            "[syntax] tiers.yaml:10:15: expected a value or a list of values, found a mapping",
+            "[syntax] tiers.yaml:10:15: expected a value or a list of values, found a mapping; write it as in `impact: high`",
         ),
         (
             "tiers.yaml",
             "  medium:",
             "  meduim:",
-            "[syntax] tiers.yaml:22:3: the field `medium` is missing\n\
+            "[syntax] tiers.yaml:22:3: the field `medium` is missing; add it; `medium: {}` takes what is usual\n\
              [syntax] tiers.yaml:25:3: unknown field `meduim`; did you mean `medium`?",
         ),
         (
@@ -574,7 +574,7 @@ fn mistakes_in_tiers_are_named_with_their_place() {
             "tiers.yaml",
             "sample_review: 5%",
             "sample_review: 5",
-            "[syntax] tiers.yaml:24:20: expected text, found `5`",
+            "[syntax] tiers.yaml:24:20: `5` is not a share; write `5%`",
         ),
         (
             "tiers.yaml",
@@ -645,7 +645,7 @@ fn mistakes_in_people_are_named_with_their_place() {
             "people.yaml",
             "accounts: [{ login: bob, id: 1002 }]",
             "accounts: [{ login: bob, id: '1002' }]",
-            "[syntax] people.yaml:12:34: expected a whole number, found the text `1002`",
+            "[syntax] people.yaml:12:34: expected a whole number, found the text `1002`; write it as in `id: 1001`",
         ),
         (
             "people.yaml",
@@ -682,7 +682,7 @@ fn mistakes_in_people_are_named_with_their_place() {
             "people:",
             "poeple:",
             "[syntax] people.yaml:5:1: unknown field `poeple`; did you mean `people`?\n\
-             [syntax] people.yaml:5:1: the field `people` is missing",
+             [syntax] people.yaml:5:1: the field `people` is missing; add it, as in `people: { alice: { accounts: [{ login: alice, id: 1001 }], teams: [finance] } }`",
         ),
     ];
     for (file, from, to, answer) in cases {
@@ -745,7 +745,7 @@ fn mistakes_in_agents_are_named_with_their_place() {
             "agents.yaml",
             "key: { hmac: {} }",
             "key: hmac",
-            "[syntax] agents.yaml:12:10: `hmac` needs a value",
+            "[syntax] agents.yaml:12:10: `hmac` needs a value; write `hmac: {}` within the field",
         ),
         (
             "agents.yaml",
@@ -792,7 +792,7 @@ fn files_that_are_missing_or_that_nothing_reads_are_errors() {
         "[duplicate] README.md: the file was given twice\n\
          [unknown-file] extra/notes.txt: no rule reads this file, so it would change nothing; cases go to `tests/*.yaml`, checks to `checks/*.yaml` and `checks/*.rego`\n\
          [unknown-file] tier.yaml: no rule reads this file, so it would change nothing; did you mean `tiers.yaml`?\n\
-         [missing-file] tiers.yaml: the file is missing; add it, `countersign init` makes a starter set"
+         [missing-file] tiers.yaml: the file is missing; add it, `countersign init --policies-out DIR` makes a starter set"
     );
     assert_eq!(answer(&[]).lines().count(), 5);
     let mut files = starter();

@@ -58,7 +58,10 @@ fn i20_limits_have_stable_names_and_what_they_count() {
 #[test]
 fn mistakes_in_limits_are_named_with_their_place() {
     let cases = [
-        ("{ rate: 20, per: 1h }", "[syntax] 14: the field `by` is missing"),
+        (
+            "{ rate: 20, per: 1h }",
+            "[syntax] 14: the field `by` is missing; add it, as in `by: [agent]`",
+        ),
         (
             "{ per: 1h, by: [agent] }",
             "[limits] 14: a limit is a `rate`, or a `budget` with its `max`",
@@ -197,7 +200,7 @@ fn mistakes_in_conditions_are_named_with_their_place() {
     );
     assert_eq!(
         refused("    escalate: [{ when: 'true', to: high }]"),
-        "[syntax] 16: the field `because` is missing"
+        "[syntax] 16: the field `because` is missing; add it, as in `because: \"10,000 or more\"`"
     );
     // The longest that is allowed still compiles in the stack of a thread.
     let long = vec!["params.amount.minor > 1"; 70].join(" || ");

@@ -1,0 +1,119 @@
+//! What a proposal changes of the one it replaces, so that whoever read that one need not read all of it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Replaced;
+use crate::{
+    domain::proposal::Proposal,
+    render::{
+        leaves::{cell, leaves, long_text},
+        markdown::Markdown,
+        mask::masked_item,
+    },
+};
+
+#[derive(Serialize)]
+pub(super) struct Since {
+    what: Markdown,
+    many: bool,
+    rows: Vec<Row>,
+    /// Sealed under keys of their own: equal masks may hide different values.
+    sealed: Vec<String>,
+    /// Whether the agent gives other reasons.
+    words: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    item: String,
+    name: String,
+    before: Markdown,
+    now: Markdown,
+}
+
+type Places = BTreeMap<(String, String), Value>;
+
+pub(super) fn since(old: &Replaced<'_>, new: &Proposal) -> Since {
+    let (before, now) = (places(old.proposal), places(new));
+    let sealed: BTreeSet<(String, String)> = hidden(old.proposal).union(&hidden(new)).cloned().collect();
+    let all: BTreeSet<&(String, String)> = before.keys().chain(now.keys()).collect();
+    let (differ, _) = all
+        .into_iter()
+        .filter(|place| !sealed.contains(*place))
+        .partition::<Vec<_>, _>(|place| before.get(*place) != now.get(*place));
+    let row = |place: &(String, String)| Row {
+        item: place.0.clone(),
+        name: place.1.clone(),
+        before: before.get(place).map_or_else(nothing, shortly),
+        now: now.get(place).map_or_else(nothing, cell),
+    };
+    let id = Markdown::code(&old.proposal.id.to_string());
+    Since {
+        what: match old.pull {
+            Some(pull) => Markdown::ours("pull request ")
+                .then(&Markdown::pull(pull))
+                .and(", proposal ")
+                .then(&id),
+            None => Markdown::ours("proposal ").then(&id),
+        },
+        many: new.binding.items.len() > 1 || old.proposal.binding.items.len() > 1,
+        rows: differ.into_iter().map(row).collect(),
+        sealed: sealed
+            .iter()
+            .map(|(_, name)| name.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        words: words(old.proposal) != words(new),
+    }
+}
+
+fn words(proposal: &Proposal) -> impl PartialEq + '_ {
+    (
+        &proposal.justification,
+        &proposal.rollback_plan,
+        &proposal.claimed,
+        &proposal.exceptions,
+    )
+}
+
+fn nothing() -> Markdown {
+    Markdown::ours("-")
+}
+
+/// A value of before; what is too long for a cell stands in full nowhere here.
+fn shortly(value: &Value) -> Markdown {
+    match long_text(value) {
+        Some(text) => {
+            let count = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+            Markdown::count(count).and(" characters")
+        }
+        None => cell(value),
+    }
+}
+
+/// Every parameter, by item and name.
+fn places(proposal: &Proposal) -> Places {
+    let items = proposal.binding.items.iter();
+    items
+        .flat_map(|item| {
+            let of_item = leaves(&masked_item(proposal, item)).into_iter();
+            of_item.map(|(name, value)| ((item.id.to_string(), name), value))
+        })
+        .collect()
+}
+
+fn hidden(proposal: &Proposal) -> BTreeSet<(String, String)> {
+    let sealed = proposal.sealed.iter();
+    sealed
+        .map(|sealed| {
+            (
+                sealed.item().to_string(),
+                super::parameters::dotted(sealed.pointer()),
+            )
+        })
+        .collect()
+}
