@@ -20,6 +20,7 @@ mod facts;
 mod log;
 mod report;
 mod sample;
+mod signs;
 mod trace;
 
 /// Something on the branch is not part of the record.
@@ -81,6 +82,17 @@ enum Command {
     },
     /// Print the executions without review that somebody is to look at, as `sample_review` of the low gate asks
     Sample {
+        #[command(flatten)]
+        ledger: Where,
+        /// The digest that the ledger must begin with
+        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+        genesis: Option<Digest>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what is nobody's mistake and worth a look: people who only ever approve for each other; exit 3 when there are
+    Signs {
         #[command(flatten)]
         ledger: Where,
         /// The digest that the ledger must begin with
@@ -179,6 +191,11 @@ impl Command {
                 genesis,
                 json,
             } => found(sample::write(&mut out, &ledger, genesis, json)?),
+            Self::Signs {
+                ledger,
+                genesis,
+                json,
+            } => found(signs::write(&mut out, &ledger, genesis, json)?),
             Self::Facts { ledger, genesis } => found(facts::write(&mut out, &ledger, genesis)?),
             Self::Checkpoint {
                 ledger,

@@ -13,6 +13,7 @@ pub mod calendar;
 pub mod canonical;
 pub mod case;
 pub mod checks;
+pub mod collusion;
 pub mod command;
 pub mod comment;
 pub mod delegation;

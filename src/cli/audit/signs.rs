@@ -1,0 +1,51 @@
+//! Signs in the record that are for people to judge.
+
+use std::{error::Error, io::Write};
+
+use serde_json::json;
+
+use super::Where;
+use crate::{
+    domain::{book::Book, collusion::Signs, ids::Digest},
+    ledger::{Step, walk},
+};
+
+/// Prints them; says whether there are any, or something on the branch is not part of the record.
+pub(super) fn write(
+    out: &mut impl Write,
+    ledger: &Where,
+    genesis: Option<Digest>,
+    as_json: bool,
+) -> Result<bool, Box<dyn Error>> {
+    let (mut signs, mut findings) = (Signs::default(), 0_u64);
+    let each = |_: Option<&Book>, step: Step<'_>| match step {
+        Step::Recorded(recorded) => signs.take(recorded.entry()),
+        Step::Found(_) => findings += 1,
+    };
+    walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
+    let pairs = signs.pairs();
+    for pair in &pairs {
+        if as_json {
+            let line = json!({ "sign": "only_each_other", "people": pair.people, "approved": pair.approved });
+            writeln!(out, "{line}")?;
+        } else {
+            let ([one, other], [by_one, by_other]) = (&pair.people, pair.approved);
+            writeln!(
+                out,
+                "{one} and {other} only ever approved for each other: {by_one} proposals of {other}'s agents by {one}, \
+                 {by_other} of {one}'s by {other}; have somebody else approve for both"
+            )?;
+        }
+    }
+    if pairs.is_empty() && !as_json {
+        writeln!(out, "no two people only ever approve for each other")?;
+    }
+    out.flush()?;
+    if findings > 0 {
+        writeln!(
+            anstream::stderr(),
+            "{findings} on the branch is not part of the record and was left out; run `countersign audit verify`"
+        )?;
+    }
+    Ok(findings > 0 || !pairs.is_empty())
+}
