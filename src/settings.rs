@@ -6,6 +6,7 @@
 
 mod database;
 mod file;
+mod looking;
 mod secret;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::domain::{
 };
 pub use database::Address;
 use file::Written;
+pub use looking::Looking;
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
 const AGENT_SECRET: &str = "COUNTERSIGN_AGENT_SECRET_";
@@ -78,6 +80,15 @@ pub struct Args {
     /// The executor's signing key, an OpenSSH file that only this user can read
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_EXECUTOR_KEY_FILE")]
     pub executor_key_file: Option<PathBuf>,
+    /// The watch role's signing key, an OpenSSH file that only this user can read; with it, what becomes of the branches' protection is recorded
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_WATCH_KEY_FILE")]
+    pub watch_key_file: Option<PathBuf>,
+    /// A file with a token that may administer the repository, to see who may go around its rules; gate and executor never use it
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_WATCH_TOKEN_FILE")]
+    pub watch_token_file: Option<PathBuf>,
+    /// Where alarms go: a POST with a CloudEvent for every merge around the gate, incident, and weak branch
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_ALARM_URL")]
+    pub alarm_url: Option<Url>,
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
@@ -191,6 +202,9 @@ pub struct Settings {
     genesis: Digest,
     gate_key: SecretString,
     executor_key: Option<SecretString>,
+    watch_key: Option<SecretString>,
+    watch_token: Option<SecretString>,
+    alarm_url: Option<Url>,
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
     sweep_every: Span,
@@ -271,6 +285,18 @@ impl Settings {
     /// The executor's signing key, OpenSSH; `None` when this process does not execute.
     pub const fn executor_key(&self) -> Option<&SecretString> {
         self.executor_key.as_ref()
+    }
+    /// The watch role's signing key, OpenSSH.
+    pub const fn watch_key(&self) -> Option<&SecretString> {
+        self.watch_key.as_ref()
+    }
+    /// The token of a credential that may see bypass lists. INVARIANT i31.
+    pub const fn watch_token(&self) -> Option<&SecretString> {
+        self.watch_token.as_ref()
+    }
+    /// Who is told of what needs a person; the address may hold a secret.
+    pub const fn alarm_url(&self) -> Option<&Url> {
+        self.alarm_url.as_ref()
     }
     /// What an agent without a key of its own signs with.
     pub fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
@@ -354,6 +380,11 @@ fn gather(
             wrong,
         )
     });
+    let watch_key = args.watch_key_file.as_ref().or(written.watch_key_file.as_ref());
+    let watch_key = watch_key.map(|path| note(secret::read(path, "the watch role's signing key"), wrong));
+    let watch_token = watch_token(args, written, wrong);
+    let alarm_url = args.alarm_url.as_ref().or(written.alarm_url.as_ref());
+    let alarm_url = alarm_url.map(|url| note(encrypted(url, "the address of alarms"), wrong));
     let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
     let mut agents = BTreeMap::new();
     for (name, path) in &written.agents {
@@ -405,6 +436,15 @@ fn gather(
             Some(key) => Some(key?),
             None => None,
         },
+        watch_key: match watch_key {
+            Some(key) => Some(key?),
+            None => None,
+        },
+        watch_token: watch_token?,
+        alarm_url: match alarm_url {
+            Some(url) => Some(url?),
+            None => None,
+        },
         agents,
         group_within: group_within?,
         sweep_every: sweep_every?,
@@ -421,6 +461,22 @@ fn database(stated: Option<&Address>, written: &Written) -> Result<Option<Secret
         (Some(address), _) => address.checked().map(Some),
         (None, Some(address)) => address.without_password().map(Some),
         (None, None) => Ok(None),
+    }
+}
+
+/// The watch credential's token, where there is one.
+fn watch_token(
+    args: &Args,
+    written: &Written,
+    wrong: &mut Vec<SettingsError>,
+) -> Option<Option<SecretString>> {
+    match args
+        .watch_token_file
+        .as_ref()
+        .or(written.watch_token_file.as_ref())
+    {
+        Some(path) => note(secret::shared(path, "the watch credential's token"), wrong).map(Some),
+        None => Some(None),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Failure;
+use crate::domain::protection::{CHECK, PERMISSIONS};
 use crate::sandbox::{AppCredentials, AppSpec, Error, Permission, Running};
 
 /// The organisation.
@@ -23,17 +24,6 @@ pub(super) const TEAMS: &[(&str, &[&str])] = &[
 ];
 /// The organisation's administrator.
 pub(super) const ADMIN: &str = "root";
-/// What the app may do: what `countersign init` tells an operator to grant.
-pub(super) const PERMISSIONS: &[(&str, &str)] = &[
-    ("contents", "write"),
-    ("pull_requests", "write"),
-    ("checks", "write"),
-    ("issues", "write"),
-    ("members", "read"),
-    ("metadata", "read"),
-    ("administration", "read"),
-];
-
 /// Makes people, teams and the agents' accounts; gives every account's number.
 pub(super) fn organisation(github: &Running, agents: &[&str]) -> Result<Vec<(String, u64)>, Failure> {
     people(github, agents).map_err(Failure::new)
@@ -100,8 +90,9 @@ pub(super) fn app(github: &Running) -> Result<AppCredentials, Failure> {
     made().map_err(Failure::new)
 }
 
-/// The rules that `countersign init` tells an operator to set: the check is required and the app's own, and only the app
-/// writes proposals and the ledger. Gives the ruleset of the proposals' branches.
+/// The rules that the gate demands: the check is required and the app's own, nobody rewrites base branch or ledger, and
+/// only the app writes proposals and the ledger. Administrators may merge without the check: the demo shows what becomes
+/// of that. Gives the ruleset of the proposals' branches.
 pub(super) fn rules(github: &Running, app: u64) -> Result<u64, Failure> {
     let made = || -> Result<u64, Error> {
         github.protect(
@@ -110,13 +101,14 @@ pub(super) fn rules(github: &Running, app: u64) -> Result<u64, Failure> {
             &json!({
                 "required_status_checks": {
                     "strict": false,
-                    "checks": [{ "context": "countersign", "app_id": app }],
+                    "checks": [{ "context": CHECK, "app_id": app }],
                 },
                 "enforce_admins": false,
                 "required_pull_request_reviews": null,
                 "restrictions": null,
             }),
         )?;
+        github.keep_history(REPO, "the ledger's history", "refs/heads/ledger")?;
         github.reserve_branches(REPO, "the ledger", "refs/heads/ledger", app)?;
         github.reserve_branches(REPO, "proposals", "refs/heads/countersign/**/*", app)
     };

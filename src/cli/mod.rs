@@ -12,6 +12,7 @@
 pub mod audit;
 mod caller;
 pub mod demo;
+mod doctor;
 mod door;
 mod failure;
 mod house;
@@ -24,6 +25,7 @@ pub mod policy;
 mod propose;
 mod revise;
 mod sandbox;
+mod scratch;
 mod secrets;
 mod serve;
 mod status;
@@ -55,6 +57,7 @@ enum Command {
     Demo(demo::Args),
     Init(Box<init::Args>),
     Serve(Box<serve::Args>),
+    Doctor(Box<doctor::Args>),
     Sandbox(sandbox::Args),
     Propose(propose::Args),
     Revise(revise::Args),
@@ -82,6 +85,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Init(args) => init::run(*args).await,
         Command::Serve(args) => serve::run(*args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Propose(args) => propose::run(args).await,
         Command::Revise(args) => revise::run(args).await,

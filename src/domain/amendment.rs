@@ -11,6 +11,7 @@ use super::{
     ids::{AccountId, ActionName, BranchName, Digest, PersonName, Sha, TeamName},
     observation::{Observation, Pull, PullState, Seen},
     policy::{Agent, MergeMode, Owned, Owner, Person, Policy, Tier},
+    protection,
     review::{self, Ballot, Hands, Opinion},
     verdict::{Because, Rule, Standing, Verdict},
 };
@@ -306,11 +307,8 @@ fn common_rules(at: &Amendment<'_>, pull: &Pull) -> Vec<Because> {
                 .could([base.short()]),
         }),
     }
-    let protection = match at.seen.protection.known() {
-        Some(_) => Standing::Holds,
-        None => Standing::Errored,
-    };
-    rules.push(Because::new(Rule::Protection, protection));
+    rules.push(protection::rule(at.seen));
+    rules.extend(protection::clock(at.seen));
     rules
 }
 

@@ -62,6 +62,8 @@ pub struct Book {
     whole: BTreeMap<ProposalId, Arc<Case>>,
     delegations: Delegations,
     amendments: Arc<Amendments>,
+    /// Whether base branch and ledger were strong enough when that was noted last.
+    strong: bool,
 }
 
 impl Book {
@@ -110,6 +112,7 @@ impl Book {
             whole: BTreeMap::new(),
             delegations: Delegations::default(),
             amendments: Arc::default(),
+            strong: true,
         };
         let recorded = Recorded {
             commit: first.commit,
@@ -169,7 +172,7 @@ impl Book {
         }
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
-            Event::Incident(_) if proposal.is_none() => return Ok(()),
+            Event::Incident(_) | Event::Protection(_) if proposal.is_none() => return Ok(()),
             Event::Delegated(_) if proposal.is_some() => return Err(NotDelegated::AboutAProposal.into()),
             Event::Delegated(said) => return Ok(delegation::admissible(said, person, self.time)?),
             Event::Received(received) => return self.receivable(proposal, received, digests),
@@ -390,8 +393,10 @@ impl Book {
         if Amendments::concerns(&entry.event) {
             Arc::make_mut(&mut self.amendments).record(entry);
         }
-        if let Event::Policy(enacted) = &entry.event {
-            self.policy = enacted.new;
+        match &entry.event {
+            Event::Policy(enacted) => self.policy = enacted.new,
+            Event::Protection(watched) => self.strong = watched.strong(),
+            _ => {}
         }
         let evicted = self.follow(entry);
         self.next = Seq(self.next.0.saturating_add(1));
@@ -495,6 +500,10 @@ impl Book {
     /// The digest of the policy in force. INVARIANT i02.
     pub const fn policy(&self) -> Digest {
         self.policy
+    }
+    /// Whether base branch and ledger were strong enough when that was noted last; a ledger begins so. INVARIANT i31.
+    pub const fn strong(&self) -> bool {
+        self.strong
     }
     /// A proposal that has not ended.
     pub fn case(&self, id: ProposalId) -> Option<&Case> {

@@ -319,7 +319,11 @@ impl Case {
         use Life::{Cancelled, Denied, Expired, Merged, Open, Received, Started, Superseded, Voided};
         let low = self.tier() == Tier::Low;
         match event {
-            Event::Genesis(_) | Event::Policy(_) | Event::Received(_) | Event::Delegated(_) => false,
+            Event::Genesis(_)
+            | Event::Policy(_)
+            | Event::Received(_)
+            | Event::Delegated(_)
+            | Event::Protection(_) => false,
             Event::Opened(_) => self.life == Received && !low,
             Event::Reviewed(_)
             | Event::Exception(_)
@@ -358,6 +362,7 @@ impl Case {
             | Event::Policy(_)
             | Event::Received(_)
             | Event::Delegated(_)
+            | Event::Protection(_)
             | Event::Incident(_) => {}
             Event::Opened(opened) => {
                 self.life = Life::Open;

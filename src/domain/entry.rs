@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 mod body;
 mod command;
 mod rules;
+mod watched;
 
 pub use body::{
     Assurance, Cancelled, ClaimedBy, Delegated, Denied, Expired, Finished, Found, Genesis, Incident, Merged,
@@ -16,6 +17,7 @@ pub use body::{
 };
 pub use command::{Exception, Excluded, Heard, Withdrawn};
 pub use rules::{Approver, Enacted, Stray, Under};
+pub use watched::Watched;
 
 use super::{
     canonical::{NotCanonical, canonical_text},
@@ -259,6 +261,8 @@ events! {
     Unknown(Unknown),
     /// Something needs a person.
     Incident(Incident),
+    /// Base branch and ledger became strong enough, or too weak. INVARIANT i31.
+    Protection(Watched),
 }
 
 /// Who acted: the role's key that signs, and the person or agent behind it.

@@ -16,7 +16,8 @@ use super::{
         AccountId, CommentId, Digest, ItemId, ProposalId, PullNumber, ReviewId, Seq, Sha, Span, Timestamp,
     },
     observation::{
-        Commit, LiveReview, Observation, Permission, Protection, Pull, PullState, ReviewState, Seen,
+        Commit, LiveReview, Observation, Permission, Protection, Pull, PullState, RequiredCheck, ReviewState,
+        Seen,
     },
     policy::{Policy, compile},
     proposal::{AgentProof, Attestation, Observed, ObservedFacts, Proposal},
@@ -27,6 +28,19 @@ use super::{
     totals::Totals,
     warrant::Merge,
 };
+
+/// A branch that is protected as far as it takes.
+pub(crate) fn strong() -> Protection {
+    Protection {
+        required_checks: vec![RequiredCheck {
+            context: "countersign".to_owned(),
+            app: Some(APP),
+        }],
+        force_push_refused: true,
+        deletion_refused: true,
+        around: None,
+    }
+}
 
 pub(crate) const CATALOG: &str = include_str!("../../tests/policies/catalog.yaml");
 pub(crate) const TIERS: &str = include_str!("../../tests/policies/tiers.yaml");
@@ -40,6 +54,8 @@ pub(crate) const CAROL: AccountId = AccountId(1003);
 pub(crate) const CAROL_ON_CALL: AccountId = AccountId(1103);
 pub(crate) const DAVE: AccountId = AccountId(1004);
 pub(crate) const ERIN: AccountId = AccountId(1005);
+/// The bot's app.
+pub(crate) const APP: u64 = 77;
 /// The bot.
 pub(crate) const ME: AccountId = AccountId(9);
 pub(crate) const BASE: Sha = Sha::from_bytes([1; 20]);
@@ -274,11 +290,10 @@ impl Story {
                     (team, known(members))
                 })
                 .collect(),
-            protection: Seen::Known(Protection {
-                required_checks: Vec::new(),
-                force_push_refused: true,
-                deletion_refused: true,
-            }),
+            protection: Seen::Known(strong()),
+            ledger: Seen::Known(strong()),
+            app: APP,
+            skew: Seen::Known(0),
         };
         Self { policy, case, seen }
     }

@@ -13,6 +13,7 @@ use super::{
     observation::{Observation, Pull, PullState, Seen},
     policy::{GateRule, Policy, Preview, Tier},
     proposal::{Item, Proposal},
+    protection,
     review::{self, Review},
 };
 
@@ -191,6 +192,7 @@ impl OpenGate {
 /// | life, policy, action, assessment, not before | holds, or no | the same |
 /// | checks | hold, or no | hold, or were departed from, or no |
 /// | expiry, execute within | judged now | judged at the merge, once there is one |
+/// | clock | told when it is wrong or not known | the same |
 /// | pull, head, presentation, commits, preview, protection | – | holds, or no |
 /// | owners, approvals, changes requested, step-up | – | counted |
 ///
@@ -295,6 +297,7 @@ fn alone<'p>(case: &Case, seen: &Observation, policy: &'p Policy) -> (Vec<Becaus
     rules.append(&mut departures.rules);
     rules.extend(excluded(case.left_out(), case.proposal.binding.items.len()));
     rules.extend(times(case, seen));
+    rules.extend(protection::clock(seen));
     (rules, departures)
 }
 
@@ -377,16 +380,12 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull, policy: &Policy) -> 
             _ => Standing::Blocks,
         },
     };
-    let protection = match seen.protection.known() {
-        Some(_) => Standing::Holds,
-        None => Standing::Errored,
-    };
     vec![
         Because::holds_or_blocks(Rule::Pull, alive && same).who([pull.number]),
         Because::holds_or_blocks(Rule::Head, pull.head == opened.head).who([pull.head.short()]),
         Because::holds_or_blocks(Rule::Presentation, shown),
         Because::new(Rule::Commits, commits),
-        Because::new(Rule::Protection, protection),
+        protection::rule(seen),
         preview(&case.proposal.matter(), policy.gate(case.tier())),
     ]
 }

@@ -26,6 +26,7 @@ pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+pub mod group;
 pub mod ids;
 pub mod illegal;
 pub mod keys;
@@ -34,6 +35,7 @@ pub mod money;
 pub mod observation;
 pub mod policy;
 pub mod proposal;
+pub mod protection;
 pub mod publish;
 pub mod receive;
 pub mod replay;

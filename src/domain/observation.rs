@@ -60,6 +60,12 @@ pub struct Observation {
     pub memberships: BTreeMap<TeamName, Seen<Vec<AccountId>>>,
     /// How the base branch is protected.
     pub protection: Seen<Protection>,
+    /// How the ledger's branch is protected. INVARIANT i31.
+    pub ledger: Seen<Protection>,
+    /// The app's id, which the required check must be bound to. INVARIANT i27.
+    pub app: u64,
+    /// Milliseconds by which the local clock is ahead of GitHub's; negative when it is behind. INVARIANT i30.
+    pub skew: Seen<i64>,
 }
 
 impl Observation {
@@ -202,6 +208,31 @@ pub struct Protection {
     pub force_push_refused: bool,
     /// Whether deleting the branch is refused.
     pub deletion_refused: bool,
+    /// Who may force-push or delete it all the same, as a credential of its own saw; nobody looked without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<Vec<Bypass>>,
+}
+
+/// Somebody whom a ruleset lets around its rules, as GitHub names them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bypass {
+    /// `Integration`, `OrganizationAdmin`, `RepositoryRole`, `Team`, `User`, `DeployKey`, `EnterpriseOwner`.
+    pub kind: String,
+    /// Which of them; none where there is one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// `always`, `pull_request`, `exempt`.
+    pub mode: String,
+}
+
+impl std::fmt::Display for Bypass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.id {
+            Some(id) => write!(f, "{} {id} ({})", self.kind, self.mode),
+            None => write!(f, "{} ({})", self.kind, self.mode),
+        }
+    }
 }
 
 /// A check that must succeed before a merge.

@@ -1,7 +1,7 @@
 //! The line that people read in `git log ledger`.
 
 use super::{
-    entry::{Enacted, Entry, Event, Outcome, Reviewed, Under},
+    entry::{Enacted, Entry, Event, Outcome, Reviewed, Under, Watched},
     ids::ItemId,
     observation::ReviewState,
     policy::Tier,
@@ -104,6 +104,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         }
         Event::Unknown(_) => format!("unknown: {what}, it may or may not have run; a person must settle it"),
         Event::Incident(incident) => format!("incident: {}", incident.what),
+        Event::Protection(watched) => protection_line(watched),
     };
     let one_line: String = text
         .chars()
@@ -134,6 +135,18 @@ fn enacted_line(entry: &Entry, enacted: &Enacted) -> String {
         "policy: {old} -> {new}, approved by {}{released}",
         approvers.join(", ")
     )
+}
+
+/// `protection: too weak, nothing merges or runs: base_force_push, ledger_deletion`.
+fn protection_line(watched: &Watched) -> String {
+    if watched.strong() {
+        "protection: base branch and ledger are strong enough".to_owned()
+    } else if watched.weak.is_empty() {
+        "protection: could not be read, nothing merges or runs".to_owned()
+    } else {
+        let weak = watched.weak.join(", ");
+        format!("protection: too weak, nothing merges or runs: {weak}")
+    }
 }
 
 fn by(entry: &Entry) -> String {

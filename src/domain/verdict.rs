@@ -39,8 +39,10 @@ pub enum Rule {
     Commits,
     /// What the policy wants seen before asking anybody was seen. INVARIANT i13.
     Preview,
-    /// How the base branch is protected could be read. INVARIANT i31.
+    /// Base branch and ledger are protected as far as it takes. INVARIANT i31.
     Protection,
+    /// The local clock and GitHub's agree. INVARIANT i30.
+    Clock,
     /// Every resource has owners who can approve.
     Owners,
     /// Enough people approved. INVARIANT i06, i07, i09.
@@ -90,6 +92,7 @@ impl Rule {
             Self::Commits => "commits",
             Self::Preview => "preview",
             Self::Protection => "protection",
+            Self::Clock => "clock",
             Self::Owners => "owners",
             Self::Approvals => "approvals",
             Self::ChangesRequested => "changes_requested",

@@ -1,6 +1,7 @@
 //! The client of one repository's installation: requests, answers, limits, time.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -22,8 +23,11 @@ use tokio::{
 };
 use url::Url;
 
+pub(super) use super::call::{Call, Caller, segment};
 use super::{
     answer::Answer,
+    budget::{self, Budget, Purpose},
+    clock::Dated,
     error::Error,
     etags::{Etags, Kept},
     identity::Me,
@@ -42,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// Reads at a time; GitHub allows 100 concurrent requests for everything an app does.
 const READS: usize = 8;
+/// How long a branch is taken to be without classic protection: a 404 is no answer that could be kept for a condition.
+const BARE: Duration = Duration::from_secs(300);
 
 /// How to reach GitHub as an app.
 #[derive(Clone)]
@@ -68,12 +74,12 @@ impl fmt::Debug for Config {
 
 /// A client for one repository, authenticated as the app's installation on it. Cheap to clone.
 #[derive(Clone)]
-pub struct GitHub(Arc<Inner>);
+pub struct GitHub(Arc<Inner>, pub(super) Purpose);
 
 struct Inner {
     api: Url,
     repo: RepoName,
-    key: AppKey,
+    credential: Credential,
     transport: Octocrab,
     runtime: Handle,
     token: Turn<Option<Token>>,
@@ -84,6 +90,17 @@ struct Inner {
     closed_until: Mutex<Option<(Instant, Timestamp)>>,
     clock: AtomicI64,
     ahead: AtomicI64,
+    dated: Mutex<Option<Dated>>,
+    bare: Mutex<BTreeMap<String, Instant>>,
+    budget: Budget,
+}
+
+/// Who the client is.
+enum Credential {
+    /// An app's installation.
+    App(AppKey),
+    /// Whoever holds a token.
+    Token(SecretString),
 }
 
 impl fmt::Debug for GitHub {
@@ -95,64 +112,33 @@ impl fmt::Debug for GitHub {
     }
 }
 
-/// Whose name a call is made in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Caller {
-    /// The app's, by a signed token.
-    App,
-    /// The installation's.
-    Installation,
-}
-
-/// One call.
-#[derive(Debug, Clone)]
-pub(super) struct Call<'a> {
-    method: Method,
-    path: &'a str,
-    body: Bytes,
-    caller: Caller,
-}
-
-impl Call<'_> {
-    fn doing(&self) -> String {
-        let path = self.path.split_once('?').map_or(self.path, |(path, _)| path);
-        format!("{} {path}", self.method)
-    }
-    fn reads(&self) -> bool {
-        self.method == Method::GET
-    }
-}
-
-/// A path segment, percent-encoded.
-pub(super) fn segment(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
-}
-
 impl GitHub {
     /// A client for one repository. Makes no request yet.
     ///
     /// # Errors
     /// [`Error::Setup`] when the key can't be read, the base is no HTTP URL, or no Tokio runtime is running.
     pub fn connect(config: Config) -> Result<Self, Error> {
+        let key = AppKey::read(config.app_id, &config.private_key_pem)?;
+        Self::begin(config.api, config.repo, Credential::App(key))
+    }
+
+    /// A client for one repository in the name of whoever holds a token. Makes no request yet.
+    pub(super) fn with_token(api: Url, repo: RepoName, token: SecretString) -> Result<Self, Error> {
+        Self::begin(api, repo, Credential::Token(token))
+    }
+
+    fn begin(api: Url, repo: RepoName, credential: Credential) -> Result<Self, Error> {
         let setup = |because: String| Error::Setup { because };
-        let plain = config.api.username().is_empty() && config.api.password().is_none();
-        if !matches!(config.api.scheme(), "http" | "https") || !plain {
+        let plain = api.username().is_empty() && api.password().is_none();
+        if !matches!(api.scheme(), "http" | "https") || !plain {
             return Err(setup(
                 "the API base must be like `https://api.github.com` or `https://HOST/api/v3`".to_owned(),
             ));
         }
         let runtime = Handle::try_current()
             .map_err(|_| setup("it must be made inside a running Tokio runtime".to_owned()))?;
-        let key = AppKey::read(config.app_id, &config.private_key_pem)?;
         let transport = Octocrab::builder()
-            .base_uri(config.api.as_str())
+            .base_uri(api.as_str())
             .and_then(|builder| {
                 builder
                     .set_connect_timeout(Some(EXCHANGE))
@@ -161,10 +147,10 @@ impl GitHub {
                     .build()
             })
             .map_err(|error| setup(first_line(&error.to_string())))?;
-        Ok(Self(Arc::new(Inner {
-            api: config.api,
-            repo: config.repo,
-            key,
+        let inner = Arc::new(Inner {
+            api,
+            repo,
+            credential,
             transport,
             runtime,
             token: Turn::default(),
@@ -175,7 +161,16 @@ impl GitHub {
             closed_until: Mutex::default(),
             clock: AtomicI64::new(0),
             ahead: AtomicI64::new(0),
-        })))
+            dated: Mutex::default(),
+            bare: Mutex::default(),
+            budget: Budget::default(),
+        });
+        Ok(Self(inner, Purpose::Ordinary))
+    }
+
+    /// The same client, whose writes may use what is kept for voiding and closing.
+    pub(super) fn for_voiding(&self) -> Self {
+        Self(Arc::clone(&self.0), Purpose::Voiding)
     }
 
     /// The repository it works in.
@@ -183,9 +178,12 @@ impl GitHub {
         &self.0.repo
     }
 
-    /// The app's id; its check runs carry it.
+    /// The app's id; its check runs carry it. 0, which is no app's, for whoever holds a token.
     pub fn app_id(&self) -> u64 {
-        self.0.key.app_id()
+        match &self.0.credential {
+            Credential::App(key) => key.app_id(),
+            Credential::Token(_) => 0,
+        }
     }
 
     /// The newest `Date` that GitHub has sent; `None` before the first answer. INVARIANT i30.
@@ -201,6 +199,9 @@ impl GitHub {
     /// # Errors
     /// When the app is not installed on the repository, or GitHub does not answer.
     pub async fn token(&self) -> Result<SecretString, Error> {
+        if let Credential::Token(token) = &self.0.credential {
+            return Ok(token.clone());
+        }
         let mut held = self.0.token.lock().await;
         if let Some(token) = held.as_ref().filter(|token| token.is_good()) {
             return Ok(token.secret());
@@ -335,7 +336,12 @@ impl GitHub {
     }
 
     /// Asks until there is an answer that is not about limits, within patience; repeats only reads.
+    /// On the heap: it is part of every future of this room, and those are polled deep inside others.
     async fn ask(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
+        Box::pin(self.ask_again(call, etag)).await
+    }
+
+    async fn ask_again(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
         let mut waited = Duration::ZERO;
         let mut failures = AGAIN.iter();
         let mut renewed = false;
@@ -381,6 +387,14 @@ impl GitHub {
 
     /// Waits for a limit that is known already, or says until when it lasts.
     async fn respect_limits(&self, call: &Call<'_>) -> Result<(), Error> {
+        if call.caller == Caller::Installation
+            && let Some(until) = self.0.budget.kept_until(&call.method, self.1, self.now_there())
+        {
+            return Err(Error::RateLimited {
+                doing: call.doing(),
+                until,
+            });
+        }
         let closed = *self.closed_until();
         let Some((instant, until)) = closed else {
             return Ok(());
@@ -408,7 +422,14 @@ impl GitHub {
     /// One exchange over the wire, with bounded time and size.
     async fn exchange(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
         let secret = match call.caller {
-            Caller::App => self.0.key.sign(self.now_there())?,
+            Caller::App => match &self.0.credential {
+                Credential::App(key) => key.sign(self.now_there())?,
+                Credential::Token(_) => {
+                    return Err(Error::Setup {
+                        because: "a token is no app's; give the app's id and its key".to_owned(),
+                    });
+                }
+            },
             Caller::Installation => Box::pin(self.token()).await?,
         };
         let _reading;
@@ -440,6 +461,7 @@ impl GitHub {
         let request = request
             .body(call.body.clone())
             .map_err(|error| broken(error.to_string()))?;
+        let asked = Instant::now();
         let exchanged = tokio::time::timeout(EXCHANGE, async {
             let response = self.0.transport.execute(request).await;
             let (parts, body) = response
@@ -454,6 +476,7 @@ impl GitHub {
         .await
         .unwrap_or_else(|_| Err(broken(format!("nothing for {} s", EXCHANGE.as_secs()))));
         let status = exchanged.as_ref().map_or(0, |answer| answer.status.as_u16());
+        budget::count(&call.method, exchanged.as_ref().ok().map(|answer| answer.status));
         metrics::counter!(
             "countersign_github_calls_total",
             "method" => call.method.to_string(),
@@ -461,13 +484,39 @@ impl GitHub {
         )
         .increment(1);
         let answer = exchanged?;
+        if call.caller == Caller::Installation {
+            self.0.budget.note(&answer);
+        }
         if let Some(date) = answer.date {
+            let heard = Instant::now();
+            *self.0.dated.lock().unwrap_or_else(PoisonError::into_inner) = Some(Dated { date, asked, heard });
             self.0.clock.fetch_max(date.millis(), Ordering::Relaxed);
             self.0
                 .ahead
                 .store(date.millis().saturating_sub(local_millis()), Ordering::Relaxed);
         }
         Ok(answer)
+    }
+
+    /// What GitHub's clock said last.
+    pub(super) fn dated(&self) -> Option<Dated> {
+        *self.0.dated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a branch had no classic protection a while ago. It could only have become stronger since.
+    pub(super) fn is_bare(&self, path: &str) -> bool {
+        let bare = self.0.bare.lock().unwrap_or_else(PoisonError::into_inner);
+        bare.get(path).is_some_and(|seen| seen.elapsed() < BARE)
+    }
+
+    pub(super) fn note_bare(&self, path: &str) {
+        let mut bare = self.0.bare.lock().unwrap_or_else(PoisonError::into_inner);
+        bare.insert(path.to_owned(), Instant::now());
+    }
+
+    /// Rules changed: what was known to be missing may be there.
+    pub fn forget_bare(&self) {
+        self.0.bare.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn etags(&self) -> std::sync::MutexGuard<'_, Etags> {
@@ -502,14 +551,4 @@ fn local_millis() -> i64 {
         .ok()
         .and_then(|since| i64::try_from(since.as_millis()).ok())
         .unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_segment_stays_one_segment() {
-        assert_eq!(segment("a/b..?c%[bot]é"), "a%2Fb..%3Fc%25%5Bbot%5D%C3%A9");
-    }
 }

@@ -4,11 +4,15 @@
 //! it acts, so that doing it twice changes nothing more.
 
 mod answer;
+mod budget;
+mod call;
 mod client;
+mod clock;
 mod co_author;
 mod deliveries;
 mod error;
 mod etags;
+mod group;
 mod identity;
 mod limit;
 mod observe;
@@ -18,19 +22,24 @@ mod protection;
 mod publish;
 mod pulls;
 mod shown;
+mod sight;
 mod token;
+mod watcher;
 mod webhook;
 mod wire;
 
 pub use self::{
+    budget::{Asked, tallied},
     client::{Config, GitHub},
     deliveries::Undelivered,
     error::Error,
     identity::Me,
     observe::{Ask, Seeing},
+    protection::{Guarded, Look},
     publish::{Annotation, Applied, MOST_ANNOTATIONS, MergeText, Texts},
     pulls::PullBrief,
     shown::shown_digest,
+    watcher::Watcher,
     webhook::{
         BadSignature, CommentEvent, Hint, Malformed, PullAction, PullEvent, ReviewAction, ReviewEvent, parse,
         verify,

@@ -6,14 +6,16 @@ use super::{
     client::{GitHub, segment},
     co_author::co_authors,
     error::Error,
-    publish::CHECK,
+    protection::Guarded,
     shown::{self, shown_digest},
+    watcher::Watcher,
     wire,
 };
 use crate::domain::{
     ids::{AccountId, BranchName, Digest, Login, PullNumber, Sha, TeamName, Timestamp},
     observation::{Commit, LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
     policy::Owner,
+    protection::CHECK,
     publish::{Asked, CheckShown, Conclusion, Published},
 };
 
@@ -27,6 +29,10 @@ pub struct Ask {
     pub branch: BranchName,
     /// The branch it goes into, whose protection counts.
     pub base: BranchName,
+    /// The ledger's branch, whose protection counts too. INVARIANT i31.
+    pub ledger: BranchName,
+    /// Who sees the bypass lists; nobody without one.
+    pub watcher: Option<Watcher>,
     /// The organisation of the teams; `None` when the repository belongs to a person.
     pub organization: Option<String>,
     /// The owning teams.
@@ -66,6 +72,12 @@ impl Seeing {
     /// The pull request as it stands.
     pub fn pull(&self) -> &Pull {
         &self.pull
+    }
+    /// Adds by how much the local clock is ahead of GitHub's, in milliseconds. INVARIANT i30.
+    #[must_use]
+    pub fn with_skew(mut self, skew: Seen<i64>) -> Self {
+        self.observation.skew = skew;
+        self
     }
     /// Adds the digest of `policies/` on the base branch, which comes from Git.
     #[must_use]
@@ -155,13 +167,13 @@ impl GitHub {
         let mut first = self.pull_now(pull).await?;
         for _ in 0..ATTEMPTS {
             let head = first.head.sha;
-            let protection = self.protection(&ask.base);
-            let (commits, pushers, reviews, memberships, protection, check, outcome) = futures::join!(
+            let guarded = Box::pin(self.guarded(&ask.base, &ask.ledger, ask.watcher.as_ref()));
+            let (commits, pushers, reviews, memberships, guarded, check, outcome) = futures::join!(
                 self.commits(&first),
                 self.pushers(&ask.branch, head),
                 self.reviews(pull),
                 self.memberships(ask),
-                protection,
+                guarded,
                 self.our_check(head),
                 self.our_outcome(pull),
             );
@@ -186,6 +198,7 @@ impl GitHub {
             let requested_teams = requested_teams.collect();
             let stands = standing(&last)?;
             let at = self.clock().map_or(ask.now, |there| ask.now.max(there));
+            let Guarded { base, ledger } = guarded?;
             let observation = Observation {
                 at,
                 me,
@@ -196,7 +209,10 @@ impl GitHub {
                 reviews,
                 permissions,
                 memberships: memberships?,
-                protection: seen(protection)?,
+                protection: base,
+                ledger,
+                app: self.app_id(),
+                skew: Seen::unknown("not compared yet"),
             };
             return Ok(Seeing {
                 observation,
@@ -445,7 +461,7 @@ impl GitHub {
 }
 
 /// A fact, or why it can't be had; what makes all facts unknowable is an error instead.
-fn seen<T>(read: Result<T, Error>) -> Result<Seen<T>, Error> {
+pub(super) fn seen<T>(read: Result<T, Error>) -> Result<Seen<T>, Error> {
     match read {
         Ok(fact) => Ok(Seen::Known(fact)),
         Err(error) if error.stops_everything() => Err(error),

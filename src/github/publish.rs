@@ -8,6 +8,7 @@ use serde::{Serialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{
+    budget::Purpose,
     client::{GitHub, segment},
     error::Error,
     observe::standing,
@@ -17,11 +18,10 @@ use crate::domain::{
     ids::{BranchName, Digest, Login, PersonName, PullNumber, Sha},
     observation::PullState,
     policy::Owner,
-    publish::{CheckShown, Effect, split},
+    protection::CHECK,
+    publish::{CheckShown, Conclusion, Effect, split},
 };
 
-/// The name of our one check run.
-pub(super) const CHECK: &str = "countersign";
 /// What GitHub says when another merge came in between; nothing happened and nothing is wrong.
 const BASE_MOVED: &str = "Base branch was modified";
 /// GitHub's limit for a check's summary, in characters.
@@ -176,6 +176,9 @@ impl GitHub {
         texts: &Texts,
         people: &BTreeMap<PersonName, Login>,
     ) -> Result<Applied, Error> {
+        if self.1 == Purpose::Ordinary && tells_an_end(effect) {
+            return Box::pin(self.for_voiding().apply(pull, effect, texts, people)).await;
+        }
         match effect {
             Effect::RestoreText => {
                 fits("title", &texts.title, LONGEST_TITLE)?;
@@ -242,7 +245,7 @@ impl GitHub {
         }
     }
 
-    async fn put_check(&self, check: &CheckShown, texts: &Texts) -> Result<(), Error> {
+    pub(super) async fn put_check(&self, check: &CheckShown, texts: &Texts) -> Result<(), Error> {
         fits("check title", &texts.check_title, LONGEST_TITLE)?;
         fits("check summary", &texts.check_summary, LONGEST_SUMMARY)?;
         let mut body = json!({
@@ -325,6 +328,15 @@ impl GitHub {
             (_, Error::NotAllowed { message, .. }) => Ok(Applied::NotMergeable { because: message }),
             (_, error) => Err(error),
         }
+    }
+}
+
+/// What the reserve is kept for: people must not go on believing in what is void or over. INVARIANT i31.
+const fn tells_an_end(effect: &Effect) -> bool {
+    match effect {
+        Effect::PutCheck(check) => matches!(check.conclusion, Conclusion::Failure),
+        Effect::PutOutcome(_) | Effect::Close => true,
+        Effect::RestoreText | Effect::Ask(_) | Effect::Merge(_) => false,
     }
 }
 

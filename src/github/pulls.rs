@@ -163,11 +163,10 @@ impl GitHub {
         if self.pull_now(pull).await?.state != "open" {
             return Ok(());
         }
-        self.edit(
-            &self.in_repo(&format!("/pulls/{pull}")),
-            &json!({ "state": "closed" }),
-        )
-        .await
+        let path = self.in_repo(&format!("/pulls/{pull}"));
+        self.for_voiding()
+            .edit(&path, &json!({ "state": "closed" }))
+            .await
     }
 
     /// A PATCH that may be made twice: after an uncertain failure it is made once more.

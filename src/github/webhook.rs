@@ -1,13 +1,13 @@
 //! Webhooks: hints that something changed. Small shapes of our own; what is not known is nothing. INVARIANT i24.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::Sha256;
 
 mod comment;
+mod group;
+mod signature;
 
 pub use comment::CommentEvent;
+pub use signature::{BadSignature, verify};
 
 use super::{observe::review_state, shown::shown_digest, wire};
 use crate::domain::{
@@ -15,11 +15,6 @@ use crate::domain::{
     ids::{AccountId, BranchName, DeliveryId, Digest, Login, PullNumber, RepoName, ReviewId, Sha, Timestamp},
     observation::ReviewState,
 };
-
-/// A body that the holder of the secret did not sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not match; check that GitHub and the bot have the same webhook secret")]
-pub struct BadSignature;
 
 /// A payload that is not what GitHub documents for its event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +70,17 @@ pub enum Hint {
         /// The repository.
         repo: RepoName,
     },
+    /// A merge queue asks for checks of a group.
+    MergeGroup {
+        /// The repository.
+        repo: RepoName,
+        /// The branch it goes into.
+        base_ref: BranchName,
+        /// That branch's head, which the group begins at.
+        base: Sha,
+        /// The group's head, which the check is reported on.
+        head: Sha,
+    },
     /// Nothing the bot looks at.
     Nothing,
 }
@@ -88,6 +94,7 @@ impl Hint {
             | Self::Comment { repo, .. }
             | Self::Push { repo, .. }
             | Self::CheckRerequested { repo, .. }
+            | Self::MergeGroup { repo, .. }
             | Self::Protection { repo } => Some(repo),
             Self::Nothing => None,
         }
@@ -176,21 +183,6 @@ pub struct ReviewEvent {
     pub reason: Option<String>,
 }
 
-/// Checks `X-Hub-Signature-256` over the raw bytes, in constant time.
-///
-/// # Errors
-/// When the header is missing, or does not sign these bytes.
-pub fn verify(secret: &SecretString, raw: &[u8], header: Option<&str>) -> Result<(), BadSignature> {
-    let signature = header
-        .and_then(|header| header.strip_prefix("sha256="))
-        .and_then(|digits| hex::decode(digits).ok())
-        .ok_or(BadSignature)?;
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).map_err(|_| BadSignature)?;
-    mac.update(raw);
-    mac.verify_slice(&signature).map_err(|_| BadSignature)
-}
-
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(default)]
@@ -269,6 +261,7 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
             | "check_suite"
             | "branch_protection_rule"
             | "repository_ruleset"
+            | "merge_group"
     );
     if !looked_at {
         return Ok(Hint::Nothing);
@@ -321,6 +314,9 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
         "check_suite" if envelope.action == "rerequested" => {
             let part: OfCheckSuite = read(event, raw)?;
             Ok(rerequested(repo, part.check_suite))
+        }
+        "merge_group" if envelope.action == "checks_requested" => {
+            Ok(group::of_group(repo, read(event, raw)?))
         }
         "branch_protection_rule" | "repository_ruleset" => Ok(Hint::Protection { repo }),
         _ => Ok(Hint::Nothing),
@@ -428,6 +424,8 @@ fn rerequested(repo: RepoName, part: CheckPart) -> Hint {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
     use serde_json::{Value, json};
 

@@ -22,6 +22,14 @@ pub(super) struct Head {
     pub(super) digest: Digest,
 }
 
+/// The newest ledger head that a bot kept in its data directory, when it kept one. INVARIANT i18.
+///
+/// # Errors
+/// When the file is there and can't be read.
+pub fn kept_head(dir: &Path) -> io::Result<Option<Sha>> {
+    Ok(Kept::in_dir(dir).read()?.map(|head| head.commit))
+}
+
 /// The file that keeps it.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {

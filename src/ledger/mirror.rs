@@ -183,6 +183,23 @@ impl Mirror {
             .await
     }
 
+    /// Whether a branch, after a fetch, holds a commit; one that is nowhere is not held. INVARIANT i18.
+    pub async fn holds(&self, branch: &BranchName, commit: Sha) -> Result<bool, MirrorError> {
+        let branch = branch.clone();
+        self.inside(move |inside| {
+            let (head, commit) = (inside.existing(&branch)?, inside.id(commit)?);
+            if head == commit {
+                return Ok(true);
+            }
+            if inside.repo.find_commit(commit).is_err() {
+                return Ok(false);
+            }
+            let held = inside.repo.graph_descendant_of(head, commit);
+            held.map_err(|error| inside.failed(error))
+        })
+        .await
+    }
+
     /// Fetches a branch; its head, and the files under `policies/` there, with paths below `policies/`.
     pub async fn policy_files(&self, branch: &BranchName) -> Result<(Sha, Vec<SourceFile>), MirrorError> {
         let branch = branch.clone();

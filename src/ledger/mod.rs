@@ -23,6 +23,7 @@ pub use change::{Brought, ChangeRead};
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 pub use first::{First, first_commit};
 pub use init::{Begun, Init, InitError, init};
+pub use kept::kept_head;
 pub use mirror::{MergeReadError, Mirror, MirrorError, ProposalCommit, PushedProposal};
 pub use past::Past;
 pub use remote::{RemoteError, Token};

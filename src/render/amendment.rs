@@ -9,7 +9,7 @@ use super::{
     engine::{Page, fill},
     markdown::Markdown,
     room::within_limit,
-    rules::{list, mark, name, of_people, stray, too_old, unknown, worst_first},
+    rules::{branch_rules, list, mark, name, of_people, stray, too_old, unknown, worst_first},
 };
 use crate::domain::{
     amendment::Decided,
@@ -406,7 +406,8 @@ fn says(one: &Because, text: &AmendmentText<'_>, gate: &GateRule) -> Markdown {
             "is not a merge commit of what was approved on top of the rules in force; revert it, then merge with a merge \
              commit",
         ),
-        (Rule::Protection, true) => ours("could be read"),
+        (Rule::Protection, _) => branch_rules(one),
+        (Rule::Clock, _) => unknown(one),
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => match one.could.as_slice() {
             [] => ours("teams of another organisation can't be looked up: ").then(&list(&one.who)),

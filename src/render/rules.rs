@@ -5,6 +5,7 @@ use crate::domain::{
     case::Case,
     gate::{Because, Rule, Standing},
     policy::{GateRule, Policy},
+    protection::Weakness,
 };
 
 /// So many are named; the others are counted.
@@ -29,6 +30,7 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Commits => "Written by",
         Rule::Preview => "Seen before",
         Rule::Protection => "Branch rules",
+        Rule::Clock => "Clock",
         Rule::Owners => "Owners",
         Rule::Approvals => "Approvals",
         Rule::ChangesRequested => "Objections",
@@ -141,10 +143,8 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             "Countersign could not see what is affected, and the policy wants that; give the action an `observe` in \
              catalog.yaml",
         ),
-        (Rule::Protection, true) => ours("could be read"),
-        (Rule::Protection, false) => {
-            ours("are weaker than the policy demands; see the repository's settings")
-        }
+        (Rule::Protection, _) => branch_rules(one),
+        (Rule::Clock, _) => unknown(one),
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
         (Rule::Owners, false) => unowned(one),
         (
@@ -222,7 +222,18 @@ pub(super) fn unknown(one: &Because) -> Markdown {
         Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
         Rule::Preview => "what is affected could not be read",
-        Rule::Protection => "how the base branch is protected could not be read",
+        Rule::Protection => {
+            return ours(
+                "how the base branch and the ledger are protected could not be read; `countersign doctor` tells why, and \
+                 Countersign tries again",
+            );
+        }
+        Rule::Clock if one.who.is_empty() => "GitHub's clock could not be read",
+        Rule::Clock => {
+            return list(&one.who).and(
+                ", so nothing opens, merges or runs: set the clock of Countersign's machine; it looks again by itself",
+            );
+        }
         Rule::Approvals => "reviews, permissions or teams could not be read",
         Rule::SeparationOfDuties => "who pushed, wrote or merged it could not be read",
         Rule::Life
@@ -247,6 +258,19 @@ pub(super) fn unknown(one: &Because) -> Markdown {
         | Rule::Landed => "could not be looked at",
     };
     Markdown::ours(what).and("; Countersign tries again")
+}
+
+/// What is weak about base branch and ledger. INVARIANT i31.
+pub(super) fn branch_rules(one: &Because) -> Markdown {
+    if one.who.is_empty() {
+        return ours("strong enough");
+    }
+    let says = |id: &String| Weakness::of(id).map_or_else(|| Markdown::prose(id), |weak| ours(weak.says()));
+    let weak = Markdown::some_of(one.who.iter().map(says), NAMED, "; ");
+    weak.and(
+        ". Nothing merges or runs until that is put right: `countersign doctor` says how, and `countersign doctor --fix` \
+         does it",
+    )
 }
 
 /// INVARIANT i02.

@@ -320,6 +320,29 @@ impl State {
         blockers
     }
 
+    /// Why a way to merge is not allowed, by the repository's settings or a rule of the branch.
+    pub(crate) fn method_refused(&self, repo: &Repo, base: &str, method: &str) -> Option<&'static str> {
+        let reference = format!("refs/heads/{base}");
+        let allowed = match method {
+            "squash" => repo.merging.squash,
+            "rebase" => repo.merging.rebase,
+            _ => repo.merging.merge,
+        };
+        let holding = repo
+            .rulesets
+            .values()
+            .filter(|ruleset| ruleset.matches(&reference, &repo.default_branch));
+        let mut stated = holding
+            .flat_map(|ruleset| &ruleset.rules)
+            .filter_map(|rule| field(rule, "parameters/allowed_merge_methods").as_array());
+        let left = stated.all(|methods| methods.iter().any(|one| one.as_str() == Some(method)));
+        (!(allowed && left)).then_some(match method {
+            "squash" => "Squash merges are not allowed on this repository.",
+            "rebase" => "Rebase merges are not allowed on this repository.",
+            _ => "Merge commits are not allowed on this repository.",
+        })
+    }
+
     fn review_blockers(&self, repo: &Repo, pull: &Pull, needed: u64) -> Option<String> {
         let standing = self.standing_reviews(repo, pull);
         if needed > 0

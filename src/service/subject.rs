@@ -11,6 +11,10 @@ pub(super) enum Subject {
     Pull(PullNumber),
     /// The rules on the base branch, and every open proposal after them.
     Base,
+    /// How the branches are protected, and every open proposal after that.
+    Protection,
+    /// What a merge queue asks about.
+    Groups,
     /// Every open proposal.
     All,
 }
@@ -20,6 +24,8 @@ impl fmt::Display for Subject {
         match self {
             Self::Pull(pull) => write!(f, "pull {pull}"),
             Self::Base => f.write_str("base"),
+            Self::Protection => f.write_str("protection"),
+            Self::Groups => f.write_str("groups"),
             Self::All => f.write_str("all"),
         }
     }
@@ -37,6 +43,8 @@ impl FromStr for Subject {
         let none = || NoSubject(text.to_owned());
         match text {
             "base" => Ok(Self::Base),
+            "protection" => Ok(Self::Protection),
+            "groups" => Ok(Self::Groups),
             "all" => Ok(Self::All),
             _ => {
                 let number = text.strip_prefix("pull ").and_then(|number| number.parse().ok());
@@ -54,7 +62,14 @@ mod tests {
 
     #[test]
     fn subjects_read_back() {
-        for subject in [Subject::Pull(PullNumber(12)), Subject::Base, Subject::All] {
+        let pull = Subject::Pull(PullNumber(12));
+        for subject in [
+            pull,
+            Subject::Base,
+            Subject::Protection,
+            Subject::Groups,
+            Subject::All,
+        ] {
             assert_eq!(subject.to_string().parse(), Ok(subject));
         }
         assert_eq!("pull x".parse::<Subject>(), Err(NoSubject("pull x".into())));

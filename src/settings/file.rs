@@ -31,6 +31,9 @@ pub(super) struct Written {
     pub(super) genesis: Option<Digest>,
     pub(super) gate_key_file: Option<PathBuf>,
     pub(super) executor_key_file: Option<PathBuf>,
+    pub(super) watch_key_file: Option<PathBuf>,
+    pub(super) watch_token_file: Option<PathBuf>,
+    pub(super) alarm_url: Option<Url>,
     /// The secrets of agents that sign with one: a file for each name.
     #[serde(default)]
     pub(super) agents: BTreeMap<AgentName, PathBuf>,
@@ -54,6 +57,8 @@ pub(super) fn read(path: &Path) -> Result<Written, SettingsError> {
         &mut written.webhook_secret_file,
         &mut written.gate_key_file,
         &mut written.executor_key_file,
+        &mut written.watch_key_file,
+        &mut written.watch_token_file,
     ];
     written.database = written.database.map(|address| address.beside(&directory));
     let agents = written.agents.values_mut();

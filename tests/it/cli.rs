@@ -51,6 +51,7 @@ fn every_command_has_help_and_bad_usage_is_two() {
         &["demo"][..],
         &["init"],
         &["serve"],
+        &["doctor"],
         &["sandbox"],
         &["propose"],
         &["status"],

@@ -146,6 +146,9 @@ pub(crate) fn try_plan(policy: &Policy, proposal: &Proposal) -> Result<Execution
         permissions: Default::default(),
         memberships: Default::default(),
         protection: Seen::unknown("low tier"),
+        ledger: Seen::unknown("low tier"),
+        app: 12,
+        skew: Seen::Known(0),
     };
     let decision = decide(&case, &seen, policy);
     let because = format!("{:?}", decision.because());

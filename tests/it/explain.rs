@@ -137,7 +137,7 @@ fn a_tree_for_people_says_what_is_missing_and_who_could() {
     ├─ holds   the head is the proposal's commit: 02020202
     ├─ holds   title and text are as the bot wrote them
     ├─ holds   its commits are the bot's alone
-    ├─ holds   the base branch's protection could be read
+    ├─ holds   base branch and ledger are protected
     ├─ holds   the bot saw what is affected
     ├─ holds   every resource has owners
     ├─ noted   an approval by a party to the proposal: carol

@@ -126,6 +126,8 @@ fn ask() -> Ask {
     Ask {
         branch: BRANCH.parse().unwrap(),
         base: "main".parse().unwrap(),
+        ledger: "ledger".parse().unwrap(),
+        watcher: None,
         organization: Some("acme".to_owned()),
         teams: vec!["finance".parse().unwrap()],
         accounts: None,

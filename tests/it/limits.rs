@@ -81,8 +81,7 @@ async fn i20_the_21st_note_in_an_hour_is_refused() {
         world.settle().await;
         let (status, _) = world.propose("support-agent", note()).await;
         assert_eq!(status, 429, "recorded or not, it counts once");
-        // The bot's clock alone: GitHub's token stays valid.
-        world.later(Duration::from_secs(3_601));
+        world.both_later(Duration::from_secs(3_601));
         let (status, answer) = world.propose("support-agent", note()).await;
         assert_eq!(status, 201, "{answer:#}");
         assert_eq!(world.acted(), (0, 21));

@@ -11,9 +11,11 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod around;
 mod attacks;
 mod authors;
 mod bad_proposals;
+mod budget;
 mod cli;
 mod contract;
 mod delegation;
@@ -28,6 +30,7 @@ mod faults;
 mod fuzz;
 mod gestures;
 mod github;
+mod guards;
 mod inbox;
 mod layers;
 mod ledger;

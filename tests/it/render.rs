@@ -735,7 +735,7 @@ fn a_check_names_who_could_approve() {
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
-    | Branch rules | ok | could be read |
+    | Branch rules | ok | strong enough |
     | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Objections | ok | none |
@@ -772,7 +772,7 @@ fn i08_a_check_says_why_the_sponsor_does_not_count() {
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
-    | Branch rules | ok | could be read |
+    | Branch rules | ok | strong enough |
     | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Objections | ok | none |
@@ -805,7 +805,7 @@ fn a_check_says_when_everything_holds() {
     | Commit | ok | the one that was proposed |
     | Title and text | ok | as Countersign wrote them |
     | Written by | ok | Countersign alone |
-    | Branch rules | ok | could be read |
+    | Branch rules | ok | strong enough |
     | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     | Approvals | ok | 2 of 2 (alice, bob) |
@@ -866,7 +866,7 @@ fn a_check_says_what_blocks_and_what_could_not_be_read() {
     | Earliest time | ok | has come |
     | Pull request | ok | the one Countersign opened |
     | Written by | ok | Countersign alone |
-    | Branch rules | ok | could be read |
+    | Branch rules | ok | strong enough |
     | Seen before | ok | Countersign itself read what is affected |
     | Owners | ok | named by CODEOWNERS |
     "###);

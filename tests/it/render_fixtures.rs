@@ -10,7 +10,8 @@ use countersign::{
         gate::{Decision, decide},
         ids::{AccountId, BranchName, Digest, ProposalId, PullNumber, ReviewId, Seq, Sha, Timestamp},
         observation::{
-            Commit, LiveReview, Observation, Permission, Protection, Pull, PullState, ReviewState, Seen,
+            Commit, LiveReview, Observation, Permission, Protection, Pull, PullState, RequiredCheck,
+            ReviewState, Seen,
         },
         policy::{Policy, compile},
         proposal::{Affected, Attestation, Observed, ObservedFacts, Proposal},
@@ -301,6 +302,15 @@ pub(crate) fn open_case(policy: &Policy, proposal: Proposal) -> Case {
 /// What GitHub shows for it while nothing went wrong.
 pub(crate) fn observation(case: &Case) -> Observation {
     let opened = case.opened.as_ref().unwrap();
+    let strong = Protection {
+        required_checks: vec![RequiredCheck {
+            context: "countersign".into(),
+            app: Some(12),
+        }],
+        force_push_refused: true,
+        deletion_refused: true,
+        around: None,
+    };
     Observation {
         at: at("2026-11-22T10:00:00Z"),
         me: BOT,
@@ -342,11 +352,10 @@ pub(crate) fn observation(case: &Case) -> Observation {
             )
         })
         .collect(),
-        protection: Seen::Known(Protection {
-            required_checks: vec![],
-            force_push_refused: true,
-            deletion_refused: true,
-        }),
+        protection: Seen::Known(strong.clone()),
+        ledger: Seen::Known(strong),
+        app: 12,
+        skew: Seen::Known(0),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, key_directory, sound};
+use super::{super::scratch::Scratch, Failure, key_directory, sound};
 use crate::{
     domain::{
         authentic::Committer,
@@ -59,8 +59,8 @@ pub(in crate::cli) struct Begun {
 
 /// Makes keys, policies and ledger, each only where it is missing.
 pub(in crate::cli) async fn begin(beginning: Beginning) -> Result<Begun, Failure> {
-    let scratch = Scratch::new();
-    let dir = scratch.0.clone();
+    let scratch = Scratch::new("init");
+    let dir = scratch.path().to_owned();
     let mirror =
         Mirror::open(&dir, beginning.remote.clone(), beginning.token.clone()).map_err(Failure::new)?;
     let known = mirror.head_of(&beginning.ledger).await.map_err(unreachable)?;
@@ -97,6 +97,7 @@ fn anew(dir: &Path, beginning: Beginning, files: &[SourceFile], push_files: bool
     key_directory(&beginning.keys)?;
     let (gate, gate_at) = key(&beginning.keys, Role::Gate)?;
     let (executor, executor_at) = key(&beginning.keys, Role::Executor)?;
+    let (watch, watch_at) = key(&beginning.keys, Role::Watch)?;
     let mut pushed = None;
     if push_files {
         let first = First {
@@ -118,7 +119,11 @@ fn anew(dir: &Path, beginning: Beginning, files: &[SourceFile], push_files: bool
         base: beginning.base.clone(),
         ledger: beginning.ledger.clone(),
         policy,
-        keys: vec![gate.role_key(Role::Gate), executor.role_key(Role::Executor)],
+        keys: vec![
+            gate.role_key(Role::Gate),
+            executor.role_key(Role::Executor),
+            watch.role_key(Role::Watch),
+        ],
         nonce: Digest::of(&rand::random::<[u8; 32]>()),
     };
     let begin = Init {
@@ -135,7 +140,7 @@ fn anew(dir: &Path, beginning: Beginning, files: &[SourceFile], push_files: bool
         anew: true,
         policy,
         first_commit: pushed,
-        keys: vec![gate_at, executor_at],
+        keys: vec![gate_at, executor_at, watch_at],
         base: beginning.base,
         ledger: beginning.ledger,
     })
@@ -154,7 +159,7 @@ fn existing(dir: &Path, beginning: Beginning) -> Result<Begun, Failure> {
         let said = format!("`{}` is there and is not a ledger", beginning.ledger);
         return Err(Failure::new(said).next("name another repository, or take the branch away"));
     };
-    let keys = [Role::Gate, Role::Executor]
+    let keys = [Role::Gate, Role::Executor, Role::Watch]
         .map(|role| (role, path(&beginning.keys, role), false))
         .into_iter()
         .filter(|(_, path, _)| path.exists())
@@ -192,21 +197,4 @@ fn key(dir: &Path, role: Role) -> Result<(Signer, (Role, PathBuf, bool)), Failur
 fn unreachable(error: crate::ledger::MirrorError) -> Failure {
     Failure::new(error)
         .next("check the address, the app's permissions, and that it is installed on the repository")
-}
-
-/// A repository that is only needed while this runs.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let name = format!("countersign-init-{:032x}", rand::random::<u128>());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays behind is a copy of what the remote has.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

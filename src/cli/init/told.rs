@@ -5,13 +5,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Args, Begun};
-use crate::cli::{
-    house,
-    paint::{self, row},
+use crate::{
+    cli::paint::{self, row},
+    domain::protection::{EVENTS, PERMISSIONS},
 };
-
-/// Events that the bot looks at.
-const EVENTS: &str = "pull request, pull request review, issue comment, check run, push, branch protection rule, repository ruleset";
 
 pub(super) fn json(begun: &Begun) -> Value {
     let keys: serde_json::Map<String, Value> = begun
@@ -85,12 +82,13 @@ pub(super) fn people(args: &Args, begun: &Begun) {
 
 fn next(args: &Args, begun: &Begun) {
     anstream::println!("\n{}", paint::strong("next"));
-    let permissions: Vec<String> = house::PERMISSIONS
+    let permissions: Vec<String> = PERMISSIONS
         .iter()
         .map(|(name, access)| format!("{} {access}", name.replace('_', " ")))
         .collect();
     row("app", format_args!("permissions: {}", permissions.join(", ")));
-    row("", format_args!("events: {EVENTS}"));
+    let events = EVENTS.join(", ").replace('_', " ");
+    row("", format_args!("events: {events}"));
     row(
         "",
         "webhook: https://YOUR-GATE/webhooks/github, with a secret of 16 characters or more",
@@ -102,9 +100,20 @@ fn next(args: &Args, begun: &Begun) {
     row(
         "",
         format_args!(
-            "`countersign/**` and `{}`: only this app creates, updates, deletes",
+            "`countersign/**` and `{}`: only this app creates and updates",
             begun.ledger
         ),
+    );
+    row(
+        "",
+        format_args!(
+            "`{}` and `{}`: nobody force-pushes or deletes, the bypass list is empty",
+            begun.base, begun.ledger
+        ),
+    );
+    row(
+        "",
+        "`countersign doctor` tells what is missing, and with `--fix` sets it",
     );
     row(
         "serve",
@@ -128,10 +137,11 @@ fn next(args: &Args, begun: &Begun) {
         .map_or_else(String::new, |url| format!("    api_url: {url}\n"));
     anstream::println!(
         "\n    repo: {}\n{api}    app_id: {app_id}\n    app_key_file: {app_key}\n    webhook_secret_file: webhook-secret\n    \
-         gate_key_file: {}\n    executor_key_file: {}\n    genesis: {}\n",
+         gate_key_file: {}\n    executor_key_file: {}\n    watch_key_file: {}\n    genesis: {}\n",
         begun.repository,
         key("gate"),
         key("executor"),
+        key("watch"),
         begun.genesis
     );
     row(

@@ -12,7 +12,7 @@ use crate::domain::{
     entry::{Actor, Entry, Event, Found, Role},
     fixture::*,
     ids::{PullNumber, Seq, Sha},
-    observation::{Commit, LiveReview, Permission, Protection, ReviewState},
+    observation::{Commit, LiveReview, Permission, ReviewState},
 };
 
 const OWNED: &str = "/policies/             @acme/finance @acme/treasury";
@@ -46,11 +46,6 @@ impl Told {
         }]);
         seen.pushers = Seen::Known(vec![DAVE]);
         seen.reviews = Seen::Known(Vec::new());
-        seen.protection = Seen::Known(Protection {
-            required_checks: Vec::new(),
-            force_push_refused: true,
-            deletion_refused: true,
-        });
         seen.permissions = [ALICE, BOB, CAROL, CAROL_ON_CALL, DAVE, ERIN]
             .map(|account| (account, Seen::Known(Permission::Write)))
             .into();

@@ -50,6 +50,7 @@ pub struct Before {
     evicted: Option<Evicted>,
     delegations: usize,
     policy: Digest,
+    strong: bool,
     amendments: Arc<Amendments>,
 }
 
@@ -90,6 +91,7 @@ impl Book {
             about,
             delegations: self.delegations.len(),
             policy: self.policy,
+            strong: self.strong,
             amendments: Arc::clone(&self.amendments),
             stood,
             evicted: self.advance(&entry, digest),
@@ -104,6 +106,7 @@ impl Book {
         self.head = before.head;
         self.time = before.time;
         self.policy = before.policy;
+        self.strong = before.strong;
         self.amendments = before.amendments;
         if self.delegations.len() > before.delegations {
             self.delegations.truncate(before.delegations);

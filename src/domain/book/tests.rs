@@ -156,6 +156,7 @@ fn a_proposal_that_ended_leaves_a_small_row() {
         time: _,
         keys: _,
         policy: _,
+        strong: _,
         cases,
         register,
         recent,

@@ -122,11 +122,11 @@ impl State {
             json!({
                 "subscribers_count": 0,
                 "network_count": 0,
-                "allow_squash_merge": true,
-                "allow_merge_commit": true,
-                "allow_rebase_merge": true,
+                "allow_squash_merge": repo.merging.squash,
+                "allow_merge_commit": repo.merging.merge,
+                "allow_rebase_merge": repo.merging.rebase,
                 "allow_auto_merge": false,
-                "delete_branch_on_merge": false,
+                "delete_branch_on_merge": repo.merging.deletes_branches,
                 "allow_update_branch": true,
             }),
         )

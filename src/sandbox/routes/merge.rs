@@ -46,6 +46,10 @@ pub(super) fn merge(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Route
     if pull.draft {
         return Err(no("Pull Request is still a draft"));
     }
+    let method = call.text("merge_method").unwrap_or("merge");
+    if let Some(refused) = state.method_refused(repo, &pull.base_ref, method) {
+        return Err(no(refused));
+    }
     let blockers = state.merge_blockers(repo, &pull, Some(&call.caller));
     if !blockers.is_empty() {
         return Err(no(&blockers.join(" ")));
@@ -58,7 +62,7 @@ pub(super) fn merge(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Route
     let conflict = || no("Pull Request is not mergeable");
     let title = call.text("commit_title").map(str::to_owned);
     let message = call.text("commit_message").map(str::to_owned);
-    let sha = match call.text("merge_method").unwrap_or("merge") {
+    let sha = match method {
         "merge" => {
             let tree = git::merge_tree(&git, base, head)?.ok_or_else(conflict)?;
             let title = title

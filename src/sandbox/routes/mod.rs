@@ -86,6 +86,7 @@ fn repository(
     let at = At { owner, name };
     match (method, rest) {
         ("GET", []) => repos::get(state, call, at),
+        ("PATCH", []) => repos::edit(state, call, at),
         ("GET", ["installation"]) => apps::installation_of_repo(state, call, at),
         ("GET", ["activity"]) => repos::activity(state, call, at),
         ("GET", ["collaborators", login, "permission"]) => repos::permission(state, call, at, login),

@@ -4,12 +4,31 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Refusal, Routed};
 use super::super::call::Call;
 use super::super::git;
-use super::super::json::merged;
-use super::super::state::{Access, State};
+use super::super::json::{field, merged};
+use super::super::state::{Access, Merging, State};
 use super::At;
 
 pub(super) fn get(state: &State, call: &Call, at: At<'_>) -> Routed {
     let id = at.reach(state, call, "metadata", Access::Read)?;
+    Ok(Answer::ok(state.repo_full_json(state.repo(id)?)))
+}
+
+pub(super) fn edit(state: &mut State, call: &Call, at: At<'_>) -> Routed {
+    let id = at.reach(state, call, "administration", Access::Write)?;
+    let flag = |name: &str, now: bool| field(&call.body, name).as_bool().unwrap_or(now);
+    let merging = &mut state.repo_mut(id)?.merging;
+    *merging = Merging {
+        merge: flag("allow_merge_commit", merging.merge),
+        squash: flag("allow_squash_merge", merging.squash),
+        rebase: flag("allow_rebase_merge", merging.rebase),
+        deletes_branches: flag("delete_branch_on_merge", merging.deletes_branches),
+    };
+    if !(merging.merge || merging.squash || merging.rebase) {
+        return Err(Refusal::new(
+            422,
+            "Sorry, you need to allow at least one merge strategy.",
+        ));
+    }
     Ok(Answer::ok(state.repo_full_json(state.repo(id)?)))
 }
 

@@ -22,6 +22,7 @@ const EVENTS: &[&str] = &[
     "check_suite",
     "issue_comment",
     "membership",
+    "merge_group",
     "organization",
     "pull_request",
     "pull_request_review",
@@ -185,6 +186,13 @@ impl Running {
             },
         );
         Ok(id)
+    }
+
+    /// The installations of an app, oldest first.
+    pub fn installations(&self, app: u64) -> Vec<u64> {
+        let state = self.lock();
+        let mine = state.installations.values().filter(|one| one.app == app);
+        mine.map(|one| one.id).collect()
     }
 
     /// A token for a person.

@@ -35,6 +35,15 @@ impl Running {
         })
     }
 
+    /// All rulesets, oldest first, in short.
+    pub fn rulesets(&self, repo: &str) -> Result<Vec<Value>, Error> {
+        self.read(repo, |state, id| {
+            let repo = state.repo(id)?;
+            let all = repo.rulesets.values();
+            Ok(all.map(|ruleset| state.ruleset_json(repo, ruleset)).collect())
+        })
+    }
+
     /// The reviews of a pull request, oldest first.
     pub fn reviews(&self, repo: &str, number: u64) -> Result<Vec<Value>, Error> {
         self.read(repo, |state, id| {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::error::Error;
 use super::super::git;
 use super::super::running::Running;
-use super::super::state::{Permission, Repo};
+use super::super::state::{Merging, Permission, Repo};
 
 impl Running {
     /// Makes a private repository `owner/name` whose `main` has one commit with these files.
@@ -46,6 +46,7 @@ impl Running {
             rulesets: BTreeMap::new(),
             protections: BTreeMap::new(),
             activity: Vec::new(),
+            merging: Merging::default(),
             refs: BTreeMap::new(),
             pushing: Default::default(),
         };
@@ -121,6 +122,19 @@ impl Running {
             "bypass_actors": [{ "actor_id": app, "actor_type": "Integration", "bypass_mode": "always" }],
             "conditions": { "ref_name": { "include": [pattern], "exclude": [] } },
             "rules": [{ "type": "creation" }, { "type": "update" }, { "type": "deletion" }, { "type": "non_fast_forward" }],
+        });
+        self.add_ruleset(repo, &body)
+    }
+
+    /// A ruleset by which nobody force-pushes or deletes the branches that match.
+    pub fn keep_history(&self, repo: &str, name: &str, pattern: &str) -> Result<u64, Error> {
+        let body = json!({
+            "name": name,
+            "target": "branch",
+            "enforcement": "active",
+            "bypass_actors": [],
+            "conditions": { "ref_name": { "include": [pattern], "exclude": [] } },
+            "rules": [{ "type": "non_fast_forward" }, { "type": "deletion" }],
         });
         self.add_ruleset(repo, &body)
     }

@@ -19,7 +19,7 @@ pub(crate) use self::check::{CheckRun, Status};
 pub(crate) use self::permission::Access;
 pub use self::permission::Permission;
 pub(crate) use self::pull::{Comment, Merged, Pull, Review, Verdict};
-pub(crate) use self::repo::{Activity, ActivityKind, Repo};
+pub(crate) use self::repo::{Activity, ActivityKind, Merging, Repo};
 pub(crate) use self::rules::{Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, fnmatch};
 use super::clock::Clock;
 use super::faults::Fault;

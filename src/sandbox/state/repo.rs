@@ -30,10 +30,31 @@ pub(crate) struct Repo {
     pub(crate) rulesets: BTreeMap<u64, Ruleset>,
     pub(crate) protections: BTreeMap<String, Protection>,
     pub(crate) activity: Vec<Activity>,
+    pub(crate) merging: Merging,
     /// The refs as last seen, to tell what a push changed.
     pub(crate) refs: BTreeMap<String, String>,
     /// One push at a time, so that each change has its author.
     pub(crate) pushing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The ways to merge that the repository's settings leave, and whether a merged branch is deleted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Merging {
+    pub(crate) merge: bool,
+    pub(crate) squash: bool,
+    pub(crate) rebase: bool,
+    pub(crate) deletes_branches: bool,
+}
+
+impl Default for Merging {
+    fn default() -> Self {
+        Self {
+            merge: true,
+            squash: true,
+            rebase: true,
+            deletes_branches: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

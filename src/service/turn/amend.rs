@@ -105,6 +105,8 @@ impl Bot {
         let ask = Ask {
             branch: pull.head_ref.clone().unwrap_or_else(|| base.clone()),
             base: base.clone(),
+            ledger: self.ledger().read(|book| book.genesis().ledger.clone()),
+            watcher: self.watcher().cloned(),
             organization: old.owners().organization().map(str::to_owned),
             teams: teams(&change.paths, &old, new).into_iter().collect(),
             accounts: Some(accounts.map(|account| account.id()).collect()),
@@ -112,7 +114,9 @@ impl Bot {
             now: self.now(),
         };
         let seeing = self.github().observe(number, &ask).await?;
-        let seeing = seeing.with_policy(self.policy_on_base().await);
+        let seeing = seeing
+            .with_policy(self.policy_on_base().await)
+            .with_skew(self.skew().await);
         if seeing.pull().head != change.head {
             return Err(NotNow::because("the pull request moved while it was looked at"));
         }

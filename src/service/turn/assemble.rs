@@ -13,7 +13,7 @@ use crate::{
         policy::AgentKey,
     },
     execute::{self, Client},
-    github::{self, Config, GitHub},
+    github::{self, Config, GitHub, Watcher},
     ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, SignError, Signer, Token},
     settings::Settings,
     store::{Store, StoreError},
@@ -54,6 +54,10 @@ pub enum AssembleError {
 /// Connects, fetches and folds the ledger, and puts the bot together; no work is begun.
 pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, AssembleError> {
     let api = url::Url::parse(settings.api_url()).map_err(|error| AssembleError::Name(error.to_string()))?;
+    let watcher = settings
+        .watch_token()
+        .map(|token| Watcher::connect(api.clone(), settings.repo().clone(), token.clone()))
+        .transpose()?;
     let github = GitHub::connect(Config {
         api,
         app_id: settings.app_id(),
@@ -73,6 +77,9 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     let mut signers = vec![(Role::Gate, signer(settings.gate_key())?)];
     if let Some(key) = settings.executor_key() {
         signers.push((Role::Executor, signer(key)?));
+    }
+    if let Some(key) = settings.watch_key() {
+        signers.push((Role::Watch, signer(key)?));
     }
     let branch: BranchName = LEDGER_BRANCH.parse().map_err(|error| name(&error))?;
     let mirror = Mirror::open(&data.join("mirror.git"), remote.clone(), Some(Arc::clone(&token)))?;
@@ -96,6 +103,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         ledger,
         mirror,
         github,
+        watcher,
         store,
         client: Client::new()?,
         instance,

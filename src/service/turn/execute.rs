@@ -6,9 +6,10 @@ use crate::{
         book::Full,
         case::{Case, Life},
         entry::{Draft, Event, Finished, Observed, Refusal, Role, Unknown, VoidReason, Voided, When},
-        gate::{Rule, Standing, decide},
+        gate::{Because, Rule, Standing, decide},
         ids::ProposalId,
         policy::Policy,
+        protection::clock_is_right,
         sealed::DataKey,
         warrant::{Claimed, Warrant, plan},
     },
@@ -27,7 +28,9 @@ impl Bot {
         let seeing = self.see_case(&case, policy, opened.pull).await?;
         let decision = decide(&case, seeing.observation(), policy);
         let against: Vec<_> = decision.against().cloned().collect();
-        let late = against.iter().any(|one| one.rule == Rule::ExecuteWithin);
+        // Whether it is late is judged by a clock that can be trusted, or not yet.
+        let late =
+            against.iter().any(|one| one.rule == Rule::ExecuteWithin) && clock_is_right(seeing.observation());
         if !late && against.iter().any(|one| one.standing == Standing::Errored) {
             return Err(NotNow::because(
                 "something can't be read right before the act; it is looked at again",
@@ -48,10 +51,13 @@ impl Bot {
             because: against.clone(),
         };
         let Some(open) = decision.open() else {
-            if against
-                .iter()
-                .all(|one| one.standing == Standing::Missing && one.rule == Rule::NotBefore)
-            {
+            // Either passes: its window begins, or the branches are protected again. INVARIANT i31.
+            let passes = |one: &Because| match one.rule {
+                Rule::NotBefore => one.standing == Standing::Missing,
+                Rule::Protection => true,
+                _ => false,
+            };
+            if against.iter().all(passes) {
                 return self.display(id, policy).await;
             }
             let rules: Vec<&str> = against.iter().map(|one| one.rule.as_str()).collect();

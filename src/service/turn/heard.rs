@@ -35,7 +35,12 @@ impl Bot {
             Hint::Review { pull, .. } | Hint::Comment { pull, .. } => Some(Subject::Pull(*pull)),
             Hint::Pull(event) => Some(Subject::Pull(event.pull)),
             Hint::Push { branch, .. } => self.moved(branch),
-            Hint::CheckRerequested { .. } | Hint::Protection { .. } => Some(Subject::All),
+            Hint::CheckRerequested { .. } => Some(Subject::All),
+            Hint::Protection { .. } => Some(Subject::Protection),
+            Hint::MergeGroup { base_ref, .. } => {
+                let base = self.ledger().read(|book| book.genesis().base == *base_ref);
+                base.then_some(Subject::Groups)
+            }
             Hint::Nothing => None,
         }
     }

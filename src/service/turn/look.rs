@@ -13,6 +13,7 @@ use crate::{
         ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
         observation::{Pull, PullState},
         policy::{Person, Policy, Tier},
+        protection::clock_is_right,
         publish::{Effect, reconcile, wanted},
         warrant::Warrant,
     },
@@ -56,7 +57,7 @@ impl Bot {
                     if let Some(because) = self.void(&case, pull, &policy) {
                         let mover = told.iter().rev().find_map(Told::mover);
                         self.void_case(&case, pull, because, mover, &policy).await?;
-                    } else {
+                    } else if clock_is_right(seeing.observation()) {
                         // Only now: a merge in time that nobody told of is no silence. INVARIANT i12.
                         self.append(due(&case, &policy, self.now())).await?;
                     }
@@ -185,7 +186,6 @@ impl Bot {
         };
         let bypassed = |reason: String| {
             tracing::error!(proposal = %case.proposal.id, %reason, "merged around the gate");
-            metrics::counter!("countersign_bypassed_total").increment(1);
             about(Event::Bypassed(Refusal {
                 sha: Some(sha),
                 by,
@@ -198,7 +198,16 @@ impl Bot {
                 "something about the merge can't be read; it is looked at again",
             ));
         }
-        let late = only(&[Rule::ExecuteWithin, Rule::NotBefore, Rule::Policy]);
+        // Rules of the branch that became weak only after the gate had opened: it was merged through it, and waits.
+        let was_open = case.verdict == Some(Verdict::Open);
+        let late = only(&[Rule::ExecuteWithin, Rule::NotBefore, Rule::Policy])
+            || was_open
+                && only(&[
+                    Rule::ExecuteWithin,
+                    Rule::NotBefore,
+                    Rule::Policy,
+                    Rule::Protection,
+                ]);
         if !late {
             let rules: Vec<String> = against.iter().map(|one| one.rule.as_str().to_owned()).collect();
             let reason = format!(

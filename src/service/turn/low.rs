@@ -40,6 +40,7 @@ impl Bot {
                 "this process does not execute; low-tier actions run where one does",
             ));
         }
+        self.guarded().await?;
         // The rules do not change between the claim and the act's end; what was claimed before is recorded before they do.
         // In this process a lock sees to that; in others, that nobody claims what was prepared before they were about to.
         let _same_rules = self.inner.rules.read().await;
@@ -74,6 +75,9 @@ impl Bot {
             permissions: std::collections::BTreeMap::new(),
             memberships: std::collections::BTreeMap::new(),
             protection: Seen::unknown(nothing()),
+            ledger: Seen::unknown(nothing()),
+            app: self.github().app_id(),
+            skew: self.skew().await,
         };
         let decision = decide(&case, &seen, policy);
         let because = decision.because().to_vec();

@@ -1,10 +1,13 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
 mod again;
+mod alarm;
 mod amend;
 mod assemble;
 mod command;
 mod execute;
+mod group;
+mod guards;
 mod heard;
 mod inbox;
 mod limits;
@@ -37,12 +40,12 @@ use crate::{
         book::{Illegal, StageError},
         case::Case,
         due::due,
-        entry::Draft,
+        entry::{Draft, Watched},
         ids::{AgentName, Digest, InstanceId, ProposalId, PullNumber, Sha, Timestamp},
         observation::Seen,
         policy::{Policy, Tier, compile, policy_digest},
     },
-    github::{GitHub, Hint},
+    github::{GitHub, Hint, Watcher, tallied},
     ledger::{AppendError, Ledger, Mirror},
     settings::Settings,
     store::{Lease, Store},
@@ -62,6 +65,8 @@ pub struct Parts {
     pub mirror: Mirror,
     /// GitHub.
     pub github: GitHub,
+    /// Who sees the bypass lists, where the operator gave a credential for that.
+    pub watcher: Option<Watcher>,
     /// This machine's own state.
     pub store: Store,
     /// The executor's HTTP client.
@@ -104,6 +109,8 @@ struct Inner {
     /// Why the rules on the base branch are not in force.
     stray: Mutex<Option<String>>,
     counting: limits::Counting,
+    /// How base branch and ledger were protected when that was looked at last.
+    watched: Mutex<Option<Watched>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -193,6 +200,7 @@ impl Bot {
             brought: Mutex::default(),
             stray: Mutex::default(),
             counting: limits::Counting::default(),
+            watched: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -311,11 +319,12 @@ impl Bot {
     }
 
     async fn record(&self, drafts: Vec<Draft>) -> Result<Vec<Recorded>, NotNow> {
-        let recorded = self.ledger().append(drafts).await?;
-        for one in &recorded {
-            metrics::counter!("countersign_entries_total", "kind" => one.entry().kind().as_str())
-                .increment(1);
-        }
+        let drafts = drafts.into_iter().map(|draft| Draft {
+            time: self.written(draft.time),
+            ..draft
+        });
+        let recorded = self.ledger().append(drafts.collect()).await?;
+        self.told_of(&recorded);
         self.inner
             .changes
             .send_modify(|count| *count = count.wrapping_add(1));
@@ -391,6 +400,9 @@ impl Bot {
 
     /// The policy in force, when the base branch holds it too; otherwise nothing opens. INVARIANT i02.
     pub(super) async fn in_force(&self) -> Result<Arc<Policy>, NotInForce> {
+        if let Some(wrong) = self.wrong_clock().await {
+            return Err(NotInForce::Clock(wrong));
+        }
         let active = self.ledger().read(|book| book.policy());
         match self.policy_on_base().await {
             Seen::Known(base) if base == active => {
@@ -414,6 +426,9 @@ pub enum NotInForce {
     /// It can't be read.
     #[error("the policy in force can't be read: {0}")]
     Unknown(String),
+    /// Nobody can tell what time it is. INVARIANT i30.
+    #[error("{0}; nothing opens, merges or runs until the clock of this machine is right")]
+    Clock(String),
 }
 
 impl From<NotInForce> for Problem {
@@ -431,19 +446,29 @@ impl Bot {
     /// One turn for what this worker has the lease of, with what was heard of it.
     pub(super) async fn turn(&self, hints: &[String]) -> Result<(), NotNow> {
         let Some(lease) = &self.lease else { return Ok(()) };
-        match lease.subject().parse().map_err(NotNow::internal)? {
+        let subject = lease.subject().parse().map_err(NotNow::internal)?;
+        let hints: Result<Vec<Hint>, _> = hints.iter().map(|hint| serde_json::from_str(hint)).collect();
+        let hints = hints.map_err(NotNow::internal)?;
+        match subject {
             Subject::Pull(pull) => {
-                let hints: Result<Vec<Hint>, _> =
-                    hints.iter().map(|hint| serde_json::from_str(hint)).collect();
-                let hints = hints.map_err(NotNow::internal)?;
                 let told: Vec<Told> = hints.into_iter().filter_map(Told::of).collect();
-                self.look(pull, &told).await
+                let (looked, asked) = tallied(self.look(pull, &told)).await;
+                #[allow(clippy::cast_precision_loss, reason = "a measurement of a few dozen")]
+                metrics::histogram!("countersign_github_requests_per_evaluation")
+                    .record(asked.counted as f64);
+                looked
             }
             Subject::Base => {
                 let looked = self.look_at_base().await;
                 self.look_at_all().await?;
                 looked
             }
+            Subject::Protection => {
+                let looked = self.look_at_protection().await;
+                self.look_at_all().await?;
+                looked
+            }
+            Subject::Groups => self.look_at_groups(&hints).await,
             Subject::All => self.look_at_all().await,
         }
     }
@@ -472,7 +497,8 @@ impl Bot {
     /// being done.
     pub(super) async fn catch_up(&self) -> Result<(), NotNow> {
         self.ledger().refresh().await?;
-        let mut failed = self.recover_low().await.err();
+        let mut failed = Box::pin(self.watch()).await.err();
+        failed = self.recover_low().await.err().or(failed);
         failed = self.recover().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
@@ -483,6 +509,9 @@ impl Bot {
 
     /// Lets what was received expire, or opens it.
     async fn unopened(&self) -> Result<(), NotNow> {
+        if let Some(wrong) = self.wrong_clock().await {
+            return Err(NotNow::Other(wrong));
+        }
         let policy = self.policy_known().await?;
         let cases: Vec<Case> = self.ledger().read(|book| {
             let all = book.cases().map(|(_, case)| case);

@@ -67,6 +67,8 @@ impl Bot {
         let ask = Ask {
             branch,
             base: self.ledger().read(|book| book.genesis().base.clone()),
+            ledger: self.ledger().read(|book| book.genesis().ledger.clone()),
+            watcher: self.watcher().cloned(),
             organization: policy.owners().organization().map(str::to_owned),
             teams,
             accounts: Some(accounts),
@@ -74,7 +76,9 @@ impl Bot {
             now: self.now(),
         };
         let seeing = self.github().observe(pull, &ask).await?;
-        Ok(seeing.with_policy(self.policy_on_base().await))
+        Ok(seeing
+            .with_policy(self.policy_on_base().await)
+            .with_skew(self.skew().await))
     }
 
     /// Records what webhooks told of, then what a look found that no webhook told of.

@@ -23,9 +23,11 @@ impl Told {
             Hint::Review { event, .. } => Some(Self::Review(event)),
             Hint::Comment { event, .. } => Some(Self::Comment(event)),
             Hint::Pull(event) => Some(Self::Pull(event)),
-            Hint::Push { .. } | Hint::CheckRerequested { .. } | Hint::Protection { .. } | Hint::Nothing => {
-                None
-            }
+            Hint::Push { .. }
+            | Hint::MergeGroup { .. }
+            | Hint::CheckRerequested { .. }
+            | Hint::Protection { .. }
+            | Hint::Nothing => None,
         }
     }
     pub(super) fn review(&self) -> Option<&ReviewEvent> {

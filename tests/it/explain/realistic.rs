@@ -179,6 +179,15 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
         let of_team = accounts().filter(|(person, _)| person.teams().contains(team));
         Seen::Known(of_team.map(|(_, id)| id).collect())
     };
+    let strong = Protection {
+        required_checks: vec![RequiredCheck {
+            context: "countersign".into(),
+            app: Some(12),
+        }],
+        force_push_refused: true,
+        deletion_refused: true,
+        around: None,
+    };
     let observation = Observation {
         at: at(30),
         me,
@@ -210,14 +219,10 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
             .into_iter()
             .map(|team| (team.clone(), members(&team)))
             .collect(),
-        protection: Seen::Known(Protection {
-            required_checks: vec![RequiredCheck {
-                context: "countersign".into(),
-                app: Some(12),
-            }],
-            force_push_refused: true,
-            deletion_refused: true,
-        }),
+        protection: Seen::Known(strong.clone()),
+        ledger: Seen::Known(strong),
+        app: 12,
+        skew: Seen::Known(0),
     };
     (case, observation)
 }

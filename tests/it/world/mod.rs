@@ -29,7 +29,7 @@ pub(crate) use agent::{campaign, fresh, note, payment};
 pub(crate) use people::merge_commit;
 use process::Process;
 pub(crate) use seen::{figures, git};
-pub(crate) use setup::Setup;
+pub(crate) use setup::{Setup, secret_file};
 
 pub(crate) const REPO: &str = "acme/approvals";
 

@@ -103,6 +103,12 @@ impl World {
         self.skew.fetch_add(millis, Ordering::SeqCst);
     }
 
+    /// Moves the bot's clock back; GitHub's stays.
+    pub(crate) fn earlier(&self, span: Duration) {
+        let millis = i64::try_from(span.as_millis()).unwrap();
+        self.skew.fetch_sub(millis, Ordering::SeqCst);
+    }
+
     /// Moves the bot's clock and GitHub's together.
     pub(crate) fn both_later(&self, span: Duration) {
         self.later(span);

@@ -53,6 +53,12 @@ pub(crate) struct Setup {
     pub(crate) secrets: Vec<(&'static str, &'static str)>,
     /// The address of the bot's database, when it is no file of its own.
     pub(crate) database: Option<String>,
+    /// Requests that GitHub leaves the bot in an hour; its usual 5,000 without one.
+    pub(crate) rate_limit: Option<u64>,
+    /// Whose token sees bypass lists for the bot; nobody's without one.
+    pub(crate) watcher: Option<&'static str>,
+    /// Where alarms go.
+    pub(crate) alarm_url: Option<String>,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -73,9 +79,21 @@ fn openssh(key: &SigningKey) -> String {
     ssh_key::PublicKey::new(public.into(), "").to_openssh().unwrap()
 }
 
+/// A file that only this user can read.
+pub(crate) fn secret_file(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    let mut permissions = std::fs::metadata(path).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    std::fs::set_permissions(path, permissions).unwrap();
+}
+
 impl World {
     pub(crate) async fn begin(setup: Setup) -> Self {
-        let github = Sandbox::start(Options::default()).unwrap();
+        let options = Options {
+            rate_limit: setup.rate_limit,
+            ..Options::default()
+        };
+        let github = Sandbox::start(options).unwrap();
         github.add_org("acme").unwrap();
         for login in LOGINS {
             github.add_user(login).unwrap();
@@ -191,6 +209,12 @@ impl World {
         let data = tempfile::tempdir().unwrap();
         let (mut args, genesis) = Self::init(&github, &app, data.path(), &files).await;
         args.database = setup.database.clone().map(Into::into);
+        args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
+        if let Some(login) = setup.watcher {
+            let file = data.path().join("secrets").join("watch-token");
+            secret_file(&file, &github.user_token(login).unwrap());
+            args.watch_token_file = Some(file);
+        }
         github
             .protect(
                 REPO,
@@ -205,6 +229,9 @@ impl World {
                     "restrictions": null,
                 }),
             )
+            .unwrap();
+        github
+            .keep_history(REPO, "the ledger's history", "refs/heads/ledger")
             .unwrap();
         let skew = Arc::new(AtomicI64::new(0));
         let settings = Arc::new(Settings::from(&args, variables(&secrets)).unwrap());
@@ -247,28 +274,26 @@ impl World {
         let secrets = data.join("secrets");
         std::fs::create_dir_all(&secrets).unwrap();
         let (gate, executor) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let watch = Signer::generate().unwrap();
+        watch.save(&secrets.join("watch")).unwrap();
         gate.save(&secrets.join("gate")).unwrap();
         executor.save(&secrets.join("executor")).unwrap();
         for (name, text) in [
             ("app.pem", &app.private_key_pem),
             ("webhook", &app.webhook_secret),
         ] {
-            let path = secrets.join(name);
-            std::fs::write(&path, text).unwrap();
-            std::os::unix::fs::PermissionsExt::set_mode(
-                &mut std::fs::metadata(&path).unwrap().permissions(),
-                0o600,
-            );
-            let mut permissions = std::fs::metadata(&path).unwrap().permissions();
-            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-            std::fs::set_permissions(&path, permissions).unwrap();
+            secret_file(&secrets.join(name), text);
         }
         let genesis = Genesis {
             repository: REPO.parse().unwrap(),
             base: "main".parse().unwrap(),
             ledger: "ledger".parse().unwrap(),
             policy: policy_digest(files),
-            keys: vec![gate.role_key(Role::Gate), executor.role_key(Role::Executor)],
+            keys: vec![
+                gate.role_key(Role::Gate),
+                executor.role_key(Role::Executor),
+                watch.role_key(Role::Watch),
+            ],
             nonce: Digest::of(app.webhook_secret.as_bytes()),
         };
         let remote = github.git_dir(REPO).unwrap();
@@ -299,6 +324,7 @@ impl World {
             genesis: Some(begun.genesis),
             gate_key_file: Some(secrets.join("gate")),
             executor_key_file: Some(secrets.join("executor")),
+            watch_key_file: Some(secrets.join("watch")),
             group_within: Some("1s".parse().unwrap()),
             ..Args::default()
         };
