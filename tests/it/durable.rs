@@ -192,7 +192,7 @@ async fn i24_whoever_lost_a_lease_publishes_nothing() {
             .set_draft(REPO, campaign.pull, false)
             .unwrap();
         world.github.quiesce().await;
-        world.later(Duration::from_secs(120));
+        world.both_later(Duration::from_secs(120));
         world.work(&replica);
         while looked(world) < 4 {
             tokio::time::sleep(Duration::from_millis(5)).await;
