@@ -93,6 +93,7 @@ fn every_hint_reads_back_as_it_was_stored() {
     let known = [
         "CheckRerequested",
         "Comment",
+        "MergeGroup",
         "Nothing",
         "Protection",
         "Pull",
