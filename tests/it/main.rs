@@ -16,6 +16,7 @@ mod attacks;
 mod authors;
 mod bad_proposals;
 mod budget;
+mod chaos;
 mod cli;
 mod contract;
 mod delegation;
