@@ -33,9 +33,9 @@ use crate::{
         source::SourceFile,
     },
     github::{Config, GitHub},
-    ledger::{Signer, Token},
+    ledger::Signer,
     sandbox::{AppCredentials, Options, Person, Running, Sandbox},
-    service::{LEDGER_BRANCH, Server, Status, assemble},
+    service::{LEDGER_BRANCH, Server, Status, assemble, git_token},
     settings::{self, Settings},
 };
 
@@ -230,14 +230,10 @@ async fn found(
     .map_err(Failure::new)?;
     let me = client.me().await.map_err(Failure::new)?;
     let committer = Committer::new(me.login().as_str(), me.email()).map_err(Failure::new)?;
-    let token: Token = {
-        let client = client.clone();
-        Arc::new(move || client.token_blocking().map_err(|error| error.to_string()))
-    };
     let begun = begin(Beginning {
         repository: REPO.parse().map_err(Failure::new)?,
         remote: format!("{}/{REPO}.git", github.url()),
-        token: Some(token),
+        token: Some(git_token(&client)),
         committer,
         base: "main".parse().map_err(Failure::new)?,
         ledger: LEDGER_BRANCH.parse().map_err(Failure::new)?,
