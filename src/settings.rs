@@ -15,6 +15,7 @@ use std::{
     ffi::OsString,
     fmt,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +34,9 @@ use site::{Root, encrypted};
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
 const AGENT_SECRET: &str = "COUNTERSIGN_AGENT_SECRET_";
+/// Pushes a minute that GitHub advises; fewer would keep groups waiting beyond the bound of INVARIANT i16.
+const ADVISED_PUSHES: u32 = 6;
+const MOST_PUSHES: u32 = 6_000;
 
 /// The flags and variables of a running bot.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -95,6 +99,9 @@ pub struct Args {
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
+    /// Push the ledger at most so often, as a mean over five minutes, 6 to 6000; entries that wait go together. GitHub advises 6 for a repository, of all replicas together [default: 6]
+    #[arg(long, value_name = "COUNT", env = "COUNTERSIGN_PUSHES_PER_MINUTE")]
+    pub pushes_per_minute: Option<u32>,
     /// Look at every open proposal again this often, so that a lost webhook heals, 1s to 1h [default: 1m]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_SWEEP_EVERY")]
     pub sweep_every: Option<Span>,
@@ -202,6 +209,7 @@ pub struct Settings {
     alarm_url: Option<Url>,
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
+    pushes_per_minute: NonZeroU32,
     sweep_every: Span,
 }
 
@@ -275,6 +283,10 @@ impl Settings {
     pub const fn group_within(&self) -> Span {
         self.group_within
     }
+    /// How often the ledger is pushed, as a mean over five minutes. INVARIANT i31.
+    pub const fn pushes_per_minute(&self) -> NonZeroU32 {
+        self.pushes_per_minute
+    }
     /// How often every open proposal is looked at again.
     pub const fn sweep_every(&self) -> Span {
         self.sweep_every
@@ -347,6 +359,7 @@ fn gather(
         "the time between groups",
         wrong,
     );
+    let pushes_per_minute = pushes(args.pushes_per_minute.or(written.pushes_per_minute), wrong);
     let sweep_every = span(
         args.sweep_every.or(written.sweep_every),
         60,
@@ -378,6 +391,7 @@ fn gather(
         },
         agents,
         group_within: group_within?,
+        pushes_per_minute: pushes_per_minute?,
         sweep_every: sweep_every?,
     })
 }
@@ -468,6 +482,19 @@ fn span(
         value: span.to_string(),
         what,
         rule,
+    });
+    None
+}
+
+fn pushes(stated: Option<u32>, wrong: &mut Vec<SettingsError>) -> Option<NonZeroU32> {
+    let count = stated.unwrap_or(ADVISED_PUSHES);
+    if (ADVISED_PUSHES..=MOST_PUSHES).contains(&count) {
+        return NonZeroU32::new(count);
+    }
+    wrong.push(SettingsError::Value {
+        value: count.to_string(),
+        what: "how often the ledger is pushed in a minute",
+        rule: "between 6 and 6000",
     });
     None
 }

@@ -38,6 +38,7 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) agents: BTreeMap<AgentName, PathBuf>,
     pub(super) group_within: Option<Span>,
+    pub(super) pushes_per_minute: Option<u32>,
     pub(super) sweep_every: Option<Span>,
     pub(super) executor: Option<bool>,
 }

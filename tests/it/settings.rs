@@ -248,12 +248,19 @@ fn all_that_is_missing_is_told_at_once() {
     let directory = place();
     let error = self::told(load(
         directory.path(),
-        &["--group-within", "11s", "--sweep-every", "0s"],
+        &[
+            "--group-within",
+            "11s",
+            "--sweep-every",
+            "0s",
+            "--pushes-per-minute",
+            "5",
+        ],
         &[],
     ));
     assert_eq!(
         error,
-        "`11s` can't be the time between groups: between 1s and 10s\n`0s` can't be the time between sweeps: between 1s and 1h"
+        "`11s` can't be the time between groups: between 1s and 10s\n`5` can't be how often the ledger is pushed in a minute: between 6 and 6000\n`0s` can't be the time between sweeps: between 1s and 1h"
     );
 }
 

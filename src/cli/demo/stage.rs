@@ -50,6 +50,8 @@ const AGENTS: &[&str] = &[
 ];
 /// Low-tier actions are on the ledger this soon, so that nobody waits for it.
 const GROUP_WITHIN: &str = "1s";
+/// Nobody else uses this GitHub.
+const PUSHES_PER_MINUTE: u32 = 6_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The running demo.
@@ -265,6 +267,7 @@ async fn serve(
         gate_key_file: Some(keys.join("gate")),
         executor_key_file: Some(keys.join("executor")),
         group_within: Some(GROUP_WITHIN.parse().map_err(Failure::new)?),
+        pushes_per_minute: Some(PUSHES_PER_MINUTE),
         ..settings::Args::default()
     };
     let settings = Settings::from(&args, BTreeMap::new()).map_err(Failure::many)?;

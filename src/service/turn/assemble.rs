@@ -14,7 +14,7 @@ use crate::{
     },
     execute::{self, Client},
     github::{self, Config, GitHub, Watcher},
-    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, SignError, Signer, Token},
+    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token},
     settings::{Settings, Site},
     store::{Store, StoreError},
 };
@@ -102,6 +102,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         genesis: settings.genesis(),
         signers,
         group_within: Duration::from_millis(u64::try_from(settings.group_within().millis()).unwrap_or(0)),
+        pace: Arc::new(Pace::a_minute(settings.pushes_per_minute())),
         committer,
     })
     .await?;
