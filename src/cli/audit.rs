@@ -12,8 +12,12 @@ use clap::{Args as ClapArgs, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    domain::ids::{BranchName, Digest, ProposalId},
-    ledger::{Checkpoint, SignedCheckpoint, Signer, Step, for_one_reading, verify, walk},
+    domain::{
+        audit::Recorded,
+        book::Book,
+        ids::{BranchName, Digest, ProposalId},
+    },
+    ledger::{Checkpoint, SignedCheckpoint, Signer, Step, WalkError, for_one_reading, verify, walk},
 };
 
 mod facts;
@@ -51,10 +55,7 @@ enum Command {
     /// Print every entry in one line
     Log {
         #[command(flatten)]
-        ledger: Where,
-        /// The digest that the ledger must begin with
-        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
-        genesis: Option<Digest>,
+        record: Record,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
@@ -64,10 +65,7 @@ enum Command {
         /// The proposal's id
         id: ProposalId,
         #[command(flatten)]
-        ledger: Where,
-        /// The digest that the ledger must begin with
-        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
-        genesis: Option<Digest>,
+        record: Record,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -75,18 +73,12 @@ enum Command {
     /// Print the facts of every proposal, one JSON object a line, for `countersign policy replay` and `policy explain`
     Facts {
         #[command(flatten)]
-        ledger: Where,
-        /// The digest that the ledger must begin with
-        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
-        genesis: Option<Digest>,
+        record: Record,
     },
     /// Print the executions without review that somebody is to look at, as `sample_review` of the low gate asks
     Sample {
         #[command(flatten)]
-        ledger: Where,
-        /// The digest that the ledger must begin with
-        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
-        genesis: Option<Digest>,
+        record: Record,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
@@ -94,10 +86,7 @@ enum Command {
     /// Print what is nobody's mistake and worth a look: people who only ever approve for each other; exit 3 when there are
     Signs {
         #[command(flatten)]
-        ledger: Where,
-        /// The digest that the ledger must begin with
-        #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
-        genesis: Option<Digest>,
+        record: Record,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
@@ -125,6 +114,41 @@ struct Where {
     /// The ledger's branch
     #[arg(long, default_value = "ledger")]
     branch: BranchName,
+}
+
+/// A ledger to read, proved as far as it is read.
+#[derive(Debug, ClapArgs)]
+struct Record {
+    #[command(flatten)]
+    ledger: Where,
+    /// The digest that the ledger must begin with
+    #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_GENESIS")]
+    genesis: Option<Digest>,
+}
+
+impl Record {
+    /// Reads it entry by entry: the book at its end, if it is a ledger, and how much on the branch is no part of it.
+    fn read(&self, mut each: impl FnMut(Option<&Book>, &Recorded)) -> Result<(Option<Book>, u64), WalkError> {
+        let mut findings = 0;
+        let Where { repo, branch } = &self.ledger;
+        let each = |book: Option<&Book>, step: Step<'_>| match step {
+            Step::Recorded(recorded) => each(book, recorded),
+            Step::Found(_) => findings += 1,
+        };
+        let walked = walk(repo, branch, self.genesis, each, |_, _| {})?;
+        Ok((walked.book, findings))
+    }
+}
+
+/// Whether something was found; says so beside what was printed.
+fn warned(findings: u64) -> io::Result<bool> {
+    if findings > 0 {
+        writeln!(
+            anstream::stderr(),
+            "warning: {findings} more on the branch is not part of the record; run `countersign audit verify`"
+        )?;
+    }
+    Ok(findings > 0)
 }
 
 #[derive(Debug, ClapArgs)]
@@ -175,28 +199,11 @@ impl Command {
                 }
                 found(!report.sound())
             }
-            Self::Log {
-                ledger,
-                genesis,
-                json,
-            } => found(log::write(&mut out, &ledger, genesis, json)?),
-            Self::Trace {
-                id,
-                ledger,
-                genesis,
-                json,
-            } => found(trace::write(&mut out, &ledger, genesis, id, json)?),
-            Self::Sample {
-                ledger,
-                genesis,
-                json,
-            } => found(sample::write(&mut out, &ledger, genesis, json)?),
-            Self::Signs {
-                ledger,
-                genesis,
-                json,
-            } => found(signs::write(&mut out, &ledger, genesis, json)?),
-            Self::Facts { ledger, genesis } => found(facts::write(&mut out, &ledger, genesis)?),
+            Self::Log { record, json } => found(log::write(&mut out, &record, json)?),
+            Self::Trace { id, record, json } => found(trace::write(&mut out, &record, id, json)?),
+            Self::Sample { record, json } => found(sample::write(&mut out, &record, json)?),
+            Self::Signs { record, json } => found(signs::write(&mut out, &record, json)?),
+            Self::Facts { record } => found(facts::write(&mut out, &record)?),
             Self::Checkpoint {
                 ledger,
                 root,

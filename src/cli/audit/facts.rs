@@ -5,39 +5,25 @@ use std::{
     io::{self, Write},
 };
 
-use super::Where;
-use crate::{
-    domain::{
-        book::Book,
-        facts::{Facts, Gather},
-        ids::Digest,
-    },
-    ledger::{Step, walk},
-};
+use super::{Record, warned};
+use crate::domain::facts::{Facts, Gather};
 
 /// Prints the facts; says whether something on the branch is not part of the record.
-pub(super) fn write(
-    out: &mut impl Write,
-    ledger: &Where,
-    genesis: Option<Digest>,
-) -> Result<bool, Box<dyn Error>> {
-    let mut findings = 0_u64;
+pub(super) fn write(out: &mut impl Write, record: &Record) -> Result<bool, Box<dyn Error>> {
     let mut gather = Gather::default();
     let mut written = Ok(());
-    let each = |book: Option<&Book>, step: Step<'_>| match (book, step) {
-        (Some(book), Step::Recorded(recorded)) if written.is_ok() => {
+    let (book, findings) = record.read(|book, recorded| {
+        if let (Some(book), Ok(())) = (book, &written) {
             let facts = gather.next(book, recorded);
             written = facts.map_or(Ok(()), |facts| line(out, &facts));
         }
-        (_, Step::Recorded(_)) => {}
-        (_, Step::Found(_)) => findings += 1,
-    };
-    let walked = walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
+    })?;
     written?;
-    for facts in walked.book.iter().flat_map(|book| gather.rest(book)) {
+    for facts in book.iter().flat_map(|book| gather.rest(book)) {
         line(out, &facts)?;
     }
-    Ok(findings > 0)
+    out.flush()?;
+    Ok(warned(findings)?)
 }
 
 fn line(out: &mut impl Write, facts: &Facts) -> io::Result<()> {

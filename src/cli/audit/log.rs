@@ -4,42 +4,23 @@ use std::{error::Error, io::Write};
 
 use serde_json::json;
 
-use super::Where;
-use crate::{
-    domain::{audit::Recorded, book::Book, ids::Digest},
-    ledger::{Step, walk},
-};
+use super::{Record, warned};
+use crate::domain::{audit::Recorded, book::Book};
 
 /// Prints the log; says whether something on the branch is not part of the record.
-pub(super) fn write(
-    out: &mut impl Write,
-    ledger: &Where,
-    genesis: Option<Digest>,
-    as_json: bool,
-) -> Result<bool, Box<dyn Error>> {
-    let mut findings = 0_u64;
+pub(super) fn write(out: &mut impl Write, record: &Record, as_json: bool) -> Result<bool, Box<dyn Error>> {
     let mut failed = None;
-    let each = |book: Option<&Book>, step: Step<'_>| match step {
-        Step::Recorded(recorded) => {
-            if failed.is_none() {
-                failed = line(out, book, recorded, as_json).err();
-            }
+    let (_, findings) = record.read(|book, recorded| {
+        if failed.is_none() {
+            failed = line(out, book, recorded, as_json).err();
         }
-        Step::Found(_) => findings += 1,
-    };
-    walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
+    })?;
     match failed {
         Some(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
         Some(_) | None => {}
     }
-    if findings > 0 {
-        out.flush()?;
-        writeln!(
-            anstream::stderr(),
-            "warning: {findings} more on the branch is not part of the record; run `countersign audit verify`"
-        )?;
-    }
-    Ok(findings > 0)
+    out.flush()?;
+    Ok(warned(findings)?)
 }
 
 fn line(

@@ -8,17 +8,16 @@ use std::{
 
 use serde_json::json;
 
-use super::Where;
+use super::{Record, Where, warned};
 use crate::{
     domain::{
         audit::Recorded,
-        book::Book,
         entry::Event,
         ids::{Digest, ProposalId},
         policy::{Tier, compile},
         sample::is_chosen,
     },
-    ledger::{Step, policy_files, walk},
+    ledger::policy_files,
 };
 
 /// An execution that nobody approved.
@@ -30,40 +29,30 @@ struct Ran {
 }
 
 /// Prints those that are chosen; says whether something is missing, of the record or of the rules.
-pub(super) fn write(
-    out: &mut impl Write,
-    ledger: &Where,
-    genesis: Option<Digest>,
-    as_json: bool,
-) -> Result<bool, Box<dyn Error>> {
+pub(super) fn write(out: &mut impl Write, record: &Record, as_json: bool) -> Result<bool, Box<dyn Error>> {
     let mut low: BTreeSet<ProposalId> = BTreeSet::new();
-    let (mut ran, mut findings) = (Vec::new(), 0_u64);
-    let each = |book: Option<&Book>, step: Step<'_>| match (book, step) {
-        (Some(book), Step::Recorded(recorded)) => {
-            let entry = recorded.entry();
-            let Some(id) = entry.proposal else {
-                return;
-            };
-            match &entry.event {
-                Event::Received(received) if received.assessment.tier == Tier::Low => {
-                    low.insert(id);
-                }
-                Event::Finished(_) if low.remove(&id) => ran.push(Ran {
-                    entry: recorded.clone(),
-                    subject: book.subject(entry),
-                    policy: book.policy(),
-                }),
-                _ => {}
+    let mut ran = Vec::new();
+    let (_, findings) = record.read(|book, recorded| {
+        let entry = recorded.entry();
+        let (Some(book), Some(id)) = (book, entry.proposal) else {
+            return;
+        };
+        match &entry.event {
+            Event::Received(received) if received.assessment.tier == Tier::Low => {
+                low.insert(id);
             }
+            Event::Finished(_) if low.remove(&id) => ran.push(Ran {
+                entry: recorded.clone(),
+                subject: book.subject(entry),
+                policy: book.policy(),
+            }),
+            _ => {}
         }
-        (None, Step::Recorded(_)) => {}
-        (_, Step::Found(_)) => findings += 1,
-    };
-    walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
+    })?;
     let mut shares: BTreeMap<Digest, Option<u8>> = BTreeMap::new();
     for one in &ran {
         if let Entry::Vacant(unread) = shares.entry(one.policy) {
-            unread.insert(share(ledger, one.policy)?);
+            unread.insert(share(&record.ledger, one.policy)?);
         }
     }
     let share_of = |one: &Ran| shares.get(&one.policy).copied().flatten();
@@ -93,13 +82,7 @@ pub(super) fn write(
             "warning: no branch holds the rules of {unknown} of them, so all of those are; fetch the base branch"
         )?;
     }
-    if findings > 0 {
-        writeln!(
-            told,
-            "warning: {findings} more on the branch is not part of the record; run `countersign audit verify`"
-        )?;
-    }
-    Ok(findings > 0 || unknown > 0)
+    Ok(warned(findings)? || unknown > 0)
 }
 
 /// Of a hundred, so many are looked at, as rules say that some branch of the repository holds.

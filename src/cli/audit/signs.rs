@@ -4,25 +4,13 @@ use std::{error::Error, io::Write};
 
 use serde_json::json;
 
-use super::Where;
-use crate::{
-    domain::{book::Book, collusion::Signs, ids::Digest},
-    ledger::{Step, walk},
-};
+use super::{Record, warned};
+use crate::domain::collusion::Signs;
 
 /// Prints them; says whether there are any, or something on the branch is not part of the record.
-pub(super) fn write(
-    out: &mut impl Write,
-    ledger: &Where,
-    genesis: Option<Digest>,
-    as_json: bool,
-) -> Result<bool, Box<dyn Error>> {
-    let (mut signs, mut findings) = (Signs::default(), 0_u64);
-    let each = |_: Option<&Book>, step: Step<'_>| match step {
-        Step::Recorded(recorded) => signs.take(recorded.entry()),
-        Step::Found(_) => findings += 1,
-    };
-    walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
+pub(super) fn write(out: &mut impl Write, record: &Record, as_json: bool) -> Result<bool, Box<dyn Error>> {
+    let mut signs = Signs::default();
+    let (_, findings) = record.read(|_, recorded| signs.take(recorded.entry()))?;
     let pairs = signs.pairs();
     for pair in &pairs {
         if as_json {
@@ -41,11 +29,5 @@ pub(super) fn write(
         writeln!(out, "no two people only ever approve for each other")?;
     }
     out.flush()?;
-    if findings > 0 {
-        writeln!(
-            anstream::stderr(),
-            "{findings} on the branch is not part of the record and was left out; run `countersign audit verify`"
-        )?;
-    }
-    Ok(findings > 0 || !pairs.is_empty())
+    Ok(warned(findings)? || !pairs.is_empty())
 }

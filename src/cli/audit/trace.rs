@@ -8,48 +8,39 @@ use std::{
 
 use serde_json::json;
 
-use super::Where;
-use crate::{
-    domain::{
-        audit::Recorded,
-        book::Book,
-        case::Life,
-        entry::{Digests, Event},
-        ids::{Digest, ProposalId},
-        source::is_visible,
-    },
-    ledger::{Step, walk},
+use super::Record;
+use crate::domain::{
+    audit::Recorded,
+    book::Book,
+    case::Life,
+    entry::{Digests, Event},
+    ids::ProposalId,
+    source::is_visible,
 };
 
 /// Prints the life; says whether something on the branch is not part of the record.
 pub(super) fn write(
     out: &mut impl Write,
-    ledger: &Where,
-    genesis: Option<Digest>,
+    record: &Record,
     id: ProposalId,
     as_json: bool,
 ) -> Result<bool, Box<dyn Error>> {
-    let mut findings = 0_u64;
     let mut entries: Vec<(Recorded, String)> = Vec::new();
-    let each = |book: Option<&Book>, step: Step<'_>| match step {
-        Step::Recorded(recorded) if recorded.entry().proposal == Some(id) => {
-            let subject = book
-                .map(|book| book.subject(recorded.entry()))
-                .unwrap_or_default();
+    let (book, findings) = record.read(|book, recorded| {
+        let entry = recorded.entry();
+        if entry.proposal == Some(id) {
+            let subject = book.map(|book| book.subject(entry)).unwrap_or_default();
             entries.push((recorded.clone(), subject));
         }
-        Step::Recorded(_) => {}
-        Step::Found(_) => findings += 1,
-    };
-    let walked = walk(&ledger.repo, &ledger.branch, genesis, each, |_, _| {})?;
+    })?;
     if entries.is_empty() {
         return Err(format!(
             "proposal {id} is not on `{}`; `countersign audit log` lists all",
-            ledger.branch
+            record.ledger.branch
         )
         .into());
     }
-    let life = walked.book.as_ref().and_then(|book| life(book, id));
+    let life = book.as_ref().and_then(|book| life(book, id));
     let people: BTreeSet<String> = entries
         .iter()
         .flat_map(|(recorded, _)| people(recorded))
