@@ -99,7 +99,7 @@ pub struct Args {
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
-    /// Push the ledger at most so often, as a mean over five minutes, 6 to 6000; entries that wait go together. GitHub advises 6 for a repository, of all replicas together [default: 6]
+    /// Push the ledger at most so often, 6 to 6000, and thirty at once after a rest; entries that wait go together. GitHub advises 6 for a repository, of all replicas together [default: 6]
     #[arg(long, value_name = "COUNT", env = "COUNTERSIGN_PUSHES_PER_MINUTE")]
     pub pushes_per_minute: Option<u32>,
     /// Look at every open proposal again this often, so that a lost webhook heals, 1s to 1h [default: 1m]
@@ -283,7 +283,7 @@ impl Settings {
     pub const fn group_within(&self) -> Span {
         self.group_within
     }
-    /// How often the ledger is pushed, as a mean over five minutes. INVARIANT i31.
+    /// How often the ledger is pushed in a minute, once what it saved in a rest is spent. INVARIANT i31.
     pub const fn pushes_per_minute(&self) -> NonZeroU32 {
         self.pushes_per_minute
     }

@@ -168,7 +168,7 @@ async fn i24_what_can_t_be_stored_is_not_acknowledged() {
 async fn i24_whoever_lost_a_lease_publishes_nothing() {
     story(async |world| {
         let campaign = world.campaign().await;
-        let replica = world.replica().await;
+        let replica = world.replica("replica").await;
         let (before, kinds) = (world.check(&campaign), world.kinds(&campaign));
         world.github.forget_requests();
         // The first one sees a draft, and stands still before it says so.
@@ -301,7 +301,7 @@ async fn i24_poison_is_given_up_listed_and_can_be_tried_again() {
 /// Two replicas on one database and one ledger: every low-tier key runs once, every proposal is worked on by one.
 async fn two_replicas(setup: Setup) {
     story_with(setup, async |world| {
-        let replica = world.replica().await;
+        let replica = world.replica("replica").await;
         world.work(&replica);
         let bots = [world.bot.clone(), replica.clone()];
         let mut ids = BTreeSet::new();

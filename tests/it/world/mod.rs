@@ -5,6 +5,7 @@
 
 mod agent;
 mod finish;
+mod outside;
 mod people;
 mod process;
 mod seen;
@@ -26,6 +27,7 @@ use countersign::{
 use ed25519_dalek::SigningKey;
 
 pub(crate) use agent::{campaign, fresh, note, payment};
+pub(crate) use outside::Outside;
 pub(crate) use people::merge_commit;
 use process::Process;
 pub(crate) use seen::{figures, git};

@@ -73,11 +73,11 @@ impl World {
     }
 
     /// A replica: another bot with the same keys and the same database. It works once [`World::work`] is called.
-    pub(crate) async fn replica(&self) -> Bot {
+    pub(crate) async fn replica(&self, name: &str) -> Bot {
         let file = self.data.path().join("bot/countersign.db");
         let own = || format!("sqlite:{}", file.display()).into();
         let args = Args {
-            data_dir: Some(self.data.path().join("replica")),
+            data_dir: Some(self.data.path().join(name)),
             database: Some(self.args.database.clone().unwrap_or_else(own)),
             ..self.args.clone()
         };

@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) watcher: Option<&'static str>,
     /// Where alarms go.
     pub(crate) alarm_url: Option<String>,
+    /// How often the ledger is pushed in a minute; as often as settings allow without one.
+    pub(crate) pushes_per_minute: Option<u32>,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -208,6 +210,7 @@ impl World {
         github.install(app.id, "acme", &[REPO]).unwrap();
         let data = tempfile::tempdir().unwrap();
         let (mut args, genesis) = Self::init(&github, &app, data.path(), &files).await;
+        args.pushes_per_minute = setup.pushes_per_minute.or(Some(6_000));
         args.database = setup.database.clone().map(Into::into);
         args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
         if let Some(login) = setup.watcher {
@@ -326,7 +329,6 @@ impl World {
             executor_key_file: Some(secrets.join("executor")),
             watch_key_file: Some(secrets.join("watch")),
             group_within: Some("1s".parse().unwrap()),
-            pushes_per_minute: Some(6_000),
             ..Args::default()
         };
         (args, begun.genesis)
