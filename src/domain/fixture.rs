@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
 use super::{
@@ -112,6 +113,34 @@ impl Files {
 pub(crate) fn starter() -> Policy {
     static STARTER: LazyLock<Policy> = LazyLock::new(|| Files::default().policy());
     STARTER.clone()
+}
+
+/// The key of the agent that signs.
+pub(crate) fn agent_key() -> SigningKey {
+    SigningKey::from_bytes(&[5; 32])
+}
+
+/// The rules of `tests/policies/`, with a default to fill in, and a payments agent that signs.
+pub(crate) fn signing_policy() -> Policy {
+    static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+        let public = ssh_key::PublicKey::from(ssh_key::public::Ed25519PublicKey(
+            agent_key().verifying_key().to_bytes(),
+        ));
+        let key = format!("key: {{ ed25519: \"{}\" }}", public.to_openssh().unwrap());
+        let (before, payments) = AGENTS.split_once("payments-agent:").unwrap();
+        let reference = "reference: { type: string, minLength: 1, maxLength: 140 }";
+        let default = format!("{reference}\n        urgency: {{ type: string, default: normal }}");
+        let files = Files {
+            agents: format!(
+                "{before}payments-agent:{}",
+                payments.replacen("key: { hmac: {} }", &key, 1)
+            ),
+            catalog: CATALOG.replace(reference, &default),
+            ..Files::default()
+        };
+        files.policy()
+    });
+    POLICY.clone()
 }
 
 /// Minutes after the proposal was received.

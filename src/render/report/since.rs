@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Replaced;
 use crate::{
-    domain::proposal::Proposal,
+    domain::proposal::{Proposal, dotted},
     render::{
         leaves::{cell, leaves, long_text},
         markdown::Markdown,
@@ -22,6 +22,8 @@ pub(super) struct Since {
     rows: Vec<Row>,
     /// Sealed under keys of their own: equal masks may hide different values.
     sealed: Vec<String>,
+    /// `alice`, who changed it by a comment, which touches nothing that is sealed.
+    amended: Option<String>,
     /// Whether the agent gives other reasons.
     words: bool,
 }
@@ -68,6 +70,12 @@ pub(super) fn since(old: &Replaced<'_>, new: &Proposal) -> Since {
             .into_iter()
             .collect(),
         words: words(old.proposal) != words(new),
+        amended: new
+            .proof
+            .corrections()
+            .last()
+            .filter(|last| last.from == old.proposal.id)
+            .map(|last| last.by.to_string()),
     }
 }
 
@@ -109,11 +117,6 @@ fn places(proposal: &Proposal) -> Places {
 fn hidden(proposal: &Proposal) -> BTreeSet<(String, String)> {
     let sealed = proposal.sealed.iter();
     sealed
-        .map(|sealed| {
-            (
-                sealed.item().to_string(),
-                super::parameters::dotted(sealed.pointer()),
-            )
-        })
+        .map(|sealed| (sealed.item().to_string(), dotted(sealed.pointer())))
         .collect()
 }

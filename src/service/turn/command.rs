@@ -24,19 +24,19 @@ const MERGED: &str = "it is merged, and what was approved runs; nothing that is 
 
 /// Where a command stands.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    id: ProposalId,
-    pull: PullNumber,
-    policy: &'a Policy,
+pub(super) struct Place<'a> {
+    pub(super) id: ProposalId,
+    pub(super) pull: PullNumber,
+    pub(super) policy: &'a Policy,
 }
 
 /// A person's comment on a case's pull request.
 #[derive(Clone, Copy)]
-struct Spoken<'a> {
-    event: &'a CommentEvent,
-    case: &'a Case,
-    by: &'a PersonName,
-    place: Place<'a>,
+pub(super) struct Spoken<'a> {
+    pub(super) event: &'a CommentEvent,
+    pub(super) case: &'a Case,
+    pub(super) by: &'a PersonName,
+    pub(super) place: Place<'a>,
 }
 
 impl Bot {
@@ -88,6 +88,10 @@ impl Bot {
             Ok(Wish::Except(wish)) => self.except(wish, spoken).await?,
             Ok(Wish::Withdraw(wish)) => self.withdraw(wish, spoken).await?,
             Ok(Wish::Exclude(wish)) => self.exclude(wish, spoken).await?,
+            Ok(Wish::Correct(changes)) => match self.correct(changes, spoken).await? {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(why) => Err(why),
+            },
         };
         if let Err(why) = recorded {
             return Ok(Some(render::not_recorded(by.name(), &why)?));
@@ -231,7 +235,10 @@ impl Bot {
     }
 
     /// A comment with the head it was made on, and what is seen now. Inner errors: why it does not count. INVARIANT i06.
-    async fn hear(&self, spoken: Spoken<'_>) -> Result<Result<(Heard, Observation), String>, NotNow> {
+    pub(super) async fn hear(
+        &self,
+        spoken: Spoken<'_>,
+    ) -> Result<Result<(Heard, Observation), String>, NotNow> {
         let Spoken {
             event, case, place, ..
         } = spoken;

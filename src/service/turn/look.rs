@@ -35,7 +35,10 @@ impl Bot {
             return Ok(());
         };
         self.commands(&case, &policy, pull, told).await?;
-        let case = self.case(id).unwrap_or(case);
+        // A command may have ended it.
+        let Some(case) = self.case(id) else {
+            return self.display(id, &policy).await;
+        };
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
         }
