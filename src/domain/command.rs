@@ -46,6 +46,18 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
     }
 }
 
+/// The command that a comment begins with, where none can be taken.
+pub fn named(text: &str) -> Option<&'static str> {
+    let word = text.split_whitespace().next()?;
+    let all = [
+        delegation::COMMAND,
+        exception::COMMAND,
+        exclusion::COMMAND,
+        correction::COMMAND,
+    ];
+    all.into_iter().find(|command| *command == word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

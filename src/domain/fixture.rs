@@ -198,6 +198,7 @@ pub(crate) fn propose_as(
         .collect();
     fitting
         .arrive(Arrival {
+            replaced: None,
             id,
             proof,
             summary: "Pay ACME 12,500.00 EUR".into(),

@@ -84,6 +84,8 @@ pub struct Arrival {
     pub observed: Vec<Observed>,
     /// The key of this proposal's sealed fields.
     pub key: DataKey,
+    /// The parameters, in clear, of the proposal that it replaces; none where it replaces none, or nobody can open that.
+    pub replaced: Option<std::collections::BTreeMap<ItemId, Value>>,
     /// One salt and nonce for each sealed value, drawn at random; at least [`Fitting::sealed_values`].
     pub salts: Vec<([u8; 32], [u8; 24])>,
 }
@@ -397,7 +399,13 @@ impl Fitting<'_> {
                     item: item.id.clone(),
                     pointer,
                 };
+                // Salts keep commitments from being compared, so equal masks would hide another value.
+                let as_before = arrival.replaced.as_ref().map(|items| {
+                    let old = items.get(&item.id);
+                    old.and_then(|old| old.pointer(&at.pointer)) == Some(&*value)
+                });
                 let hidden = Sealed::seal(&at, value, &arrival.key, &Salt::new(salt), nonce)?;
+                let hidden = hidden.compared(as_before);
                 *value = hidden.placeholder();
                 sealed.push(hidden);
             }

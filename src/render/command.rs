@@ -148,6 +148,6 @@ fn words(text: &str) -> Markdown {
         all.and(mark.unwrap_or_default())
             .then(&blank(part.starts_with(' ')))
             .then(&Markdown::prose(part))
-            .then(&blank(part.ends_with(' ')))
+            .then(&blank(part.ends_with(' ') && !part.trim().is_empty()))
     })
 }

@@ -171,7 +171,7 @@ async fn i04_sealed_values_pass_on_unread_and_the_executor_checks_what_the_agent
         world.comment("dave", &old, "/amend amount.minor=900000").await;
         let new = next(world, &old).await;
         let lines = section(&body_of(world, &new), "### What is new since");
-        assert_eq!(lines.last().unwrap(), "Sealed, and as the agent sent it: `iban`.");
+        assert_eq!(lines.last().unwrap(), "Sealed, and the same as before: `iban`.");
         // A second change on top of the first, by somebody else.
         world
             .comment("erin", &new, "/amend reference=INV-2026-118-b")
@@ -222,7 +222,17 @@ async fn bad_amendments_are_answered_and_change_nothing() {
             assert_eq!(world.of_kind("received").len(), 1, "{login}: {text}");
             assert_eq!(world.state(&payment).await, "open", "{login}: {text}");
         }
-        insta::assert_snapshot!(world.answers(&payment).concat(), @"");
+        insta::assert_snapshot!(world.answers(&payment).concat(), @r#"
+        Not recorded for dave: write a line for each change, `/amend amount.minor=900000` or `/amend reference="two words"`.
+        Not recorded for dave: `amount.minor`: the value is not of type `integer`.
+        Not recorded for dave: `amount.minor`: `/amount/minor` is a float; write whole numbers, money in minor units (`1250000` for 12,500.00).
+        Not recorded for dave: the value of `reference` holds blanks; write it in quotes, as in `reference="two words"`.
+        Not recorded for dave: `referense`: unknown parameter `referense`; did you mean `reference`?
+        Not recorded for dave: `supplier_id` names what is acted on, and on something else it is another matter; ask the agent to propose that.
+        Not recorded for dave: `iban` is sealed, and your comment shows what it says; delete the comment and ask the agent to revise.
+        Not recorded for dave: `reference`: holds an AWS access key; send no secrets; name where the secret is kept instead, and replace this one if it was real.
+        Not recorded for dave: one comment holds one kind of command; write a line for each change, `/amend amount.minor=900000` or `/amend reference="two words"`.
+        "#);
         // The old one is as good as before.
         world.approve("alice", &payment).await;
         world.approve("bob", &payment).await;

@@ -167,7 +167,7 @@ fn take_back(
     let other = |(asked, now): &(&RequestItem, &RequestItem)| {
         other_matter(action, &filled(asked), &filled(now)).is_some()
     };
-    match items.iter().map(|item| &*item).zip(&now).find(other) {
+    match items.iter().zip(&now).find(other) {
         Some((item, _)) => Err(ProofError::Changes(item.id.clone())),
         None => Ok(()),
     }

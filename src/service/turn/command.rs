@@ -6,7 +6,7 @@ use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         case::{Case, Life},
-        command::{Wish, asked},
+        command::{Wish, asked, named},
         comment::Comment,
         entry::{Delegated, Digests, Draft, Event, Exception, Excluded, Heard, Role, Withdrawn},
         exception::{Departure, Withdrawal, grantable, granted_by},
@@ -53,6 +53,27 @@ impl Bot {
             if let Some(answer) = self.command(event, Place { id, pull, policy }).await? {
                 self.publishing().await?.answer(pull, &answer).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Answers commands below a pull request that changes the rules: none is taken there.
+    pub(super) async fn no_commands(
+        &self,
+        policy: &Policy,
+        pull: PullNumber,
+        told: &[Told],
+    ) -> Result<(), NotNow> {
+        for event in told.iter().filter_map(Told::comment) {
+            let (Some(by), Some(command)) = (policy.person_of(event.account), named(&event.text)) else {
+                continue;
+            };
+            let why = format!(
+                "`{command}` is about proposals; write it below the pull request of one. A stand-in who is named there \
+                 without `for` counts for changes of the rules too"
+            );
+            let answer = render::not_recorded(by.name(), &why)?;
+            self.publishing().await?.answer(pull, &answer).await?;
         }
         Ok(())
     }

@@ -1,20 +1,23 @@
 //! A request becomes a proposal: checked, observed, sealed, recorded.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Bot, NotNow, again::Before, limits};
 use crate::{
     domain::{
         assess::{Assessment, assess},
-        book::{Illegal, StageError},
+        book::{Book, Illegal, StageError},
         case::Life,
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Superseded, Via},
         ids::{AgentName, ItemId, PersonName, ProposalId, Timestamp},
         policy::{Owned, Policy, Tier},
-        proposal::{AgentProof, Attestation, Observed, Proposal},
-        receive::{Arrival, FieldError, Fitting, fit, prove},
+        proposal::{AgentProof, Attestation, Item, Observed, Proposal},
+        receive::{Arrival, FieldError, Fitting, clear_parameters, fit, prove},
         request::Request,
         sealed::DataKey,
     },
@@ -309,6 +312,7 @@ impl Bot {
             .collect();
         let summary = render::summary_of_items(action, &masked)
             .map_err(|error| Problem::fields(vec![FieldError::new("/parameters", error.to_string())]))?;
+        let replaced = self.replaced_in_clear(fitting.request().supersedes).await?;
         let key = DataKey::new(rand::rng().random());
         let salts = (0..fitting.sealed_values())
             .map(|_| (rand::rng().random(), rand::rng().random()))
@@ -319,12 +323,39 @@ impl Bot {
             summary,
             observed,
             key: key.clone(),
+            replaced,
             salts,
         };
         let proposal = fitting
             .arrive(arrival)
             .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
         Ok(Made { proposal, key })
+    }
+
+    /// The parameters, in clear, of what is to be replaced; none where that is not known whole any more, or its key is
+    /// not here.
+    async fn replaced_in_clear(
+        &self,
+        id: Option<ProposalId>,
+    ) -> Result<Option<BTreeMap<ItemId, Value>>, Problem> {
+        let known = |id| {
+            let whole = |book: &Book| {
+                book.case(id)
+                    .or_else(|| book.recent(id))
+                    .map(|case| Arc::clone(&case.proposal))
+            };
+            self.ledger().read(whole)
+        };
+        let Some(old) = id.and_then(known) else {
+            return Ok(None);
+        };
+        let key = self.store().keys().get(old.id).await;
+        let key = key.map_err(|error| Problem::unavailable(error.to_string()))?;
+        let clear = |item: &Item| {
+            let parameters = clear_parameters(&old, item, key.as_ref()).ok()?;
+            Some((item.id.clone(), parameters))
+        };
+        Ok(old.binding.items.iter().map(clear).collect())
     }
 
     /// Tier and checks of a proposal with what its limits count now.
