@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use git2::{ObjectType, Oid, Repository};
@@ -14,6 +14,7 @@ use super::{
     super::{
         fold::{Checked, chain, check, oid, raw, sha, stream},
         kept::{Head, Kept},
+        pace::Pace,
         remote::{Move, Remote, RemoteError, said},
         sign::Signer,
     },
@@ -45,6 +46,7 @@ pub(super) struct Pusher {
     kept: Kept,
     signers: BTreeMap<Role, Arc<Signer>>,
     committer: Committer,
+    pace: Arc<Pace>,
     shared: Arc<Shared>,
     tree: Sha,
     head: Oid,
@@ -121,6 +123,7 @@ impl Pusher {
             kept,
             signers: options.signers.into_iter().collect(),
             committer: options.committer,
+            pace: options.pace,
             shared: Arc::new(shared),
             tree: link.tree,
         };
@@ -259,6 +262,7 @@ impl Pusher {
             from: Some(self.head),
             to: Some(to),
         };
+        self.pace.pushed(Instant::now());
         let Err(error) = self.remote.push(&self.repo, step) else {
             let recorded = self.take(checked, to)?;
             return Ok((Pushed::Acknowledged, recorded));
