@@ -104,6 +104,17 @@ async fn i05_what_a_person_amends_takes_the_old_ones_place_and_others_approve_it
             "{answers:#?}"
         );
 
+        // Whoever comes too late is told where it goes on.
+        world.comment("dave", &old, "/amend subject=News").await;
+        world.comment("dave", &old, "thanks").await;
+        let late = world.answers(&old);
+        let told = late.iter().find(|answer| answer.starts_with("Not recorded for dave"));
+        assert!(
+            told.is_some_and(|told| told.contains(&format!("write it in pull request {}", new.pull))),
+            "{late:#?}"
+        );
+        assert_eq!(world.of_kind("received").len(), 2);
+
         // The agent is told, and nobody else.
         let told = world.status(old.agent, &old.id).await;
         assert_eq!((&told["replaced_by"], &told["amended_by"]), (&json!(new.id), &json!("bob")));
@@ -136,7 +147,13 @@ async fn i08_who_amends_approves_neither_that_nor_what_the_agent_makes_of_it() {
         );
         let check = world.check(&new);
         assert!(check.title.starts_with("Waiting: 1 of 2"), "{check:?}");
-        assert!(check.summary.contains("alice"), "{}", check.summary);
+        assert!(
+            check
+                .summary
+                .contains("alice's approval: whoever amended it, or what it descends from, never approves"),
+            "{}",
+            check.summary
+        );
 
         let mut again = payment();
         again["supersedes"] = json!(new.id);

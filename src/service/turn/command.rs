@@ -2,6 +2,8 @@
 //!
 //! A command is a hint as lost as any other webhook can be: whoever gets no answer writes it again.
 
+use std::sync::Arc;
+
 use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
@@ -14,6 +16,7 @@ use crate::{
         ids::{PersonName, ProposalId, PullNumber},
         observation::{Observation, PullState},
         policy::Policy,
+        proposal::Correction,
     },
     github::CommentEvent,
     render::{self, RenderError},
@@ -43,12 +46,11 @@ impl Bot {
     /// Does what comments on a proposal's pull request ask for, each once. Strangers' comments are nothing.
     pub(super) async fn commands(
         &self,
-        case: &Case,
+        id: ProposalId,
         policy: &Policy,
         pull: PullNumber,
         told: &[Told],
     ) -> Result<(), NotNow> {
-        let id = case.proposal.id;
         for event in told.iter().filter_map(Told::comment) {
             if let Some(answer) = self.command(event, Place { id, pull, policy }).await? {
                 self.publishing().await?.answer(pull, &answer).await?;
@@ -80,8 +82,11 @@ impl Bot {
 
     /// What is answered to a comment; nothing when it is no command, or not by a person of the policy.
     async fn command(&self, event: &CommentEvent, place: Place<'_>) -> Result<Option<String>, NotNow> {
-        let (Some(case), Some(by)) = (self.case(place.id), place.policy.person_of(event.account)) else {
+        let Some(by) = place.policy.person_of(event.account) else {
             return Ok(None);
+        };
+        let Some(case) = self.case(place.id) else {
+            return Ok(self.answered_once_replaced(event, place.id, by.name())?);
         };
         if let Some(answer) = self.answered(event, &case, by.name())? {
             return Ok(Some(answer));
@@ -150,6 +155,40 @@ impl Bot {
             return Ok(Some(render::excluded(by, said, case)?));
         }
         Ok(None)
+    }
+
+    /// The answer below a proposal that another one took the place of: to the comment that had it replaced, and to commands
+    /// that come too late.
+    fn answered_once_replaced(
+        &self,
+        event: &CommentEvent,
+        id: ProposalId,
+        by: &PersonName,
+    ) -> Result<Option<String>, RenderError> {
+        let next = self.ledger().read(|book| {
+            let next = book.recent(id)?.replaced_by?;
+            let next = book.case(next).or_else(|| book.recent(next))?;
+            let pull = next.opened.as_ref().map(|opened| opened.pull);
+            Some((Arc::clone(&next.proposal), pull))
+        });
+        let Some((next, pull)) = next else {
+            return Ok(None);
+        };
+        let made = |last: &Correction| last.from == id && last.comment == event.comment;
+        if next.proof.corrections().last().is_some_and(made) {
+            return render::corrected(&next, pull).map(Some);
+        }
+        if named(&event.text).is_none() {
+            return Ok(None);
+        }
+        let why = match pull {
+            Some(pull) => format!(
+                "proposal `{}` took its place; write it in pull request {pull}",
+                next.id
+            ),
+            None => format!("proposal `{}` took its place; write it there", next.id),
+        };
+        render::not_recorded(by, &why).map(Some)
     }
 
     /// Records a draft, unless the ledger's rules refuse it. Inner errors: why, for the person who wrote it.

@@ -29,15 +29,12 @@ impl Bot {
             return self.inbox(pull, told).await;
         };
         let policy = self.policy_known().await?;
+        self.commands(id, &policy, pull, told).await?;
+        // A command may have ended it.
         let Some(case) = self.case(id) else {
             self.look_at_ended(id, pull, &policy).await?;
             self.shown(id);
             return Ok(());
-        };
-        self.commands(&case, &policy, pull, told).await?;
-        // A command may have ended it.
-        let Some(case) = self.case(id) else {
-            return self.display(id, &policy).await;
         };
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
