@@ -1,8 +1,12 @@
 //! `/amend` below a pull request: a person changes a proposal, somebody else approves it. INVARIANT i04, i05, i08.
 
+use countersign::domain::{canonical::canonical, ids::Digest};
 use serde_json::{Value, json};
 
-use crate::world::{Opened, REPO, Setup, World, campaign, git, note, payment, story, story_with};
+use crate::{
+    attacks::forge,
+    world::{Opened, REPO, Setup, World, campaign, git, note, payment, story, story_with},
+};
 
 /// What took a proposal's place.
 async fn next(world: &mut World, old: &Opened) -> Opened {
@@ -399,6 +403,53 @@ async fn i05_i20_an_amendment_moves_the_reservation_and_what_was_excluded_stays_
             .map(|effect| effect.key)
             .collect();
         assert!(keys.iter().all(|key| !key.ends_with("/2")), "{keys:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i04_a_forged_amendment_is_a_finding_and_no_more() {
+    story(async |world| {
+        let first = world.campaign().await;
+        world
+            .comment("bob", &first, "/amend subject=\"Winter news\"")
+            .await;
+        let amended = next(world, &first).await;
+        let entry = world.about(&amended).remove(0);
+        let other = world.campaign().await;
+        // The gate's own key, bob's own words about the first one, passed off as being about the other.
+        let newest = world.entries().pop().unwrap();
+        let mut forged = entry;
+        let id = "01JD3W8V3M4N5P6Q7R8S9T0V1W";
+        forged["seq"] = json!(newest["seq"].as_u64().unwrap() + 1);
+        forged["previous"] = json!(Digest::of(&canonical(&newest).unwrap()));
+        forged["time"] = newest["time"].clone();
+        forged["proposal"] = json!(id);
+        let proposal = &mut forged["body"]["proposal"];
+        proposal["id"] = json!(id);
+        proposal["nonce"] = json!("amended-forged-0123456789");
+        proposal["idempotency_key"] = json!("amended-forged-0123456789");
+        proposal["supersedes"] = json!(other.id);
+        proposal["proof"]["corrected"]["corrections"][0]["from"] = json!(other.id);
+        forge(world, "gate", &forged, "received: a campaign");
+        world.findings = 1;
+        world.sweep().await;
+        assert_eq!(world.state(&other).await, "open");
+        assert_eq!(world.status(other.agent, id).await["status"], 404);
+        world.approve("dave", &other).await;
+        assert_eq!(
+            (world.state(&other).await.as_str(), world.acted()),
+            ("executed", (0, 1))
+        );
+        assert!(
+            world
+                .targets
+                .crm()
+                .effects()
+                .remove(0)
+                .what
+                .contains("Autumn news")
+        );
     })
     .await;
 }

@@ -210,7 +210,7 @@ async fn i03_a_stranger_s_commit_on_the_ledger_is_a_finding_and_no_more() {
 }
 
 /// Puts an entry on the ledger's branch, signed with a key of the bot's own.
-fn forge(world: &World, key: &str, entry: &Value, subject: &str) {
+pub(crate) fn forge(world: &World, key: &str, entry: &Value, subject: &str) {
     let dir = world.github.git_dir(REPO).unwrap();
     let signer = Signer::read(
         &std::fs::read(world.data.path().join("secrets").join(key)).unwrap(),
