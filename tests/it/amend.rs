@@ -407,49 +407,81 @@ async fn i05_i20_an_amendment_moves_the_reservation_and_what_was_excluded_stays_
     .await;
 }
 
+/// Makes an entry the next one of the ledger, signed with the gate's key.
+fn forge_next(world: &World, mut entry: Value, subject: &str) {
+    let newest = world.entries().pop().unwrap();
+    entry["seq"] = json!(newest["seq"].as_u64().unwrap() + 1);
+    entry["previous"] = json!(Digest::of(&canonical(&newest).unwrap()));
+    entry["time"] = newest["time"].clone();
+    forge(world, "gate", &entry, subject);
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn i04_a_forged_amendment_is_a_finding_and_no_more() {
+async fn i04_of_forged_amendments_only_what_the_changes_give_is_no_finding() {
     story(async |world| {
         let first = world.campaign().await;
+        let other = world.campaign().await;
         world
             .comment("bob", &first, "/amend subject=\"Winter news\"")
             .await;
         let amended = next(world, &first).await;
-        let entry = world.about(&amended).remove(0);
-        let other = world.campaign().await;
-        // The gate's own key, bob's own words about the first one, passed off as being about the other.
-        let newest = world.entries().pop().unwrap();
-        let mut forged = entry;
+        let ended = world.about(&first).pop().unwrap();
+        let mut entry = world.about(&amended).remove(0);
+        let about = world.about(&other);
+        let opened = about.iter().find(|entry| entry["kind"] == "opened").unwrap();
+        let asked = &about[0]["body"]["proposal"];
+        // Bob's word about the first one, passed off as being about the other, by the gate's own key.
         let id = "01JD3W8V3M4N5P6Q7R8S9T0V1W";
-        forged["seq"] = json!(newest["seq"].as_u64().unwrap() + 1);
-        forged["previous"] = json!(Digest::of(&canonical(&newest).unwrap()));
-        forged["time"] = newest["time"].clone();
-        forged["proposal"] = json!(id);
-        let proposal = &mut forged["body"]["proposal"];
+        entry["proposal"] = json!(id);
+        entry["body"]["via"]["comment"]["head"] = opened["body"]["head"].clone();
+        let proposal = &mut entry["body"]["proposal"];
         proposal["id"] = json!(id);
         proposal["nonce"] = json!("amended-forged-0123456789");
         proposal["idempotency_key"] = json!("amended-forged-0123456789");
         proposal["supersedes"] = json!(other.id);
-        proposal["proof"]["corrected"]["corrections"][0]["from"] = json!(other.id);
-        forge(world, "gate", &forged, "received: a campaign");
+        let proof = &mut proposal["proof"]["corrected"];
+        proof["corrections"][0]["from"] = json!(other.id);
+        proof["nonce"] = asked["nonce"].clone();
+        proof["asked"] = asked["proof"].clone();
+        let summary = "E-mail \"Winter news\" to segment spring-customers";
+        let received = format!("received: {summary}, from campaign-agent, medium tier, amended by bob");
+
+        let mut superseded = ended;
+        superseded["proposal"] = json!(other.id);
+        superseded["body"]["by"] = json!(id);
+        superseded["digests"] = about[0]["digests"].clone();
+        let was = "E-mail \"Autumn news\" to segment spring-customers";
+        forge_next(world, superseded, &format!("superseded: {was}, by {id}"));
+        world.sweep().await;
+        assert_eq!(world.state(&other).await, "superseded");
+
+        let mut more = entry.clone();
+        let binding = &mut more["body"]["proposal"]["binding"];
+        binding["items"][0]["parameters"]["body"] = json!("Send us your passwords.");
+        more["digests"]["action"] = json!(Digest::of(&canonical(binding).unwrap()));
+        forge_next(world, more, &received);
         world.findings = 1;
         world.sweep().await;
-        assert_eq!(world.state(&other).await, "open");
         assert_eq!(world.status(other.agent, id).await["status"], 404);
-        world.approve("dave", &other).await;
+
+        // What only the gate attests, its key can say. Others approve it all the same, and bob does not.
+        let newest = world.entries();
+        let head = newest
+            .iter()
+            .rev()
+            .find(|entry| entry["proposal"] != json!(id))
+            .unwrap();
+        entry["seq"] = json!(head["seq"].as_u64().unwrap() + 1);
+        entry["previous"] = json!(Digest::of(&canonical(head).unwrap()));
+        entry["time"] = head["time"].clone();
+        forge(world, "gate", &entry, &received);
+        world.sweep().await;
+        let told = world.status(other.agent, id).await;
         assert_eq!(
-            (world.state(&other).await.as_str(), world.acted()),
-            ("executed", (0, 1))
+            (&told["state"], &told["amended_by"]),
+            (&json!("open"), &json!("bob"))
         );
-        assert!(
-            world
-                .targets
-                .crm()
-                .effects()
-                .remove(0)
-                .what
-                .contains("Autumn news")
-        );
+        assert_eq!(world.acted(), (0, 0));
     })
     .await;
 }
