@@ -144,6 +144,7 @@ fn took(policy: &Policy, body: &str) -> Duration {
         rollback_plan: None,
         exceptions: &[],
         provenance: &Provenance::default(),
+        corrected: false,
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     };
     best(ROUNDS, || {

@@ -400,6 +400,7 @@ fn cel(input: &[u8]) -> Result<String, String> {
         rollback_plan: None,
         exceptions: &[],
         provenance: &provenance,
+        corrected: false,
         at: Timestamp::from_millis(1_772_442_000_000),
     };
     let scope = Scope::of(&matter);

@@ -79,6 +79,9 @@ pub(super) fn status(status: &Status) {
     if let Some(by) = status.replaced_by {
         row("replaced by", by);
     }
+    if let Some(by) = &status.amended_by {
+        row("amended by", by);
+    }
     for step in &status.steps {
         row("item", format_args!("{}: {}", step.item, step.outcome));
     }
@@ -176,6 +179,7 @@ fn rule(because: &TierRule) -> String {
         TierRule::UnknownAction => "the catalog does not know the action".to_owned(),
         TierRule::SchemaChanged => "the catalog's parameters have changed".to_owned(),
         TierRule::Resource => "a parameter can't stand in the resource".to_owned(),
+        TierRule::Corrected => "people amended it".to_owned(),
     }
 }
 

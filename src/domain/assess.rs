@@ -69,13 +69,15 @@ pub enum TierRule {
     SchemaChanged,
     /// A parameter can't stand in the resource.
     Resource,
+    /// People changed what the agent asked for: medium at least. INVARIANT i08.
+    Corrected,
 }
 
 impl TierRule {
     /// Whether the catalog knows the action as proposed, for all this reason says.
     const fn known(&self) -> bool {
         match self {
-            Self::Rule(_) | Self::Escalated(_) | Self::Claimed(_) | Self::Limit(_) => true,
+            Self::Rule(_) | Self::Escalated(_) | Self::Claimed(_) | Self::Limit(_) | Self::Corrected => true,
             Self::Errored { .. }
             | Self::LimitsChanged
             | Self::UnknownAction
@@ -161,6 +163,9 @@ fn assess_with(matter: &Matter<'_>, totals: Totals, fit: bool, policy: &Policy) 
         .collect();
     for limit in over {
         raise(Tier::High, TierRule::Limit(limit.to_owned()));
+    }
+    if matter.corrected {
+        raise(Tier::Medium, TierRule::Corrected);
     }
     let tier = reasons
         .iter()

@@ -6,6 +6,7 @@ use std::{
 };
 
 mod begin;
+mod descent;
 mod register;
 mod room;
 mod running;
@@ -25,6 +26,7 @@ use super::{
     amendment::Amendments,
     audit::{Authentic, Finding, Flaw, Recorded},
     case::{Case, Life},
+    correction,
     delegation::{self, Delegations, NotDelegated},
     entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS, StepResult},
     exception, exclusion,
@@ -175,7 +177,7 @@ impl Book {
             Event::Incident(_) | Event::Protection(_) if proposal.is_none() => return Ok(()),
             Event::Delegated(_) if proposal.is_some() => return Err(NotDelegated::AboutAProposal.into()),
             Event::Delegated(said) => return Ok(delegation::admissible(said, person, self.time)?),
-            Event::Received(received) => return self.receivable(proposal, received, digests),
+            Event::Received(received) => return self.receivable(proposal, person, received, digests),
             _ => {}
         }
         let no = || Illegal::NoCase(proposal);
@@ -264,6 +266,7 @@ impl Book {
     fn receivable(
         &self,
         id: Option<ProposalId>,
+        person: Option<&PersonName>,
         received: &super::entry::Received,
         digests: &super::entry::Digests,
     ) -> Result<(), Illegal> {
@@ -282,6 +285,7 @@ impl Book {
         used("idempotency_key", self.request(agent, &proposal.idempotency_key))?;
         used("nonce", self.register.by_nonce(agent, &proposal.nonce))?;
         used("id", self.knows(proposal.id).then_some(proposal.id))?;
+        correction::admissible(received, self.replaced(proposal), person)?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
             return Ok(());
@@ -304,23 +308,6 @@ impl Book {
         match counted.iter().find(short) {
             Some(count) => Err(Illegal::Totals(count.limit().to_owned())),
             None => Ok(()),
-        }
-    }
-
-    /// Whether what a proposal replaces ended without having run, and was not replaced by another one.
-    fn replaceable(&self, old: ProposalId, new: &Proposal) -> Result<(), Illegal> {
-        let ended = self.register.closed(old).is_some_and(|closed| {
-            let by_this = || self.recent(old).and_then(|case| case.replaced_by) == Some(new.id);
-            let may = match closed.life {
-                Life::Superseded => by_this(),
-                life => !life.ran(),
-            };
-            may && *closed.agent == new.binding.agent
-        });
-        if ended {
-            Ok(())
-        } else {
-            Err(Illegal::Replaces(old))
         }
     }
 
@@ -409,7 +396,9 @@ impl Book {
         let id = entry.proposal?;
         if let Event::Received(received) = &entry.event {
             let proposal = &received.proposal;
-            self.register.receive(proposal, received.assessment.tier);
+            let co_writers = self.co_writers(proposal);
+            self.register
+                .receive(proposal, received.assessment.tier, &co_writers);
             let mut case = Case::received(
                 Arc::new(proposal.as_ref().clone()),
                 received.assessment.clone(),
@@ -417,10 +406,8 @@ impl Book {
                 entry.seq,
             );
             case.delegations = self.delegations.open_at(entry.time);
-            let old = proposal
-                .supersedes
-                .and_then(|id| self.case(id).or_else(|| self.recent(id)));
-            case.reviewed_before = old.into_iter().flat_map(Case::reviewers).collect();
+            case.co_writers = co_writers;
+            self.inherit(&mut case);
             self.running.follow(id, &case, entry.time);
             self.cases.insert(id, case);
             return None;

@@ -251,6 +251,9 @@ pub struct Case {
     /// Who reviewed what it replaces, and is asked again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reviewed_before: BTreeSet<AccountId>,
+    /// The accounts of whoever changed it, or what it descends from. INVARIANT i08.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub co_writers: BTreeSet<AccountId>,
     /// Why it is void.
     #[serde(default)]
     pub voided: Option<VoidReason>,
@@ -283,6 +286,7 @@ impl Case {
             finished: None,
             replaced_by: None,
             reviewed_before: BTreeSet::new(),
+            co_writers: BTreeSet::new(),
             voided: None,
             refused: None,
         }

@@ -1,15 +1,17 @@
 //! What people write below a proposal's pull request for the bot to do: one registry, one file a command.
 //!
-//! Only a comment's first line is a command, and only as it was made.
+//! A comment that begins with a command is one, and only as it was made; what stands below the first line is read for
+//! `/amend` alone.
 
 use super::{
     case::Case,
     comment::Comment,
-    delegation,
+    correction, delegation,
     entry::Delegated,
     exception::{self, Departure, Withdrawal},
     exclusion::{self, Exclusion},
     policy::Policy,
+    proposal::Change,
 };
 
 /// What a comment asks for.
@@ -23,6 +25,8 @@ pub enum Wish {
     Withdraw(Withdrawal),
     /// `/exclude`
     Exclude(Exclusion),
+    /// `/amend`
+    Correct(Vec<Change>),
 }
 
 /// What a comment on a case's pull request asks for; nothing when it asks for none. Errors: why it can't be recorded,
@@ -37,8 +41,21 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
             exception::Asked::Withdraw(wish) => Wish::Withdraw(wish),
         })),
         exclusion::COMMAND => Some(exclusion::asked(words, case).map(Wish::Exclude)),
+        correction::COMMAND => Some(correction::asked(comment.text, case, policy).map(Wish::Correct)),
         _ => None,
     }
+}
+
+/// The command that a comment begins with, where none can be taken.
+pub fn named(text: &str) -> Option<&'static str> {
+    let word = text.split_whitespace().next()?;
+    let all = [
+        delegation::COMMAND,
+        exception::COMMAND,
+        exclusion::COMMAND,
+        correction::COMMAND,
+    ];
+    all.into_iter().find(|command| *command == word)
 }
 
 #[cfg(test)]
@@ -69,10 +86,12 @@ mod tests {
             "/ exclude 1 x",
             "/EXCLUDE 1 x",
             "`/exception text x`",
+            "/amended reference=x",
+            "thanks\n/amend reference=x",
         ] {
             assert_eq!(heard(text), None, "{text}");
         }
-        for text in ["/delegate", "\n /exclude", "/exception\nthanks"] {
+        for text in ["/delegate", "\n /exclude", "/exception\nthanks", "/amend"] {
             assert!(heard(text).is_some_and(|asked| asked.is_err()), "{text}");
         }
     }

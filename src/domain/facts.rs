@@ -53,6 +53,7 @@ pub struct Facts {
     granted: Vec<Granted>,
     excluded: Vec<ItemId>,
     rolls: Option<RecordedRolls>,
+    amended: bool,
 }
 
 /// Somebody, by name or by any account.
@@ -194,6 +195,9 @@ struct Written {
     /// Permissions and memberships as they were looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolls: Option<RecordedRolls>,
+    /// Whether people amended what the agent asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    amended: bool,
 }
 
 /// What the bot would have read for an item.
@@ -311,6 +315,7 @@ impl TryFrom<Written> for Facts {
             granted: written.granted,
             excluded: written.excluded,
             rolls: written.rolls,
+            amended: written.amended,
         })
     }
 }
@@ -348,6 +353,7 @@ impl From<Facts> for Written {
             granted: facts.granted,
             excluded: facts.excluded,
             rolls: facts.rolls,
+            amended: facts.amended,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
 use super::{
@@ -114,6 +115,34 @@ pub(crate) fn starter() -> Policy {
     STARTER.clone()
 }
 
+/// The key of the agent that signs.
+pub(crate) fn agent_key() -> SigningKey {
+    SigningKey::from_bytes(&[5; 32])
+}
+
+/// The rules of `tests/policies/`, with a default to fill in, and a payments agent that signs.
+pub(crate) fn signing_policy() -> Policy {
+    static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+        let public = ssh_key::PublicKey::from(ssh_key::public::Ed25519PublicKey(
+            agent_key().verifying_key().to_bytes(),
+        ));
+        let key = format!("key: {{ ed25519: \"{}\" }}", public.to_openssh().unwrap());
+        let (before, payments) = AGENTS.split_once("payments-agent:").unwrap();
+        let reference = "reference: { type: string, minLength: 1, maxLength: 140 }";
+        let default = format!("{reference}\n        urgency: {{ type: string, default: normal }}");
+        let files = Files {
+            agents: format!(
+                "{before}payments-agent:{}",
+                payments.replacen("key: { hmac: {} }", &key, 1)
+            ),
+            catalog: CATALOG.replace(reference, &default),
+            ..Files::default()
+        };
+        files.policy()
+    });
+    POLICY.clone()
+}
+
 /// Minutes after the proposal was received.
 pub(crate) fn at(minutes: i64) -> Timestamp {
     let start: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
@@ -169,6 +198,7 @@ pub(crate) fn propose_as(
         .collect();
     fitting
         .arrive(Arrival {
+            replaced: None,
             id,
             proof,
             summary: "Pay ACME 12,500.00 EUR".into(),

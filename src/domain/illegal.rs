@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     amendment::NotAmended,
     case::Life,
+    correction::NotCorrected,
     delegation::NotDelegated,
     entry::{Kind, Role},
     exception::NotGranted,
@@ -94,6 +95,9 @@ pub enum Illegal {
     /// Not an exclusion that could hold.
     #[error(transparent)]
     Exclusion(Box<NotExcluded>),
+    /// Not what a person's changes of the replaced proposal give.
+    #[error(transparent)]
+    Correction(Box<NotCorrected>),
     /// What is to run, or ran, is not what approvers left in.
     #[error("the items are not those that approvers left in")]
     Items,
@@ -113,6 +117,11 @@ pub enum Illegal {
 impl From<NotGranted> for Illegal {
     fn from(why: NotGranted) -> Self {
         Self::Exception(Box::new(why))
+    }
+}
+impl From<NotCorrected> for Illegal {
+    fn from(why: NotCorrected) -> Self {
+        Self::Correction(Box::new(why))
     }
 }
 impl From<NotExcluded> for Illegal {

@@ -32,6 +32,8 @@ pub struct Matter<'a> {
     pub exceptions: &'a [ExceptionAsked],
     /// Where it came from.
     pub provenance: &'a Provenance,
+    /// Whether people changed it: their word is not the agent's signature, so that somebody else has to approve.
+    pub corrected: bool,
     /// When it was asked: the `now` of every rule. INVARIANT i30.
     pub at: Timestamp,
 }
@@ -52,6 +54,7 @@ impl Proposal {
             rollback_plan: self.rollback_plan.as_deref(),
             exceptions: &self.exceptions,
             provenance: &self.provenance,
+            corrected: !self.proof.corrections().is_empty(),
             at: self.created_at,
         }
     }

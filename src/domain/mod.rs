@@ -16,6 +16,7 @@ pub mod checks;
 pub mod collusion;
 pub mod command;
 pub mod comment;
+pub mod correction;
 pub mod delegation;
 pub mod door;
 pub mod due;

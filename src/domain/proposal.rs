@@ -1,5 +1,7 @@
 //! One requested instance of an action, immutable from the moment it is received.
 
+mod proof;
+
 use std::{collections::BTreeMap, ops::Deref};
 
 use schemars::JsonSchema;
@@ -9,11 +11,14 @@ use serde_json::Value;
 use super::{
     canonical::{NotCanonical, digest_of, escape_pointer, refuse_inexact},
     ids::{
-        ActionName, AgentName, CheckName, Digest, IdempotencyKey, ItemId, KeyId, Nonce, PersonName,
-        ProposalId, Timestamp,
+        ActionName, AgentName, CheckName, Digest, IdempotencyKey, ItemId, Nonce, PersonName, ProposalId,
+        Timestamp,
     },
     sealed::{Sealed, placeholder_of, placeholders},
 };
+
+pub(super) use proof::put;
+pub use proof::{AgentProof, Attestation, Change, Corrected, Correction, MAX_CORRECTIONS, dotted};
 
 /// The version of the proposal's format; part of every proposal.
 pub const SPEC_VERSION: u32 = 1;
@@ -149,34 +154,6 @@ impl ObservedFacts {
     pub fn digest(&self) -> Result<Digest, NotCanonical> {
         digest_of(self)
     }
-}
-
-/// How it is known that the agent asked for this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum AgentProof {
-    /// The agent signed the request; anybody with its public key can check. INVARIANT i04.
-    Ed25519 {
-        /// The agent's key.
-        key: KeyId,
-        /// Base64 of the 64-byte signature.
-        signature: String,
-    },
-    /// Only the gate saw the proof.
-    GateAttested {
-        /// What the gate saw.
-        by: Attestation,
-    },
-}
-
-/// A proof that leaves nothing to check later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attestation {
-    /// HMAC-SHA256 with a shared secret.
-    Hmac,
-    /// A pull request opened by the agent's own account.
-    Account,
 }
 
 /// A justified departure from a failed check, asked for by the agent.
@@ -442,6 +419,11 @@ fn check_exact(parts: &ProposalParts) -> Result<(), NotCanonical> {
             .chain(&facts.affected.sample);
         for value in values {
             refuse_inexact(value, &mut format!("/observed/{}", seen.item))?;
+        }
+    }
+    for change in parts.proof.corrections().iter().flat_map(|one| &one.changes) {
+        for value in change.before.iter().chain([&change.now]) {
+            refuse_inexact(value, &mut format!("/proof/{}{}", change.item, change.at))?;
         }
     }
     parts.claimed.iter().try_for_each(|(name, value)| {

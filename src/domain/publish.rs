@@ -231,20 +231,22 @@ fn asked(case: &Case, policy: &Policy) -> Asked {
         .filter_map(|account| policy.person_of(*account));
     let before = before.map(|person| Owner::Person(person.name().clone()));
     let others = consulted.map(Owner::from).chain(before);
-    owners.extend(others.filter(|owner| may(case, owner)));
+    owners.extend(others.filter(|owner| may(case, policy, owner)));
     Asked::These(owners)
 }
 
-/// Those of the owners who may approve: all but the sponsor. INVARIANT i08.
+/// Those of the owners who may approve: all but the sponsor and whoever changed it. INVARIANT i08.
 fn owners(case: &Case, policy: &Policy) -> BTreeSet<Owner> {
     let binding = &case.proposal.binding;
     let owned = policy.owned(&binding.operation, &binding.items);
     let owners = owned.iter().flat_map(Owned::owners);
-    owners.filter(|owner| may(case, owner)).cloned().collect()
+    owners.filter(|owner| may(case, policy, owner)).cloned().collect()
 }
 
-fn may(case: &Case, owner: &Owner) -> bool {
-    !matches!(owner, Owner::Person(person) if *person == case.proposal.binding.sponsor)
+fn may(case: &Case, policy: &Policy, owner: &Owner) -> bool {
+    let Owner::Person(name) = owner else { return true };
+    let co_wrote = |person: &Person| case.co_writers.iter().any(|account| person.has_account(*account));
+    *name != case.proposal.binding.sponsor && !policy.person(name).is_some_and(co_wrote)
 }
 
 /// Whom an escalation asks besides: who stands in for the owners, and who is accountable. They are asked to look after
@@ -257,7 +259,7 @@ fn further(case: &Case, policy: &Policy) -> BTreeMap<Owner, BTreeSet<AccountId>>
     let action = policy.action(&case.proposal.binding.operation);
     let accountable = action.map(|action| Owner::from(action.raci().accountable()));
     let all = stand_ins.cloned().map(Owner::Person).chain(accountable);
-    all.filter(|owner| may(case, owner) && !owners.contains(owner))
+    all.filter(|owner| may(case, policy, owner) && !owners.contains(owner))
         .map(|owner| {
             let people = policy.people().filter(|person| is_of(person, &owner));
             let accounts = people.flat_map(Person::accounts).map(Account::id).collect();

@@ -1,5 +1,7 @@
 //! From what an agent sent to a proposal: everything is checked before anything is recorded.
 
+mod proof;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,9 +15,12 @@ use super::{
         AgentProof, Attestation, Binding, Item, MAX_ITEMS, Observed, Proposal, ProposalError, ProposalParts,
         SPEC_VERSION, Target, Validity,
     },
-    request::{Request, RequestError, RequestItem, signed_bytes, verify_signature},
+    request::{Request, RequestError, verify_signature},
     sealed::{DataKey, PLACEHOLDER, SealError, Sealed, SealedAt, placeholders},
 };
+
+pub use proof::{ProofError, as_sent, check_proof, clear_parameters};
+pub(super) use proof::{meet, without_defaults};
 
 /// One field that is not as it must be, and what would satisfy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,6 +84,8 @@ pub struct Arrival {
     pub observed: Vec<Observed>,
     /// The key of this proposal's sealed fields.
     pub key: DataKey,
+    /// The parameters, in clear, of the proposal that it replaces; none where it replaces none, or nobody can open that.
+    pub replaced: Option<std::collections::BTreeMap<ItemId, Value>>,
     /// One salt and nonce for each sealed value, drawn at random; at least [`Fitting::sealed_values`].
     pub salts: Vec<([u8; 32], [u8; 24])>,
 }
@@ -392,7 +399,13 @@ impl Fitting<'_> {
                     item: item.id.clone(),
                     pointer,
                 };
+                // Salts keep commitments from being compared, so equal masks would hide another value.
+                let as_before = arrival.replaced.as_ref().map(|items| {
+                    let old = items.get(&item.id);
+                    old.and_then(|old| old.pointer(&at.pointer)) == Some(&*value)
+                });
                 let hidden = Sealed::seal(&at, value, &arrival.key, &Salt::new(salt), nonce)?;
+                let hidden = hidden.compared(as_before);
                 *value = hidden.placeholder();
                 sealed.push(hidden);
             }
@@ -447,103 +460,6 @@ impl Fitting<'_> {
             rollback_plan: request.rollback_plan,
             provenance: request.provenance,
         })?)
-    }
-}
-
-/// Why an executor can't tell that the agent asked for a proposal.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProofError {
-    /// Sealed values can't be opened.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The agent is not in the policy, or signs otherwise.
-    #[error("agent `{0}` is not in agents.yaml with the key that the proposal names")]
-    Agent(String),
-    /// A parameter is passed off as one of the schema's defaults.
-    #[error("item `{0}` holds parameters that neither the agent sent nor the schema's defaults give")]
-    Defaults(ItemId),
-    /// The signature does not hold.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-}
-
-/// A proposal's parameters in clear.
-pub fn clear_parameters(proposal: &Proposal, item: &Item, key: Option<&DataKey>) -> Result<Value, SealError> {
-    let mut parameters = item.parameters.clone();
-    for sealed in proposal.sealed.iter().filter(|sealed| *sealed.item() == item.id) {
-        let key = key.ok_or_else(|| SealError::Open(sealed.pointer().to_owned()))?;
-        let clear = sealed.open(proposal.id, key)?;
-        if let Some(place) = parameters.pointer_mut(sealed.pointer()) {
-            *place = clear;
-        }
-    }
-    Ok(parameters)
-}
-
-/// An item's parameters as the agent sent them: sealed values opened, defaults taken out.
-pub fn as_sent(proposal: &Proposal, item: &Item, key: Option<&DataKey>) -> Result<Value, SealError> {
-    let mut parameters = clear_parameters(proposal, item, key)?;
-    let filled = proposal.defaulted.get(&item.id);
-    for pointer in filled.into_iter().flatten().rev() {
-        take_out(&mut parameters, pointer);
-    }
-    Ok(parameters)
-}
-
-/// Checks the agent's signature again, from the proposal alone: sealed values opened, defaults taken out. INVARIANT i04.
-pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) -> Result<(), ProofError> {
-    let binding = &proposal.binding;
-    let unknown = || ProofError::Agent(binding.agent.to_string());
-    let agent = policy.agent(&binding.agent).ok_or_else(unknown)?;
-    let (signature, public) = match (&proposal.proof, agent.key()) {
-        (AgentProof::Ed25519 { key, signature }, AgentKey::Ed25519 { id, public }) if key == id => {
-            (signature, public)
-        }
-        (AgentProof::GateAttested { .. }, AgentKey::Hmac) => return Ok(()),
-        (
-            AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. },
-            AgentKey::Ed25519 { .. } | AgentKey::Hmac,
-        ) => {
-            return Err(unknown());
-        }
-    };
-    let action = policy.action(&binding.operation).ok_or_else(unknown)?;
-    let mut items = Vec::new();
-    for item in &binding.items {
-        let whole = clear_parameters(proposal, item, key)?;
-        let parameters = as_sent(proposal, item, key)?;
-        let filled = proposal
-            .defaulted
-            .get(&item.id)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        // Only what the schema itself fills in may be missing from what the agent signed.
-        let mut again = parameters.clone();
-        if action.apply_defaults(&mut again) != filled || again != whole {
-            return Err(ProofError::Defaults(item.id.clone()));
-        }
-        items.push(RequestItem {
-            id: item.id.clone(),
-            parameters,
-        });
-    }
-    let bytes = signed_bytes(
-        &binding.operation,
-        &binding.sponsor,
-        &items,
-        &proposal.nonce,
-        proposal.asked_expiry,
-    )?;
-    let public = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| unknown())?;
-    Ok(verify_signature(&bytes, signature, &public)?)
-}
-
-fn take_out(value: &mut Value, pointer: &str) {
-    let Some((parent, name)) = pointer.rsplit_once('/') else {
-        return;
-    };
-    if let Some(Value::Object(fields)) = value.pointer_mut(parent) {
-        fields.remove(&name.replace("~1", "/").replace("~0", "~"));
     }
 }
 

@@ -60,7 +60,9 @@ fn counted<'p>(
         }
     };
     let stranger = |account: &&AccountId| **account != at.seen.me && policy.person_of(**account).is_none();
-    if let Some(account) = hands.releasers.iter().find(stranger) {
+    let corrections = at.case.proposal.proof.corrections().iter();
+    let correctors: Vec<AccountId> = corrections.map(|correction| correction.account).collect();
+    if let Some(account) = hands.releasers.iter().chain(&correctors).find(stranger) {
         because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
     let opinions = opinions(at.case, at.seen, live, because);
@@ -185,7 +187,9 @@ impl Hands {
 /// is an error when GitHub could not be asked. INVARIANT i08.
 pub(super) fn hands(at: &Review<'_>) -> Result<Hands, Standing> {
     let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
-    hands_in(at.seen, at.pull, recorded)
+    let mut hands = hands_in(at.seen, at.pull, recorded)?;
+    hands.authors.extend(&at.case.co_writers);
+    Ok(hands)
 }
 
 /// As [`hands`], of any pull request; `recorded` is who the ledger says merged it.

@@ -66,6 +66,9 @@ pub struct Sealed {
     nonce: String,
     ciphertext: String,
     masked: String,
+    /// Whether it is what the replaced proposal holds in this place; nothing where nobody could compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    as_before: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +122,7 @@ impl Sealed {
             nonce: BASE64.encode(nonce),
             ciphertext: BASE64.encode(sealed.map_err(|_| SealError::Seal(at.pointer.clone()))?),
             masked: mask(value),
+            as_before: None,
         })
     }
 
@@ -172,6 +176,16 @@ impl Sealed {
     /// What people are shown instead of the value.
     pub fn masked(&self) -> &str {
         &self.masked
+    }
+    /// With whether it is what the replaced proposal holds in this place, as whoever could open both says.
+    #[must_use]
+    pub(super) const fn compared(mut self, as_before: Option<bool>) -> Self {
+        self.as_before = as_before;
+        self
+    }
+    /// Whether it is what the replaced proposal holds in this place; nothing where nobody could compare.
+    pub const fn as_before(&self) -> Option<bool> {
+        self.as_before
     }
     /// What stands in the parameters instead of the value.
     pub fn placeholder(&self) -> Value {

@@ -27,7 +27,12 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         Event::Received(received) => {
             let proposal = &received.proposal;
             let (tier, agent) = (received.assessment.tier, &proposal.binding.agent);
-            format!("received: {}, from {agent}, {tier} tier", proposal.summary)
+            let amended = proposal.proof.corrections().last();
+            let amended = amended.map_or_else(String::new, |last| format!(", amended by {}", last.by));
+            format!(
+                "received: {}, from {agent}, {tier} tier{amended}",
+                proposal.summary
+            )
         }
         Event::Opened(opened) => format!("opened: {what}, as pull request {}", opened.pull),
         Event::Reviewed(review) => reviewed(entry, review, &what),

@@ -349,7 +349,8 @@ impl Reached {
                 | TierRule::LimitsChanged
                 | TierRule::UnknownAction
                 | TierRule::SchemaChanged
-                | TierRule::Resource => false,
+                | TierRule::Resource
+                | TierRule::Corrected => false,
             };
         }
         let found = judged.checks.iter();

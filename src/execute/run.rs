@@ -167,9 +167,14 @@ impl Unfit {
             | Self::TooEarly(_)
             | Self::TooLate(_)
             | Self::Changed { .. }
-            | Self::Proof(ProofError::Agent(_) | ProofError::Defaults(_) | ProofError::Request(_)) => {
-                Outcome::Refused
-            }
+            | Self::Proof(
+                ProofError::Agent(_)
+                | ProofError::Defaults(_)
+                | ProofError::Request(_)
+                | ProofError::Nobody(_)
+                | ProofError::Changes(_)
+                | ProofError::Replaces,
+            ) => Outcome::Refused,
         }
     }
 }

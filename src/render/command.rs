@@ -10,7 +10,8 @@ use super::{
 use crate::domain::{
     case::Case,
     entry::{Exception, Excluded, Withdrawn},
-    ids::PersonName,
+    ids::{PersonName, PullNumber},
+    proposal::Proposal,
 };
 
 /// So many items are named; the others are counted.
@@ -99,6 +100,38 @@ pub fn excluded(by: &PersonName, said: &Excluded, case: &Case) -> Result<String,
     })
 }
 
+/// What somebody changed of a proposal, and what takes its place.
+pub fn corrected(new: &Proposal, pull: Option<PullNumber>) -> Result<String, RenderError> {
+    let last = new.proof.corrections().last();
+    let by = last.map_or("", |last| last.by.as_str());
+    let batch = new.binding.items.len() > 1;
+    let places = last.into_iter().flat_map(|last| &last.changes).map(|change| {
+        let name = change.name();
+        Markdown::code(&if batch {
+            format!("{}:{name}", change.item)
+        } else {
+            name
+        })
+    });
+    let places: Vec<Markdown> = places.collect();
+    let text = Markdown::ours("Proposal ").then(&Markdown::code(&new.id.to_string()));
+    let text = match pull {
+        Some(pull) => text.and(" takes its place, in ").then(&Markdown::pull(pull)),
+        None => text.and(" takes its place, in a pull request of its own"),
+    };
+    fill(&Answer {
+        by: by.to_owned(),
+        refused: None,
+        said: Markdown::prose(by)
+            .and(" amends ")
+            .then(&Markdown::some_of(places.into_iter(), NAMED, ", ")),
+        means: text
+            .and(", and takes the approvals of others: ")
+            .then(&Markdown::prose(by))
+            .and(" co-wrote it and approves neither that nor what its agent makes of it."),
+    })
+}
+
 /// An error's text, its input in backticks as code.
 fn words(text: &str) -> Markdown {
     let parts = text.split('`').enumerate();
@@ -115,6 +148,6 @@ fn words(text: &str) -> Markdown {
         all.and(mark.unwrap_or_default())
             .then(&blank(part.starts_with(' ')))
             .then(&Markdown::prose(part))
-            .then(&blank(part.ends_with(' ')))
+            .then(&blank(part.ends_with(' ') && !part.trim().is_empty()))
     })
 }

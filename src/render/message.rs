@@ -1,9 +1,12 @@
 //! Commit messages, so that `git log` tells who asked for what and who approved it.
 
+use std::collections::BTreeSet;
+
 use super::plain::{plain, shorten};
 use crate::domain::{
     case::Case,
     gate::{Decision, Gate, Rule},
+    ids::PersonName,
     proposal::Proposal,
 };
 
@@ -14,14 +17,42 @@ const SUBJECT: usize = 72;
 pub fn commit_message(proposal: &Proposal) -> String {
     let binding = &proposal.binding;
     format!(
-        "{}\n\n{}Proposed by {} for {}.\n\nProposal-Id: {}\nAction-Digest: {}\n",
+        "{}\n\n{}Proposed by {} for {}{}.\n\nProposal-Id: {}\n{}Action-Digest: {}\n",
         subject("Propose: ", &proposal.summary, ""),
         whole("Propose: ", &proposal.summary, ""),
         binding.agent,
         binding.sponsor,
+        amended(proposal),
         proposal.id,
+        amenders(proposal),
         proposal.action_digest(),
     )
+}
+
+/// `, amended by alice (gate-attested)`
+fn amended(proposal: &Proposal) -> String {
+    let names: Vec<&str> = co_writers(proposal).map(PersonName::as_str).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", amended by {} (gate-attested)", names.join(", ")),
+    }
+}
+
+/// A trailer for everybody who changed it; no `Co-authored-by`, which would make them authors of the gate's own commit.
+fn amenders(proposal: &Proposal) -> String {
+    co_writers(proposal)
+        .map(|name| format!("Amended-By: {name}\n"))
+        .collect()
+}
+
+fn co_writers(proposal: &Proposal) -> impl Iterator<Item = &PersonName> {
+    let names: BTreeSet<&PersonName> = proposal
+        .proof
+        .corrections()
+        .iter()
+        .map(|correction| &correction.by)
+        .collect();
+    names.into_iter()
 }
 
 /// The first line of the merge commit: what was approved, and by whom.
@@ -37,12 +68,14 @@ pub fn merge_message(case: &Case, decision: &Decision) -> String {
         .map(|name| format!("Approved-By: {}\n", plain(name)))
         .collect();
     format!(
-        "{}Proposed by {} for {}, {} risk.\n\nProposal-Id: {}\n{approved}Action-Digest: {}\n",
+        "{}Proposed by {} for {}{}, {} risk.\n\nProposal-Id: {}\n{}{approved}Action-Digest: {}\n",
         whole("Approve: ", &proposal.summary, &by(decision)),
         proposal.binding.agent,
         proposal.binding.sponsor,
+        amended(proposal),
         case.tier(),
         proposal.id,
+        amenders(proposal),
         proposal.action_digest(),
     )
 }

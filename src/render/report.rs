@@ -6,6 +6,8 @@ mod parameters;
 mod seen;
 mod since;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -19,8 +21,8 @@ use super::{
 use crate::domain::{
     assess::Assessment,
     checks::{CheckResult, Level, Problem, text},
-    ids::{BranchName, PullNumber},
-    policy::{Policy, Tier},
+    ids::{AccountId, BranchName, PersonName, PullNumber},
+    policy::{Person, Policy, Tier},
     proposal::Proposal,
 };
 
@@ -54,6 +56,8 @@ pub struct Replaced<'a> {
     pub proposal: &'a Proposal,
     /// Its pull request, if it had one.
     pub pull: Option<PullNumber>,
+    /// The accounts of whoever changed it or its descent by a comment, and so approves nothing of it. INVARIANT i08.
+    pub co_writers: &'a BTreeSet<AccountId>,
 }
 
 #[derive(Serialize)]
@@ -114,6 +118,11 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
     } = facts;
     let binding = &proposal.binding;
     let action = policy.action(&binding.operation);
+    let co_writers = replaces.iter().flat_map(|old| old.co_writers);
+    let co_writers: BTreeSet<&PersonName> = co_writers
+        .filter_map(|account| policy.person_of(*account))
+        .map(Person::name)
+        .collect();
     let label = label(proposal, LABEL);
     let summary = plain(&proposal.summary);
     let page = ReportPage {
@@ -133,7 +142,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         parameters: parameters::parameters(proposal),
         seen: seen::seen(proposal, action),
         checks: checks(proposal, assessment),
-        approval: approval::approval(proposal, assessment.tier, policy, base),
+        approval: approval::approval(proposal, assessment.tier, policy, base, &co_writers),
         taking_back: words::taking_back(action),
         origin: origin::origin(proposal),
         said: origin::said(proposal),

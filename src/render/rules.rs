@@ -373,11 +373,18 @@ fn party(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         let mut people = granters.filter_map(|account| policy.person_of(account));
         people.any(|person| person.name().as_str() == who)
     };
+    let amended = |who: &String| {
+        let accounts = case.co_writers.iter();
+        let mut people = accounts.filter_map(|account| policy.person_of(*account));
+        people.any(|person| person.name().as_str() == who)
+    };
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")
     } else if one.who.iter().any(granted) {
         list(&one.who).and("'s approval: whoever lets it pass a check does not approve it besides")
+    } else if one.who.iter().any(amended) {
+        list(&one.who).and("'s approval: whoever amended it, or what it descends from, never approves")
     } else {
         list(&one.who).and("'s approval: whoever pushes, writes or merges it never approves")
     }

@@ -209,8 +209,17 @@ async fn i03_a_stranger_s_commit_on_the_ledger_is_a_finding_and_no_more() {
     .await;
 }
 
+/// An actor as trailers name it.
+fn actor(actor: &Value) -> String {
+    let named = ["person", "agent"].map(|who| match actor[who].as_str() {
+        Some(name) => format!(", for {who} {name}"),
+        None => String::new(),
+    });
+    format!("{}{}", actor["role"].as_str().unwrap(), named.concat())
+}
+
 /// Puts an entry on the ledger's branch, signed with a key of the bot's own.
-fn forge(world: &World, key: &str, entry: &Value, subject: &str) {
+pub(crate) fn forge(world: &World, key: &str, entry: &Value, subject: &str) {
     let dir = world.github.git_dir(REPO).unwrap();
     let signer = Signer::read(
         &std::fs::read(world.data.path().join("secrets").join(key)).unwrap(),
@@ -223,7 +232,7 @@ fn forge(world: &World, key: &str, entry: &Value, subject: &str) {
         "{subject}\n\n{line}\n\nProposal-Id: {}\nKind: {}\nActor: {}\n",
         entry["proposal"].as_str().unwrap(),
         entry["kind"].as_str().unwrap(),
-        entry["actor"]["role"].as_str().unwrap(),
+        actor(&entry["actor"]),
     );
     let committer = Committer::new("countersign[bot]", "countersign@users.noreply.github.com").unwrap();
     let time = entry["time"].as_str().unwrap().parse().unwrap();

@@ -107,6 +107,7 @@ pub(crate) async fn propose(policy: &Policy, items: &[Value]) -> Proposal {
     let salts = vec![([1; 32], [2; 24]); fitting.sealed_values()];
     fitting
         .arrive(Arrival {
+            replaced: None,
             id,
             proof,
             summary: "do".into(),

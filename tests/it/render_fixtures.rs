@@ -122,6 +122,7 @@ pub(crate) fn propose(
         .collect();
     fitting
         .arrive(Arrival {
+            replaced: None,
             id: ProposalId::from_parts(now(), 42),
             proof,
             summary,

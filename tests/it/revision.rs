@@ -76,7 +76,7 @@ async fn i05_a_revision_ends_the_old_says_what_is_new_and_asks_the_same_again() 
                 "| Parameter | Before | Now |",
                 "|---|---|---|",
                 "| `amount` | 12,500.00 EUR | 6,250.00 EUR |",
-                "Sealed, so that nobody can compare: `iban`.",
+                "Sealed, and the same as before: `iban`.",
             ]
         );
         let people = asked(world, &new);
@@ -213,6 +213,29 @@ async fn i05_a_replaced_proposal_that_is_merged_all_the_same_never_runs() {
         low["supersedes"] = json!(new.id);
         let (status, answer) = world.propose("support-agent", low).await;
         assert_eq!(status, 422, "another agent's: {answer:#}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i29_a_sealed_value_that_changed_behind_the_same_mask_is_told() {
+    story(async |world| {
+        let old = world.payment().await;
+        let mut other = revised(1_250_000, &old);
+        other["parameters"]["iban"] = json!("DE75512108001245123000");
+        let new = world.open(old.agent, other).await;
+        let body = body_of(world, &new);
+        assert!(
+            body.contains("•••• 3000") && body.contains("Sealed, and **changed**: `iban`."),
+            "{body}"
+        );
+        assert!(!body.contains("No parameter that can be compared"), "{body}");
+        // Taken out is changed too.
+        let mut without = revised(1_250_000, &new);
+        without["parameters"].as_object_mut().unwrap().remove("iban");
+        let third = world.open(old.agent, without).await;
+        let body = body_of(world, &third);
+        assert!(body.contains("Sealed, and **changed**: `iban`."), "{body}");
     })
     .await;
 }

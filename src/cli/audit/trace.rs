@@ -110,6 +110,13 @@ fn head(
             "who      agent {}, sponsor {}",
             binding.agent, binding.sponsor
         )?;
+        for one in proposal.proof.corrections() {
+            let (by, account, from) = (&one.by, one.account, one.from);
+            writeln!(
+                out,
+                "amended  by {by} (account {account}, gate-attested), from proposal {from}"
+            )?;
+        }
         writeln!(out, "tier     {}", received.assessment.tier)?;
         writeln!(out, "action   {}", proposal.action_digest())?;
     }

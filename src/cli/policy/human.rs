@@ -99,6 +99,7 @@ pub(super) fn reason(because: &TierRule, action: Option<&Action>) -> String {
         TierRule::UnknownAction => "the catalog does not know the action".into(),
         TierRule::SchemaChanged => "the catalog's parameters have changed".into(),
         TierRule::Resource => "a parameter can't stand in the resource".into(),
+        TierRule::Corrected => "people amended it".into(),
     }
 }
 

@@ -63,6 +63,7 @@ fn judged(policy: &Policy, items: &[Item], claimed: &Map<String, Value>, so_far:
         rollback_plan: None,
         exceptions: &[],
         provenance: &provenance,
+        corrected: false,
         at: at(0),
     };
     let totals = Totals::of(&matter, policy).counted(|_| so_far);
@@ -260,6 +261,7 @@ fn i20_limits_raise_or_refuse_as_they_say() {
         rollback_plan: None,
         exceptions: &[],
         provenance: &provenance,
+        corrected: false,
         at: at(0),
     };
     let uncounted = assess(&matter, &Totals::default(), &deny);

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{
     case::{Case, Life},
-    ids::{ActionName, AgentName, Digest, IdempotencyKey, Nonce, ProposalId, PullNumber},
+    ids::{AccountId, ActionName, AgentName, Digest, IdempotencyKey, Nonce, ProposalId, PullNumber},
     policy::Tier,
     proposal::Proposal,
 };
@@ -96,15 +96,20 @@ pub(super) struct Register {
     used: BTreeMap<Fingerprint, usize>,
     /// Why proposals did not run, by slot.
     refused: BTreeMap<usize, Box<str>>,
+    /// Whoever changed a proposal, or what it descends from, by slot.
+    co_writers: BTreeMap<usize, BTreeSet<AccountId>>,
     agents: BTreeSet<Arc<AgentName>>,
     operations: BTreeSet<Arc<ActionName>>,
 }
 
 impl Register {
     /// A new proposal.
-    pub(super) fn receive(&mut self, proposal: &Proposal, tier: Tier) {
+    pub(super) fn receive(&mut self, proposal: &Proposal, tier: Tier, co_writers: &BTreeSet<AccountId>) {
         let agent = &proposal.binding.agent;
         let slot = self.rows.len();
+        if !co_writers.is_empty() {
+            self.co_writers.insert(slot, co_writers.clone());
+        }
         if let Err(place) = self.place(proposal.id) {
             self.by_id.insert(place, slot);
         }
@@ -143,6 +148,7 @@ impl Register {
             .remove(&Fingerprint::request(agent, &newest.idempotency_key));
         self.used.remove(&Fingerprint::nonce(agent, &newest.nonce));
         self.refused.remove(&slot);
+        self.co_writers.remove(&slot);
         self.summaries.truncate(row.summary);
         unshare(&mut self.agents, row.agent);
         unshare(&mut self.operations, row.operation);
@@ -234,6 +240,13 @@ impl Register {
         })
     }
 
+    /// The accounts of whoever changed a proposal, or what it descends from.
+    pub(super) fn co_writers(&self, id: ProposalId) -> impl Iterator<Item = AccountId> {
+        let slot = self.slot(id);
+        let accounts = slot.and_then(|slot| self.co_writers.get(&slot));
+        accounts.into_iter().flatten().copied()
+    }
+
     pub(super) fn by_pull(&self, pull: PullNumber) -> Option<ProposalId> {
         let place = self.place_of_pull(pull).ok()?;
         self.id(*self.by_pull.get(place)?)
@@ -293,6 +306,7 @@ impl Register {
             by_pull,
             used,
             refused,
+            co_writers,
             agents,
             operations,
         } = self;
@@ -306,6 +320,7 @@ impl Register {
             + used.len() * node(size_of::<(Fingerprint, usize)>())
             + refused.len() * node(size_of::<(usize, Box<str>)>())
             + why
+            + co_writers.values().map(BTreeSet::len).sum::<usize>() * node(size_of::<AccountId>())
             + names
     }
 }

@@ -3,14 +3,15 @@
 use super::{
     super::{
         assess::assess,
+        correction::NotCorrected,
         entry::{
-            ClaimedBy, Digests, Draft, Event, Excluded, Finished, Opened, Outcome, Received, Started,
-            StepResult, Via,
+            ClaimedBy, Denied, Digests, Draft, Event, Excluded, Finished, Opened, Outcome, Received, Started,
+            StepResult, Superseded, Via,
         },
         exclusion::NotExcluded,
         fixture::{self, BASE, HEAD, MERGE, at},
-        ids::Sha,
-        proposal::{AgentProof, Attestation, Proposal},
+        ids::{AccountId, CommentId, Sha},
+        proposal::{AgentProof, Attestation, Change, Proposal},
         request::RequestItem,
     },
     *,
@@ -347,4 +348,87 @@ fn i16_only_what_approvers_left_in_starts_and_ends() {
     let mut late = life_without(&["2"], &["2"], &["1"]);
     late.swap(2, 3);
     assert!(matches!(refused(late), Some(Illegal::Life { .. })));
+}
+
+/// A proposal that dave made of another one, with the entry that receives it.
+fn amended(old: &Proposal, n: u64) -> (Proposal, Draft) {
+    let change = Change {
+        item: "1".parse().unwrap(),
+        at: "/subject".into(),
+        before: Some("Hello".into()),
+        now: "Good bye".into(),
+    };
+    let changes = vec![change];
+    let nonce = format!("nonce-0123456789-{n}").parse().unwrap();
+    let asked = correction::request(old, &changes, nonce, None).unwrap();
+    let spoken = (fixture::DAVE, CommentId(5));
+    let proof = correction::proof(old, &"dave".parse().unwrap(), spoken, changes);
+    let id = ProposalId::from_parts(at(0), u128::from(n));
+    let new = fixture::propose_as(id, asked, "campaign-agent", &fixture::starter(), proof);
+    let mut heard = fixture::heard(fixture::DAVE, 1);
+    heard.comment = CommentId(5);
+    let mut arrival = received(&new);
+    arrival.person = Some("dave".parse().unwrap());
+    if let Event::Received(received) = &mut arrival.event {
+        received.via = Via::Comment(heard);
+    }
+    (new, arrival)
+}
+
+#[test]
+fn i08_co_writers_pass_on_to_whatever_descends_however_long_ago() {
+    let mut book = book();
+    let old = proposal(1);
+    record(&mut book, life(1).drain(..2).collect());
+    let (new, arrival) = amended(&old, 2);
+    let not_yet = Illegal::from(NotCorrected::Elsewhere);
+    assert_eq!(book.admits(&arrival).unwrap_err(), not_yet);
+    record(
+        &mut book,
+        vec![draft(
+            &old,
+            Role::Gate,
+            Event::Superseded(Superseded { by: new.id }),
+        )],
+    );
+    let mut nobodys = arrival.clone();
+    nobodys.person = None;
+    assert_eq!(book.admits(&nobodys).unwrap_err(), NotCorrected::Nobody.into());
+    // What the agent makes of it.
+    let mut revision: crate::domain::proposal::ProposalParts = proposal(3).into();
+    revision.supersedes = Some(new.id);
+    let revision = Proposal::new(revision).unwrap();
+    let (_staged, before) = book.stage(arrival.clone(), key()).unwrap();
+    let dave: BTreeSet<AccountId> = [fixture::DAVE].into();
+    assert_eq!(book.case(new.id).unwrap().co_writers, dave);
+    assert_eq!(book.co_writers(&revision), dave);
+    book.unstage(before);
+    assert_eq!(book.co_writers(&revision), BTreeSet::new());
+    let denied = draft(&new, Role::Gate, Event::Denied(Denied { account: None }));
+    record(&mut book, vec![arrival, denied]);
+    (10..300).for_each(|n| record(&mut book, life(n)));
+    assert!(book.recent(new.id).is_none());
+    record(&mut book, vec![received(&revision)]);
+    assert_eq!(book.case(revision.id).unwrap().co_writers, dave);
+}
+
+#[test]
+fn i20_what_was_excluded_stays_out_of_what_a_person_makes_of_it() {
+    let mut book = book();
+    let mut drafts = life_without(&["2"], &["2"], &["1"]);
+    let old = match &drafts[0].event {
+        Event::Received(received) => received.proposal.as_ref().clone(),
+        other => panic!("{other:?}"),
+    };
+    record(&mut book, drafts.drain(..3).collect());
+    let (new, arrival) = amended(&old, 2);
+    let superseded = draft(&old, Role::Gate, Event::Superseded(Superseded { by: new.id }));
+    record(&mut book, vec![superseded, arrival]);
+    let left: Vec<&str> = book
+        .case(new.id)
+        .unwrap()
+        .left_in()
+        .map(|item| item.id.as_str())
+        .collect();
+    assert_eq!(left, ["1"]);
 }

@@ -36,6 +36,7 @@ pub(crate) fn with<T>(
         rollback_plan: None,
         exceptions: &[],
         provenance: &provenance,
+        corrected: false,
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     })
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RoleKey, Stray};
+use super::{Heard, RoleKey, Stray};
 use crate::domain::{
     assess::Assessment,
     ids::{
@@ -60,6 +60,8 @@ pub enum Via {
         /// The commit that was read.
         head: Sha,
     },
+    /// A person's comment on the pull request of the proposal that it replaces.
+    Comment(Heard),
 }
 
 /// The body of `opened`.

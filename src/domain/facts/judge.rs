@@ -179,6 +179,7 @@ fn asked<T>(
         rollback_plan: facts.rollback_plan.as_deref(),
         exceptions: &facts.exceptions,
         provenance: &Provenance::default(),
+        corrected: facts.amended,
         at: facts.at,
     };
     Some(question(&matter, action))

@@ -52,6 +52,7 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         granted: Vec::new(),
         excluded: case.left_out().cloned().collect(),
         rolls: None,
+        amended: proposal.matter().corrected,
     };
     if let Some(seen) = seen {
         add_seen(&mut facts, case, seen);

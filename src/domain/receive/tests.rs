@@ -1,6 +1,5 @@
 //! From a signed request to a proposal, and back to what the agent signed.
 
-use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -10,39 +9,6 @@ use crate::domain::{
     proposal::ProposalParts,
     sealed::{SealedAt, placeholder_of},
 };
-
-fn agent_key() -> SigningKey {
-    SigningKey::from_bytes(&[5; 32])
-}
-
-/// The starter rules, with a default to fill in, and an agent that signs.
-fn policy() -> Policy {
-    static POLICY: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(compiled);
-    POLICY.clone()
-}
-
-fn compiled() -> Policy {
-    let public = ssh_key::PublicKey::from(ssh_key::public::Ed25519PublicKey(
-        agent_key().verifying_key().to_bytes(),
-    ));
-    let key = format!("key: {{ ed25519: \"{}\" }}", public.to_openssh().unwrap());
-    let (before, payments) = AGENTS.split_once("payments-agent:").unwrap();
-    let agents = format!(
-        "{before}payments-agent:{}",
-        payments.replacen("key: { hmac: {} }", &key, 1)
-    );
-    let default = "reference: { type: string, minLength: 1, maxLength: 140 }\n        urgency: { type: string, default: normal }";
-    let catalog = CATALOG.replace(
-        "reference: { type: string, minLength: 1, maxLength: 140 }",
-        default,
-    );
-    Files {
-        agents,
-        catalog,
-        ..Files::default()
-    }
-    .policy()
-}
 
 fn signed(parameters: Value) -> Request {
     let mut request = request("payments.create", "carol", parameters);
@@ -69,7 +35,7 @@ fn key() -> DataKey {
 
 #[test]
 fn i04_the_signature_holds_after_defaults_and_sealing() {
-    let policy = policy();
+    let policy = signing_policy();
     let proposal = proposed(with_iban(), &policy);
     assert_eq!(proposal.binding.items[0].parameters["urgency"], "normal");
     assert!(placeholder_of(&proposal.binding.items[0].parameters["iban"]).is_some());
@@ -84,7 +50,7 @@ fn i04_the_signature_holds_after_defaults_and_sealing() {
 
 #[test]
 fn i04_any_change_to_what_was_signed_breaks_it() {
-    let policy = policy();
+    let policy = signing_policy();
     let changes: [fn(&mut ProposalParts); 8] = [
         |p| p.binding.items[0].parameters["amount"]["minor"] = json!(1),
         |p| p.binding.items[0].parameters["supplier_id"] = json!("BETA"),
@@ -112,7 +78,7 @@ fn i04_any_change_to_what_was_signed_breaks_it() {
 
 #[test]
 fn i04_a_gate_can_not_pass_off_a_parameter_as_a_default() {
-    let policy = policy();
+    let policy = signing_policy();
     let mut parts: ProposalParts = proposed(payment(), &policy).into();
     // What the agent never sent, named as filled in, would be taken out before the signature is checked.
     parts.binding.items[0].parameters["iban"] = json!("DE02120300000000202051");
@@ -133,7 +99,7 @@ fn i04_a_gate_can_not_pass_off_a_parameter_as_a_default() {
 
 #[test]
 fn i04_an_agent_with_a_key_must_use_it() {
-    let policy = policy();
+    let policy = signing_policy();
     let agent = policy.agent(&"payments-agent".parse().unwrap()).unwrap();
     let unsigned = request("payments.create", "carol", payment());
     assert!(prove(&unsigned, agent, Attestation::Hmac).is_err());
@@ -145,7 +111,7 @@ fn i04_an_agent_with_a_key_must_use_it() {
 }
 
 fn refused(parameters: Value, change: impl FnOnce(&mut Request)) -> Vec<String> {
-    let policy = policy();
+    let policy = signing_policy();
     let mut request = signed(payment());
     request.parameters = Some(parameters);
     change(&mut request);
@@ -240,7 +206,7 @@ proptest! {
         let mut parameters = payment();
         parameters["amount"]["minor"] = minor.into();
         let request = signed(parameters);
-        let policy = policy();
+        let policy = signing_policy();
         let agent = policy.agent(&"payments-agent".parse().unwrap()).unwrap();
         prop_assert!(prove(&request, agent, Attestation::Hmac).is_ok());
         let mut other = request.clone();

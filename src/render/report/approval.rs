@@ -1,5 +1,7 @@
 //! Who may approve, who never may, and what the gate needs.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::{
@@ -32,9 +34,18 @@ struct Group {
     section: Option<String>,
 }
 
-pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &BranchName) -> Approval {
+/// `co_writers` changed it, or what it descends from. INVARIANT i08.
+pub(super) fn approval(
+    proposal: &Proposal,
+    tier: Tier,
+    policy: &Policy,
+    base: &BranchName,
+    co_writers: &BTreeSet<&PersonName>,
+) -> Approval {
     let gate = policy.gate(tier);
     let sponsor = &proposal.binding.sponsor;
+    let mut parties = co_writers.clone();
+    parties.insert(sponsor);
     let owned = policy.owned(&proposal.binding.operation, &proposal.binding.items);
     let unowned = match &owned {
         Some(owned) => owned.unowned(),
@@ -82,7 +93,7 @@ pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &
             let sets = owned.iter().flat_map(|owned| owned.needs(gate.approvals()));
             sets.map(|(set, need)| Group {
                 needs: (need > 0).then(|| self::needs(need, gate.distinct_teams())),
-                who: who(set, sponsor, policy),
+                who: who(set, &parties, policy),
                 section: set.section().map(str::to_owned),
             })
             .collect()
@@ -95,7 +106,9 @@ pub(super) fn approval(proposal: &Proposal, tier: Tier, policy: &Policy, base: &
         never: Markdown::prose(sponsor.as_str())
             .and(" (sponsor of ")
             .then(&Markdown::prose(proposal.binding.agent.as_str()))
-            .and("), bots, and whoever pushes to or merges this pull request"),
+            .and(")")
+            .then(&amended_by(co_writers))
+            .and(", bots, and whoever pushes to or merges this pull request"),
     }
 }
 
@@ -109,17 +122,25 @@ pub(super) fn needs(approvals: u8, distinct_teams: bool) -> Markdown {
     }
 }
 
-/// `finance (alice, bob), treasury (carol)`, without the sponsor.
-fn who(set: &OwnerSet, sponsor: &PersonName, policy: &Policy) -> Markdown {
+/// `, alice (amended it)`
+fn amended_by(co_writers: &BTreeSet<&PersonName>) -> Markdown {
+    let all = co_writers.iter().map(|name| Markdown::prose(name.as_str()));
+    all.fold(Markdown::default(), |said, name| {
+        said.and(", ").then(&name).and(" (amended it)")
+    })
+}
+
+/// `finance (alice, bob), treasury (carol)`, without the parties.
+fn who(set: &OwnerSet, parties: &BTreeSet<&PersonName>, policy: &Policy) -> Markdown {
     let mut all = Vec::new();
     for owner in set.owners() {
         match owner {
-            Owner::Person(person) if person == sponsor => {}
+            Owner::Person(person) if parties.contains(person) => {}
             Owner::Person(person) => all.push(Markdown::prose(person.as_str())),
             Owner::Team(team) => {
                 let members = policy
                     .people()
-                    .filter(|person| person.teams().contains(team) && person.name() != sponsor)
+                    .filter(|person| person.teams().contains(team) && !parties.contains(person.name()))
                     .map(|person| Markdown::prose(person.name().as_str()));
                 let members = Markdown::joined(members, ", ");
                 let members = if members.is_empty() {

@@ -68,6 +68,15 @@ fn proof(proof: &AgentProof) -> Markdown {
                 "**gate-attested**: it came from the agent's own GitHub account; nobody can check that again"
             }
         }),
+        AgentProof::Corrected(corrected) => {
+            let by = corrected.corrections.iter().map(|correction| &correction.by);
+            let by: std::collections::BTreeSet<_> = by.collect();
+            let by = by.into_iter().map(|by| Markdown::prose(by.as_str()));
+            Markdown::ours("**amended by ")
+                .then(&Markdown::joined(by, ", "))
+                .and(", gate-attested**: nobody can check again who wrote that; what the agent had asked for: ")
+                .then(&self::proof(&corrected.asked))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         ids::ItemId,
         money,
-        proposal::{Item, Proposal},
+        proposal::{Item, Proposal, dotted},
     },
     render::{
         leaves::{cell, leaves, long_text},
@@ -198,9 +198,4 @@ fn defaulted_names(proposal: &Proposal, item: &ItemId, parameters: &Value) -> BT
         }
     }
     names
-}
-
-pub(super) fn dotted(pointer: &str) -> String {
-    let path = pointer.strip_prefix('/').unwrap_or(pointer);
-    path.replace('/', ".").replace("~1", "/").replace("~0", "~")
 }

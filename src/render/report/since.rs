@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Replaced;
 use crate::{
-    domain::proposal::Proposal,
+    domain::proposal::{Proposal, dotted},
     render::{
         leaves::{cell, leaves, long_text},
         markdown::Markdown,
@@ -20,8 +20,14 @@ pub(super) struct Since {
     what: Markdown,
     many: bool,
     rows: Vec<Row>,
-    /// Sealed under keys of their own: equal masks may hide different values.
+    /// Sealed, and something else than before, as the gate found when it had both in clear.
+    changed: Vec<String>,
+    /// Sealed, and the same as before.
+    same: Vec<String>,
+    /// Sealed, and nobody could compare: equal masks may hide different values.
     sealed: Vec<String>,
+    /// `alice`, who changed it by a comment.
+    amended: Option<String>,
     /// Whether the agent gives other reasons.
     words: bool,
 }
@@ -37,6 +43,7 @@ struct Row {
 type Places = BTreeMap<(String, String), Value>;
 
 pub(super) fn since(old: &Replaced<'_>, new: &Proposal) -> Since {
+    let many = new.binding.items.len() > 1 || old.proposal.binding.items.len() > 1;
     let (before, now) = (places(old.proposal), places(new));
     let sealed: BTreeSet<(String, String)> = hidden(old.proposal).union(&hidden(new)).cloned().collect();
     let all: BTreeSet<&(String, String)> = before.keys().chain(now.keys()).collect();
@@ -50,6 +57,21 @@ pub(super) fn since(old: &Replaced<'_>, new: &Proposal) -> Since {
         before: before.get(place).map_or_else(nothing, shortly),
         now: now.get(place).map_or_else(nothing, cell),
     };
+    let compared = compared(new);
+    // What was taken out is something else too.
+    let stands = |place: &(String, String)| compared.get(place).copied().unwrap_or(Some(false));
+    let named = |wanted: Option<bool>| -> Vec<String> {
+        let places = sealed.iter().filter(|place| stands(place) == wanted);
+        places
+            .map(|(item, name)| {
+                if many {
+                    format!("{item}:{name}")
+                } else {
+                    name.clone()
+                }
+            })
+            .collect()
+    };
     let id = Markdown::code(&old.proposal.id.to_string());
     Since {
         what: match old.pull {
@@ -59,15 +81,18 @@ pub(super) fn since(old: &Replaced<'_>, new: &Proposal) -> Since {
                 .then(&id),
             None => Markdown::ours("proposal ").then(&id),
         },
-        many: new.binding.items.len() > 1 || old.proposal.binding.items.len() > 1,
+        many,
         rows: differ.into_iter().map(row).collect(),
-        sealed: sealed
-            .iter()
-            .map(|(_, name)| name.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect(),
+        changed: named(Some(false)),
+        same: named(Some(true)),
+        sealed: named(None),
         words: words(old.proposal) != words(new),
+        amended: new
+            .proof
+            .corrections()
+            .last()
+            .filter(|last| last.from == old.proposal.id)
+            .map(|last| last.by.to_string()),
     }
 }
 
@@ -107,13 +132,16 @@ fn places(proposal: &Proposal) -> Places {
 }
 
 fn hidden(proposal: &Proposal) -> BTreeSet<(String, String)> {
+    compared(proposal).into_keys().collect()
+}
+
+/// Every sealed place, by item and name, and whether it holds what the replaced proposal did.
+fn compared(proposal: &Proposal) -> BTreeMap<(String, String), Option<bool>> {
     let sealed = proposal.sealed.iter();
     sealed
         .map(|sealed| {
-            (
-                sealed.item().to_string(),
-                super::parameters::dotted(sealed.pointer()),
-            )
+            let place = (sealed.item().to_string(), dotted(sealed.pointer()));
+            (place, sealed.as_before())
         })
         .collect()
 }

@@ -2,11 +2,13 @@
 //!
 //! A command is a hint as lost as any other webhook can be: whoever gets no answer writes it again.
 
+use std::sync::Arc;
+
 use super::{Bot, NotNow, Told};
 use crate::{
     domain::{
         case::{Case, Life},
-        command::{Wish, asked},
+        command::{Wish, asked, named},
         comment::Comment,
         entry::{Delegated, Digests, Draft, Event, Exception, Excluded, Heard, Role, Withdrawn},
         exception::{Departure, Withdrawal, grantable, granted_by},
@@ -14,6 +16,7 @@ use crate::{
         ids::{PersonName, ProposalId, PullNumber},
         observation::{Observation, PullState},
         policy::Policy,
+        proposal::Correction,
     },
     github::CommentEvent,
     render::{self, RenderError},
@@ -24,31 +27,30 @@ const MERGED: &str = "it is merged, and what was approved runs; nothing that is 
 
 /// Where a command stands.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    id: ProposalId,
-    pull: PullNumber,
-    policy: &'a Policy,
+pub(super) struct Place<'a> {
+    pub(super) id: ProposalId,
+    pub(super) pull: PullNumber,
+    pub(super) policy: &'a Policy,
 }
 
 /// A person's comment on a case's pull request.
 #[derive(Clone, Copy)]
-struct Spoken<'a> {
-    event: &'a CommentEvent,
-    case: &'a Case,
-    by: &'a PersonName,
-    place: Place<'a>,
+pub(super) struct Spoken<'a> {
+    pub(super) event: &'a CommentEvent,
+    pub(super) case: &'a Case,
+    pub(super) by: &'a PersonName,
+    pub(super) place: Place<'a>,
 }
 
 impl Bot {
     /// Does what comments on a proposal's pull request ask for, each once. Strangers' comments are nothing.
     pub(super) async fn commands(
         &self,
-        case: &Case,
+        id: ProposalId,
         policy: &Policy,
         pull: PullNumber,
         told: &[Told],
     ) -> Result<(), NotNow> {
-        let id = case.proposal.id;
         for event in told.iter().filter_map(Told::comment) {
             if let Some(answer) = self.command(event, Place { id, pull, policy }).await? {
                 self.publishing().await?.answer(pull, &answer).await?;
@@ -57,10 +59,34 @@ impl Bot {
         Ok(())
     }
 
+    /// Answers commands below a pull request that changes the rules: none is taken there.
+    pub(super) async fn no_commands(
+        &self,
+        policy: &Policy,
+        pull: PullNumber,
+        told: &[Told],
+    ) -> Result<(), NotNow> {
+        for event in told.iter().filter_map(Told::comment) {
+            let (Some(by), Some(command)) = (policy.person_of(event.account), named(&event.text)) else {
+                continue;
+            };
+            let why = format!(
+                "`{command}` is about proposals; write it below the pull request of one. A stand-in who is named there \
+                 without `for` counts for changes of the rules too"
+            );
+            let answer = render::not_recorded(by.name(), &why)?;
+            self.publishing().await?.answer(pull, &answer).await?;
+        }
+        Ok(())
+    }
+
     /// What is answered to a comment; nothing when it is no command, or not by a person of the policy.
     async fn command(&self, event: &CommentEvent, place: Place<'_>) -> Result<Option<String>, NotNow> {
-        let (Some(case), Some(by)) = (self.case(place.id), place.policy.person_of(event.account)) else {
+        let Some(by) = place.policy.person_of(event.account) else {
             return Ok(None);
+        };
+        let Some(case) = self.case(place.id) else {
+            return Ok(self.answered_once_replaced(event, place.id, by.name())?);
         };
         if let Some(answer) = self.answered(event, &case, by.name())? {
             return Ok(Some(answer));
@@ -88,6 +114,10 @@ impl Bot {
             Ok(Wish::Except(wish)) => self.except(wish, spoken).await?,
             Ok(Wish::Withdraw(wish)) => self.withdraw(wish, spoken).await?,
             Ok(Wish::Exclude(wish)) => self.exclude(wish, spoken).await?,
+            Ok(Wish::Correct(changes)) => match self.correct(changes, spoken).await? {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(why) => Err(why),
+            },
         };
         if let Err(why) = recorded {
             return Ok(Some(render::not_recorded(by.name(), &why)?));
@@ -125,6 +155,40 @@ impl Bot {
             return Ok(Some(render::excluded(by, said, case)?));
         }
         Ok(None)
+    }
+
+    /// The answer below a proposal that another one took the place of: to the comment that had it replaced, and to commands
+    /// that come too late.
+    fn answered_once_replaced(
+        &self,
+        event: &CommentEvent,
+        id: ProposalId,
+        by: &PersonName,
+    ) -> Result<Option<String>, RenderError> {
+        let next = self.ledger().read(|book| {
+            let next = book.recent(id)?.replaced_by?;
+            let next = book.case(next).or_else(|| book.recent(next))?;
+            let pull = next.opened.as_ref().map(|opened| opened.pull);
+            Some((Arc::clone(&next.proposal), pull))
+        });
+        let Some((next, pull)) = next else {
+            return Ok(None);
+        };
+        let made = |last: &Correction| last.from == id && last.comment == event.comment;
+        if next.proof.corrections().last().is_some_and(made) {
+            return render::corrected(&next, pull).map(Some);
+        }
+        if named(&event.text).is_none() {
+            return Ok(None);
+        }
+        let why = match pull {
+            Some(pull) => format!(
+                "proposal `{}` took its place; write it in pull request {pull}",
+                next.id
+            ),
+            None => format!("proposal `{}` took its place; write it there", next.id),
+        };
+        render::not_recorded(by, &why).map(Some)
     }
 
     /// Records a draft, unless the ledger's rules refuse it. Inner errors: why, for the person who wrote it.
@@ -231,7 +295,10 @@ impl Bot {
     }
 
     /// A comment with the head it was made on, and what is seen now. Inner errors: why it does not count. INVARIANT i06.
-    async fn hear(&self, spoken: Spoken<'_>) -> Result<Result<(Heard, Observation), String>, NotNow> {
+    pub(super) async fn hear(
+        &self,
+        spoken: Spoken<'_>,
+    ) -> Result<Result<(Heard, Observation), String>, NotNow> {
         let Spoken {
             event, case, place, ..
         } = spoken;

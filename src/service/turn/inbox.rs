@@ -40,7 +40,11 @@ impl Bot {
                 .await?;
             return Ok(());
         }
-        if self.amend(&pull, told).await? || !pull.open {
+        if self.amend(&pull, told).await? {
+            let policy = self.policy_known().await?;
+            return self.no_commands(&policy, number, told).await;
+        }
+        if !pull.open {
             return Ok(());
         }
         let policy = self.in_force().await?;

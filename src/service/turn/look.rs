@@ -29,13 +29,13 @@ impl Bot {
             return self.inbox(pull, told).await;
         };
         let policy = self.policy_known().await?;
+        self.commands(id, &policy, pull, told).await?;
+        // A command may have ended it.
         let Some(case) = self.case(id) else {
             self.look_at_ended(id, pull, &policy).await?;
             self.shown(id);
             return Ok(());
         };
-        self.commands(&case, &policy, pull, told).await?;
-        let case = self.case(id).unwrap_or(case);
         if case.life > Life::Merged {
             return self.display(id, &policy).await;
         }

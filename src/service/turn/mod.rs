@@ -5,6 +5,7 @@ mod alarm;
 mod amend;
 mod assemble;
 mod command;
+mod correct;
 mod execute;
 mod group;
 mod guards;

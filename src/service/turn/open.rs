@@ -37,7 +37,7 @@ impl Bot {
         assessment: &Assessment,
         policy: &Policy,
     ) -> Result<Presentation, render::RenderError> {
-        let (base, old) = self.ledger().read(|book| {
+        let (base, old, co_writers) = self.ledger().read(|book| {
             let old = proposal
                 .supersedes
                 .and_then(|id| book.case(id).or_else(|| book.recent(id)));
@@ -45,11 +45,12 @@ impl Bot {
                 let pull = case.opened.as_ref().map(|opened| opened.pull);
                 (Arc::clone(&case.proposal), pull)
             });
-            (book.genesis().base.clone(), old)
+            (book.genesis().base.clone(), old, book.co_writers(proposal))
         });
         let replaces = old.as_ref().map(|(proposal, pull)| render::Replaced {
             proposal,
             pull: *pull,
+            co_writers: &co_writers,
         });
         Ok(Presentation {
             title: render::title(proposal, assessment),

@@ -1,20 +1,23 @@
 //! A request becomes a proposal: checked, observed, sealed, recorded.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Bot, NotNow, again::Before, limits};
 use crate::{
     domain::{
         assess::{Assessment, assess},
-        book::{Illegal, StageError},
+        book::{Book, Illegal, StageError},
         case::Life,
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Superseded, Via},
-        ids::{AgentName, ItemId, ProposalId, Timestamp},
+        ids::{AgentName, ItemId, PersonName, ProposalId, Timestamp},
         policy::{Owned, Policy, Tier},
-        proposal::{AgentProof, Attestation, Observed, Proposal},
-        receive::{Arrival, FieldError, Fitting, fit, prove},
+        proposal::{AgentProof, Attestation, Item, Observed, Proposal},
+        receive::{Arrival, FieldError, Fitting, clear_parameters, fit, prove},
         request::Request,
         sealed::DataKey,
     },
@@ -65,9 +68,11 @@ pub struct Approvers {
 }
 
 /// A proposal that is not recorded yet.
-struct Made {
-    proposal: Proposal,
-    key: DataKey,
+pub(super) struct Made {
+    /// The proposal.
+    pub(super) proposal: Proposal,
+    /// The key of its sealed values.
+    pub(super) key: DataKey,
 }
 
 impl Bot {
@@ -87,7 +92,21 @@ impl Bot {
             Before::Proposal(id) => return self.same_request(id, &request).await,
             Before::Nonce => return Err(nonce_used()),
         }
-        let Made { proposal, key } = self.make(request, agent, seen, &policy).await?;
+        let made = self.make(request, agent, seen, &policy).await?;
+        let id = made.proposal.id;
+        self.enter(made, &policy, via, None).await?;
+        Ok(Receipt { id, repeated: false })
+    }
+
+    /// Records a proposal, in place of the one that it replaces, and opens or runs it; `person` is who changed it.
+    pub(super) async fn enter(
+        &self,
+        made: Made,
+        policy: &Policy,
+        via: Via,
+        person: Option<&PersonName>,
+    ) -> Result<(), Problem> {
+        let Made { proposal, key } = made;
         let id = proposal.id;
         let counted = policy
             .action(&proposal.binding.operation)
@@ -98,7 +117,7 @@ impl Bot {
                 true => Some(self.inner.counting.alone().await),
                 false => None,
             };
-            let assessment = self.assessed(&proposal, &policy).await?;
+            let assessment = self.assessed(&proposal, policy).await?;
             if let Some(refusal) = limits::refusal(&assessment) {
                 return Err(refusal);
             }
@@ -109,10 +128,13 @@ impl Bot {
                     .await
                     .map_err(|error| Problem::unavailable(error.to_string()))?;
             }
-            let draft = arrival(&proposal, assessment, &policy, via.clone());
+            let draft = Draft {
+                person: person.cloned(),
+                ..arrival(&proposal, assessment, policy, via.clone())
+            };
             let mut drafts: Vec<Draft> = proposal
                 .supersedes
-                .and_then(|old| self.closes(old, id))
+                .and_then(|old| self.closes(old, id, person))
                 .into_iter()
                 .collect();
             if draft.grouped {
@@ -120,9 +142,9 @@ impl Bot {
                 self.append(std::mem::take(&mut drafts))
                     .await
                     .map_err(NotNow::into_problem)?;
-                self.run_low(draft, &policy, counting).await?;
+                self.run_low(draft, policy, counting).await?;
                 self.look_at_replaced(&proposal).await;
-                return Ok(Receipt { id, repeated: false });
+                return Ok(());
             }
             drop(counting);
             drafts.push(draft);
@@ -132,7 +154,7 @@ impl Bot {
                     if let Err(error) = self.open(id).await {
                         tracing::warn!(proposal = %id, %error, "received, not opened yet; the sweep tries again");
                     }
-                    return Ok(Receipt { id, repeated: false });
+                    return Ok(());
                 }
                 // Others were recorded in between: what is over now, and how high it stands, is looked at again.
                 // INVARIANT i17.
@@ -165,17 +187,22 @@ impl Bot {
         }
     }
 
-    /// The entry that ends a proposal in favour of another; none where it has ended. INVARIANT i05.
-    fn closes(&self, old: ProposalId, by: ProposalId) -> Option<Draft> {
+    /// The entry that ends a proposal in favour of another, by a person who changed it or by its agent; none where it has
+    /// ended. INVARIANT i05.
+    fn closes(&self, old: ProposalId, by: ProposalId, person: Option<&PersonName>) -> Option<Draft> {
         let case = self.case(old)?;
-        let agent = Some(case.proposal.binding.agent.clone());
+        let agent = person.is_none().then(|| case.proposal.binding.agent.clone());
         let draft = Draft::about(
             &case,
             Role::Gate,
             Event::Superseded(Superseded { by }),
             self.now(),
         );
-        Some(Draft { agent, ..draft })
+        Some(Draft {
+            agent,
+            person: person.cloned(),
+            ..draft
+        })
     }
 
     /// The pull request of what was replaced shows that it is.
@@ -258,7 +285,13 @@ impl Bot {
         self.arrive(fitting, proof, now).await
     }
 
-    async fn arrive(&self, fitting: Fitting<'_>, proof: AgentProof, now: Timestamp) -> Result<Made, Problem> {
+    /// Observes, seals and makes the proposal of a request that fits.
+    pub(super) async fn arrive(
+        &self,
+        fitting: Fitting<'_>,
+        proof: AgentProof,
+        now: Timestamp,
+    ) -> Result<Made, Problem> {
         let id = ProposalId::from_parts(now, rand::rng().random());
         let action = fitting.action();
         let mut observed = Vec::new();
@@ -279,6 +312,7 @@ impl Bot {
             .collect();
         let summary = render::summary_of_items(action, &masked)
             .map_err(|error| Problem::fields(vec![FieldError::new("/parameters", error.to_string())]))?;
+        let replaced = self.replaced_in_clear(fitting.request().supersedes).await?;
         let key = DataKey::new(rand::rng().random());
         let salts = (0..fitting.sealed_values())
             .map(|_| (rand::rng().random(), rand::rng().random()))
@@ -289,12 +323,39 @@ impl Bot {
             summary,
             observed,
             key: key.clone(),
+            replaced,
             salts,
         };
         let proposal = fitting
             .arrive(arrival)
             .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
         Ok(Made { proposal, key })
+    }
+
+    /// The parameters, in clear, of what is to be replaced; none where that is not known whole any more, or its key is
+    /// not here.
+    async fn replaced_in_clear(
+        &self,
+        id: Option<ProposalId>,
+    ) -> Result<Option<BTreeMap<ItemId, Value>>, Problem> {
+        let known = |id| {
+            let whole = |book: &Book| {
+                book.case(id)
+                    .or_else(|| book.recent(id))
+                    .map(|case| Arc::clone(&case.proposal))
+            };
+            self.ledger().read(whole)
+        };
+        let Some(old) = id.and_then(known) else {
+            return Ok(None);
+        };
+        let key = self.store().keys().get(old.id).await;
+        let key = key.map_err(|error| Problem::unavailable(error.to_string()))?;
+        let clear = |item: &Item| {
+            let parameters = clear_parameters(&old, item, key.as_ref()).ok()?;
+            Some((item.id.clone(), parameters))
+        };
+        Ok(old.binding.items.iter().map(clear).collect())
     }
 
     /// Tier and checks of a proposal with what its limits count now.

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::Bot;
 use crate::{
     domain::{
+        book::Book,
         case::{Case, Life},
         entry::{Reviewed, StepResult},
         gate::Verdict,
-        ids::{ActionName, AgentName, Digest, ItemId, Login, ProposalId, PullNumber, Timestamp},
+        ids::{ActionName, AgentName, Digest, ItemId, Login, PersonName, ProposalId, PullNumber, Timestamp},
         observation::ReviewState,
         policy::Tier,
     },
@@ -59,6 +60,9 @@ pub struct Status {
     /// The proposal that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<ProposalId>,
+    /// Who amended it: the proposal that took its place, or this one, where it took another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amended_by: Option<PersonName>,
     /// One line on why it ended without running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -131,6 +135,7 @@ impl Bot {
                     excluded: case.left_out().cloned().collect(),
                     changes_requested: changes_requested(case),
                     replaced_by: case.replaced_by,
+                    amended_by: amended_by(book, case),
                     reason: case
                         .refused
                         .clone()
@@ -157,6 +162,7 @@ impl Bot {
                 excluded: Vec::new(),
                 changes_requested: Vec::new(),
                 replaced_by: None,
+                amended_by: None,
                 reason: closed.refused.map(str::to_owned),
             })
         })
@@ -187,6 +193,17 @@ fn changes_requested(case: &Case) -> Vec<ChangesRequested> {
     latest.into_values().flatten().collect()
 }
 
+/// Who changed it last, whether that made another proposal of it or made it out of another one.
+fn amended_by(book: &Book, case: &Case) -> Option<PersonName> {
+    let next = case
+        .replaced_by
+        .and_then(|id| book.case(id).or_else(|| book.recent(id)));
+    let made_of_it = next.and_then(|next| next.proposal.proof.corrections().last());
+    let made_of_it = made_of_it.filter(|last| last.from == case.proposal.id);
+    let last = made_of_it.or_else(|| case.proposal.proof.corrections().last())?;
+    Some(last.by.clone())
+}
+
 /// A low-tier proposal that the ledger does not hold yet.
 fn of_row(row: &Row) -> Status {
     let proposal = &row.received().proposal;
@@ -211,6 +228,7 @@ fn of_row(row: &Row) -> Status {
         excluded: Vec::new(),
         changes_requested: Vec::new(),
         replaced_by: None,
+        amended_by: None,
         reason,
     }
 }

@@ -171,3 +171,24 @@ async fn i12_an_aged_approval_of_a_change_of_the_rules_is_given_again() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_below_a_change_of_the_rules_is_answered_with_where_it_belongs() {
+    story(async |world| {
+        let pull = change(world, "rules", TIERS, STRICTER).await;
+        world
+            .comment("alice", &pull, "/delegate @bob until 2027-01-01 away")
+            .await;
+        world
+            .comment("mallory", &pull, "/delegate @bob until 2027-01-01 away")
+            .await;
+        world.comment("alice", &pull, "/looks good").await;
+        assert_eq!(
+            world.answers(&pull).concat().trim_end(),
+            "Not recorded for alice: `/delegate` is about proposals; write it below the pull request of one. \
+              A stand-in who is named there without `for` counts for changes of the rules too."
+        );
+        assert!(world.of_kind("delegated").is_empty());
+    })
+    .await;
+}

@@ -82,6 +82,7 @@ impl Asked {
             rollback_plan: None,
             exceptions: &[],
             provenance: &self.provenance,
+            corrected: false,
             at: "2026-11-22T10:30:00Z".parse().unwrap(),
         }
     }
