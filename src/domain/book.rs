@@ -9,6 +9,7 @@ mod begin;
 mod register;
 mod room;
 mod running;
+mod snapshot;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod tests;
 pub use begin::{BeginError, first_key, genesis_entry};
 pub use register::Closed;
 pub use room::Full;
+pub use snapshot::{Place, Restored, SnapshotKey, Unfit, Unsealed, WrittenDown};
 pub use staging::{Before, StageError, Staged};
 
 use register::Register;
@@ -45,7 +47,7 @@ pub const RECENT: usize = 256;
 pub use super::illegal::{Illegal, MAX_PENDING};
 
 /// Everything the ledger says, folded up to its head.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Book {
     genesis: Genesis,
     genesis_digest: Digest,

@@ -33,7 +33,7 @@ const MAX_WAITING: usize = 1_024;
 /// How long an answer may take beyond the wait for a group; libgit2 itself waits for a silent remote without end.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// Findings that are kept; the rest is counted by `audit verify`.
-const MAX_FINDINGS: usize = 1_000;
+pub(super) const MAX_FINDINGS: usize = 1_000;
 
 /// How to open a ledger.
 #[derive(Clone)]
@@ -84,6 +84,21 @@ pub enum LedgerError {
     /// No such branch.
     #[error("the remote has no branch `{0}`; begin a ledger with `countersign init`")]
     NoBranch(BranchName),
+    /// The branch was there, and is not any more. INVARIANT i18.
+    #[error(
+        "the remote has no branch `{branch}` any more; its newest head ({kept}) is kept in `{dir}`: push it back from there, \
+         or look into it and remove `{file}`; nothing runs until then"
+    )]
+    Gone {
+        /// The branch.
+        branch: BranchName,
+        /// Its newest head.
+        kept: Sha,
+        /// The repository that still holds it.
+        dir: PathBuf,
+        /// The file that keeps the head.
+        file: PathBuf,
+    },
     /// The ledger does not begin as it must.
     #[error("the ledger can't be trusted: {0}")]
     Genesis(Finding),
@@ -159,6 +174,7 @@ impl From<SignError> for AppendError {
 struct Shared {
     book: RwLock<Book>,
     head: Mutex<Sha>,
+    indexed: u64,
     findings: Mutex<Vec<Finding>>,
 }
 
@@ -264,6 +280,11 @@ impl Ledger {
     /// The newest commit that was folded.
     pub fn head_commit(&self) -> Sha {
         *self.shared.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Entries that were read from the index when it was opened, and not folded.
+    pub fn indexed(&self) -> u64 {
+        self.shared.indexed
     }
 
     /// What stands on the branch and is not part of the record, the first thousand.

@@ -1,6 +1,10 @@
 //! From settings to a bot whose parts stand, and from a bot to a server that answers.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -21,6 +25,11 @@ use crate::{
 
 /// The ledger's branch.
 pub const LEDGER_BRANCH: &str = "ledger";
+
+/// Where a data directory has the ledger's local repository, the newest head that was seen, and the index.
+pub fn ledger_dir(data: &Path) -> PathBuf {
+    data.join("ledger")
+}
 
 /// Why a bot can't stand.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +93,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     let branch: BranchName = LEDGER_BRANCH.parse().map_err(|error| name(&error))?;
     let mirror = Mirror::open(&data.join("mirror.git"), remote.clone(), Some(Arc::clone(&token)))?;
     let ledger = Ledger::open(Options {
-        dir: data.join("ledger"),
+        dir: ledger_dir(data),
         remote,
         token: Some(token),
         branch,

@@ -28,7 +28,7 @@ use std::{
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-pub use assemble::{AssembleError, LEDGER_BRANCH, assemble};
+pub use assemble::{AssembleError, LEDGER_BRANCH, assemble, ledger_dir};
 pub use receive::{Approvers, Preview, Receipt};
 pub use status::{Status, View};
 pub use told::Told;
