@@ -20,6 +20,7 @@ mod sign;
 mod verify;
 mod walk;
 mod whole;
+mod witness;
 mod writer;
 
 pub use change::{Brought, ChangeRead};

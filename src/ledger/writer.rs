@@ -21,6 +21,7 @@ use crate::domain::{
     authentic::{Committer, MAX_GROUP},
     book::{Book, StageError},
     entry::{Draft, Role},
+    extent::Extent,
     ids::{BranchName, Digest, Sha},
 };
 
@@ -54,6 +55,8 @@ pub struct Options {
     pub group_within: Duration,
     /// The name and address that commits carry.
     pub committer: Committer,
+    /// What is known from elsewhere to have been recorded; for a directory that keeps no head. INVARIANT i18.
+    pub shown: Vec<Extent>,
 }
 
 impl std::fmt::Debug for Options {
@@ -98,6 +101,18 @@ pub enum LedgerError {
         dir: PathBuf,
         /// The file that keeps the head.
         file: PathBuf,
+    },
+    /// It lacks what it held when GitHub was shown it. INVARIANT i18.
+    #[error(
+        "GitHub shows that the ledger held {size} entries, the newest being {head}, and it does not hold them: it was \
+         restored from a backup, rolled back or rewritten; nothing runs until the branch is put back to a commit that holds \
+         them, from any clone that has one"
+    )]
+    Contradicted {
+        /// Entries that it held.
+        size: u64,
+        /// The digest of the newest of them.
+        head: Digest,
     },
     /// The ledger does not begin as it must.
     #[error("the ledger can't be trusted: {0}")]
@@ -175,6 +190,8 @@ struct Shared {
     book: RwLock<Book>,
     head: Mutex<Sha>,
     indexed: u64,
+    /// What was confirmed last to be on it.
+    held: Mutex<Vec<Extent>>,
     findings: Mutex<Vec<Finding>>,
 }
 
@@ -270,6 +287,11 @@ impl Ledger {
             .send(Command::Refresh(answer))
             .map_err(|_| LedgerError::Closed)?;
         refreshed.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// What was confirmed to be on it.
+    pub(super) fn confirmed(&self) -> &Mutex<Vec<Extent>> {
+        &self.shared.held
     }
 
     /// Where the local repository stands.

@@ -35,6 +35,7 @@ mod guards;
 mod inbox;
 mod layers;
 mod ledger;
+mod ledger_guard;
 mod limits;
 mod owners;
 mod policy_changes;

@@ -18,6 +18,7 @@ use super::{
         remote::{Move, Remote, RemoteError, said},
         sign::Signer,
         whole::{FEW, Whole, whole},
+        witness::first_lost,
     },
     AppendError, Call, LedgerError, MAX_FINDINGS, Options, Shared,
 };
@@ -77,6 +78,7 @@ impl Pusher {
         let heads = remote.fetch(&repo, &[branch])?;
         let kept = Kept::in_dir(&options.dir);
         let tip = *heads.get(branch).ok_or_else(|| kept.no_branch(&options.branch))?;
+        let git = |error| local(said(error));
         let signers = options.signers.iter().map(|(role, signer)| (*role, &**signer));
         let mut index = Index::in_dir(&options.dir, signers, options.genesis);
         let Whole {
@@ -101,6 +103,10 @@ impl Pusher {
                 return Err(LedgerError::Key { role: *role });
             }
         }
+        // Before its head is kept: a ledger that lacks something must not become what is remembered.
+        if let Some(lost) = first_lost(&options.dir, place, &book, &options.shown).map_err(git)? {
+            return Err(lost);
+        }
         if findings.is_empty() && index.lacks(&book) {
             written(index.write(&book, place));
         }
@@ -108,6 +114,7 @@ impl Pusher {
             book: RwLock::new(book),
             head: Mutex::new(place.commit),
             indexed,
+            held: Mutex::default(),
             findings: Mutex::new(findings),
         };
         let mut pusher = Self {

@@ -8,7 +8,7 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Bot, Clock, Parts};
+use super::{Bot, Clock, Parts, witness::shown_of};
 use crate::{
     domain::{
         authentic::Committer,
@@ -18,7 +18,7 @@ use crate::{
     },
     execute::{self, Client},
     github::{self, Config, GitHub, Watcher},
-    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, SignError, Signer, Token},
+    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, SignError, Signer, Token, kept_head},
     settings::Settings,
     store::{Store, StoreError},
 };
@@ -92,8 +92,14 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     }
     let branch: BranchName = LEDGER_BRANCH.parse().map_err(|error| name(&error))?;
     let mirror = Mirror::open(&data.join("mirror.git"), remote.clone(), Some(Arc::clone(&token)))?;
+    let dir = ledger_dir(data);
+    let shown = match kept_head(&dir).map_err(|error| cannot_read(&dir, &error))? {
+        Some(_) => Vec::new(),
+        // A machine without memory asks GitHub, which has one.
+        None => shown_of(&github, settings.genesis()).await?,
+    };
     let ledger = Ledger::open(Options {
-        dir: ledger_dir(data),
+        dir,
         remote,
         token: Some(token),
         branch,
@@ -101,6 +107,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         signers,
         group_within: Duration::from_millis(u64::try_from(settings.group_within().millis()).unwrap_or(0)),
         committer,
+        shown,
     })
     .await?;
     let boot: u64 = rand::random();
@@ -142,6 +149,13 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         }
     }
     Ok(bot)
+}
+
+fn cannot_read(dir: &Path, error: &std::io::Error) -> LedgerError {
+    LedgerError::Local {
+        dir: dir.to_owned(),
+        why: error.to_string(),
+    }
 }
 
 fn signer(key: &SecretString) -> Result<Arc<Signer>, SignError> {

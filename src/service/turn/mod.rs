@@ -19,6 +19,7 @@ mod record;
 mod status;
 mod stray;
 mod told;
+mod witness;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -96,6 +96,7 @@ impl World {
             signers: self.keys.clone(),
             group_within: Duration::from_secs(10),
             committer: committer(),
+            shown: Vec::new(),
         }
     }
 
