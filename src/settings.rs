@@ -6,14 +6,16 @@
 
 mod database;
 mod file;
-mod looking;
+
 mod secret;
+mod site;
 
 use std::{
     collections::BTreeMap,
     ffi::OsString,
     fmt,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -26,10 +28,15 @@ use crate::domain::{
 };
 pub use database::Address;
 use file::Written;
-pub use looking::Looking;
+pub use site::Site;
+pub(crate) use site::beside;
+use site::{Root, encrypted};
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
 const AGENT_SECRET: &str = "COUNTERSIGN_AGENT_SECRET_";
+/// Pushes a minute that GitHub advises; fewer would keep groups waiting beyond the bound of INVARIANT i16.
+const ADVISED_PUSHES: u32 = 6;
+const MOST_PUSHES: u32 = 6_000;
 
 /// The flags and variables of a running bot.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -92,6 +99,9 @@ pub struct Args {
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
+    /// Push the ledger at most so often, as a mean over five minutes, 6 to 6000; entries that wait go together. GitHub advises 6 for a repository, of all replicas together [default: 6]
+    #[arg(long, value_name = "COUNT", env = "COUNTERSIGN_PUSHES_PER_MINUTE")]
+    pub pushes_per_minute: Option<u32>,
     /// Look at every open proposal again this often, so that a lost webhook heals, 1s to 1h [default: 1m]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_SWEEP_EVERY")]
     pub sweep_every: Option<Span>,
@@ -123,10 +133,7 @@ pub struct StoreArgs {
 impl StoreArgs {
     /// The data directory, and the address of a database that is not in it.
     pub fn place(&self) -> Result<(PathBuf, Option<SecretString>), SettingsError> {
-        let written = match &self.config {
-            Some(path) => file::read(path)?,
-            None => Written::default(),
-        };
+        let written = file::stated(self.config.as_deref())?;
         let address = database(self.database.as_ref(), &written)?;
         Ok((data_dir(self.data_dir.as_ref(), &written), address))
     }
@@ -193,20 +200,16 @@ pub struct Settings {
     data_dir: PathBuf,
     database: Option<SecretString>,
     listen: SocketAddr,
-    api_url: Url,
-    git_url: Url,
-    repo: RepoName,
-    app_id: u64,
-    app_key: SecretString,
+    site: Site,
     webhook_secret: SecretString,
     genesis: Digest,
     gate_key: SecretString,
     executor_key: Option<SecretString>,
     watch_key: Option<SecretString>,
-    watch_token: Option<SecretString>,
     alarm_url: Option<Url>,
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
+    pushes_per_minute: NonZeroU32,
     sweep_every: Span,
 }
 
@@ -226,16 +229,10 @@ impl Settings {
     /// Settings from flags and these variables, of which only the secrets are looked at: clap reads the others. Errors:
     /// all that are wrong.
     pub fn from(args: &Args, variables: BTreeMap<String, String>) -> Result<Self, Vec<SettingsError>> {
-        let written = match &args.config {
-            Some(path) => file::read(path).map_err(|error| vec![error])?,
-            None => Written::default(),
-        };
+        let written = file::stated(args.config.as_deref()).map_err(|error| vec![error])?;
         let mut wrong = Vec::new();
         let settings = gather(args, &written, variables, &mut wrong);
-        match settings {
-            Some(settings) if wrong.is_empty() => Ok(settings),
-            Some(_) | None => Err(wrong),
-        }
+        all_right(settings, wrong)
     }
 
     /// Where the database and the ledger's mirror are kept.
@@ -250,25 +247,9 @@ impl Settings {
     pub const fn listen(&self) -> SocketAddr {
         self.listen
     }
-    /// The base of GitHub's API, without a slash at its end.
-    pub fn api_url(&self) -> &str {
-        self.api_url.as_str().trim_end_matches('/')
-    }
-    /// The base of clone addresses, without a slash at its end.
-    pub fn git_url(&self) -> &str {
-        self.git_url.as_str().trim_end_matches('/')
-    }
-    /// The repository.
-    pub const fn repo(&self) -> &RepoName {
-        &self.repo
-    }
-    /// The GitHub App.
-    pub const fn app_id(&self) -> u64 {
-        self.app_id
-    }
-    /// The App's private key, PEM.
-    pub const fn app_key(&self) -> &SecretString {
-        &self.app_key
+    /// The repository, and in whose name it is looked at.
+    pub const fn site(&self) -> &Site {
+        &self.site
     }
     /// What webhooks are signed with.
     pub const fn webhook_secret(&self) -> &SecretString {
@@ -290,10 +271,6 @@ impl Settings {
     pub const fn watch_key(&self) -> Option<&SecretString> {
         self.watch_key.as_ref()
     }
-    /// The token of a credential that may see bypass lists. INVARIANT i31.
-    pub const fn watch_token(&self) -> Option<&SecretString> {
-        self.watch_token.as_ref()
-    }
     /// Who is told of what needs a person; the address may hold a secret.
     pub const fn alarm_url(&self) -> Option<&Url> {
         self.alarm_url.as_ref()
@@ -306,6 +283,10 @@ impl Settings {
     pub const fn group_within(&self) -> Span {
         self.group_within
     }
+    /// How often the ledger is pushed, as a mean over five minutes. INVARIANT i31.
+    pub const fn pushes_per_minute(&self) -> NonZeroU32 {
+        self.pushes_per_minute
+    }
     /// How often every open proposal is looked at again.
     pub const fn sweep_every(&self) -> Span {
         self.sweep_every
@@ -315,7 +296,7 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("repo", &self.repo)
+            .field("repo", self.site.repo())
             .finish_non_exhaustive()
     }
 }
@@ -327,39 +308,12 @@ fn gather(
     wrong: &mut Vec<SettingsError>,
 ) -> Option<Settings> {
     let executor = args.executor.or(written.executor).unwrap_or(true);
-    let repo = required(
-        &args.repo,
-        &written.repo,
-        "the repository",
-        ["repo", "COUNTERSIGN_REPO", "repo"],
-        wrong,
-    );
-    let app_id = required(
-        &args.app_id,
-        &written.app_id,
-        "the GitHub App's id",
-        ["app-id", "COUNTERSIGN_APP_ID", "app_id"],
-        wrong,
-    );
-    let genesis = required(
-        &args.genesis,
-        &written.genesis,
-        "the genesis digest",
-        ["genesis", "COUNTERSIGN_GENESIS", "genesis"],
-        wrong,
-    );
+    let site = Site::gather(args, written, Root::Demanded, wrong);
     let key =
         |flag: &Option<PathBuf>, path: &Option<PathBuf>, what, names, wrong: &mut Vec<SettingsError>| {
             let path = required(flag, path, what, names, wrong)?;
             note(secret::read(&path, what), wrong)
         };
-    let app_key = key(
-        &args.app_key_file,
-        &written.app_key_file,
-        "the GitHub App's private key",
-        ["app-key-file", "COUNTERSIGN_APP_KEY_FILE", "app_key_file"],
-        wrong,
-    );
     let gate_key = key(
         &args.gate_key_file,
         &written.gate_key_file,
@@ -382,7 +336,6 @@ fn gather(
     });
     let watch_key = args.watch_key_file.as_ref().or(written.watch_key_file.as_ref());
     let watch_key = watch_key.map(|path| note(secret::read(path, "the watch role's signing key"), wrong));
-    let watch_token = watch_token(args, written, wrong);
     let alarm_url = args.alarm_url.as_ref().or(written.alarm_url.as_ref());
     let alarm_url = alarm_url.map(|url| note(encrypted(url, "the address of alarms"), wrong));
     let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
@@ -406,6 +359,7 @@ fn gather(
         "the time between groups",
         wrong,
     );
+    let pushes_per_minute = pushes(args.pushes_per_minute.or(written.pushes_per_minute), wrong);
     let sweep_every = span(
         args.sweep_every.or(written.sweep_every),
         60,
@@ -413,24 +367,15 @@ fn gather(
         "the time between sweeps",
         wrong,
     );
-    let api_url = api(args.api_url.as_ref().or(written.api_url.as_ref()), wrong);
-    let git_url = match args.git_url.as_ref().or(written.git_url.as_ref()) {
-        Some(url) => note(encrypted(url, "the address of repositories"), wrong),
-        None => api_url.as_ref().map(beside),
-    };
     let database = note(database(args.database.as_ref(), written), wrong);
     let default_listen = SocketAddr::from(([127, 0, 0, 1], 8080));
     Some(Settings {
         data_dir: data_dir(args.data_dir.as_ref(), written),
         database: database?,
         listen: args.listen.or(written.listen).unwrap_or(default_listen),
-        api_url: api_url?,
-        git_url: git_url?,
-        repo: repo?,
-        app_id: app_id?,
-        app_key: app_key?,
         webhook_secret: webhook_secret?,
-        genesis: genesis?,
+        genesis: site.as_ref()?.genesis()?,
+        site: site?,
         gate_key: gate_key?,
         executor_key: match executor_key {
             Some(key) => Some(key?),
@@ -440,13 +385,13 @@ fn gather(
             Some(key) => Some(key?),
             None => None,
         },
-        watch_token: watch_token?,
         alarm_url: match alarm_url {
             Some(url) => Some(url?),
             None => None,
         },
         agents,
         group_within: group_within?,
+        pushes_per_minute: pushes_per_minute?,
         sweep_every: sweep_every?,
     })
 }
@@ -461,22 +406,6 @@ fn database(stated: Option<&Address>, written: &Written) -> Result<Option<Secret
         (Some(address), _) => address.checked().map(Some),
         (None, Some(address)) => address.without_password().map(Some),
         (None, None) => Ok(None),
-    }
-}
-
-/// The watch credential's token, where there is one.
-fn watch_token(
-    args: &Args,
-    written: &Written,
-    wrong: &mut Vec<SettingsError>,
-) -> Option<Option<SecretString>> {
-    match args
-        .watch_token_file
-        .as_ref()
-        .or(written.watch_token_file.as_ref())
-    {
-        Some(path) => note(secret::shared(path, "the watch credential's token"), wrong).map(Some),
-        None => Some(None),
     }
 }
 
@@ -521,6 +450,14 @@ fn required<T: Clone>(
     found
 }
 
+/// What was gathered, unless something is wrong.
+fn all_right<T>(gathered: Option<T>, wrong: Vec<SettingsError>) -> Result<T, Vec<SettingsError>> {
+    match gathered {
+        Some(gathered) if wrong.is_empty() => Ok(gathered),
+        Some(_) | None => Err(wrong),
+    }
+}
+
 fn note<T>(result: Result<T, SettingsError>, wrong: &mut Vec<SettingsError>) -> Option<T> {
     result.map_err(|error| wrong.push(error)).ok()
 }
@@ -549,48 +486,17 @@ fn span(
     None
 }
 
-fn api(stated: Option<&Url>, wrong: &mut Vec<SettingsError>) -> Option<Url> {
-    match stated {
-        Some(url) => note(encrypted(url, "the address of the API"), wrong),
-        None => Url::parse("https://api.github.com").ok(),
+fn pushes(stated: Option<u32>, wrong: &mut Vec<SettingsError>) -> Option<NonZeroU32> {
+    let count = stated.unwrap_or(ADVISED_PUSHES);
+    if (ADVISED_PUSHES..=MOST_PUSHES).contains(&count) {
+        return NonZeroU32::new(count);
     }
-}
-
-/// Plain `http` is for this machine only.
-fn encrypted(url: &Url, what: &'static str) -> Result<Url, SettingsError> {
-    let local = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if bare && (url.scheme() == "https" || (url.scheme() == "http" && local)) {
-        return Ok(url.clone());
-    }
-    // What stands in front of the host may be a password.
-    let value = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
-    let rule = "`https://`, a host and a path; `http://` for this machine only";
-    Err(SettingsError::Value { value, what, rule })
-}
-
-/// github.com's repositories stand beside its API; an Enterprise Server's stand in front of `/api/v3`.
-pub(crate) fn beside(api: &Url) -> Url {
-    let mut url = api.clone();
-    if url.host_str() == Some("api.github.com") {
-        // Another host name for the same scheme is always accepted.
-        url.set_host(Some("github.com")).unwrap_or_default();
-    }
-    let path = url
-        .path()
-        .trim_end_matches('/')
-        .trim_end_matches("/api/v3")
-        .to_owned();
-    url.set_path(&path);
-    url
+    wrong.push(SettingsError::Value {
+        value: count.to_string(),
+        what: "how often the ledger is pushed in a minute",
+        rule: "between 6 and 6000",
+    });
+    None
 }
 
 /// `SUPPORT_AGENT`, for `support-agent`.

@@ -11,7 +11,7 @@ use std::{
 use super::{Failure, failure::DENIED};
 use crate::{
     domain::protection::{Change, Finding, changes, findings},
-    settings::{self, Looking},
+    settings::{self, Site},
 };
 use look::Doctor;
 
@@ -44,39 +44,39 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let looking = Looking::load(&args.settings).map_err(|errors| {
+    let site = Site::load(&args.settings).map_err(|errors| {
         Failure::many(errors)
             .next("`countersign init` prints a settings file; give it with `--config FILE`")
             .usage()
     })?;
-    let doctor = Doctor::new(&looking)?;
+    let doctor = Doctor::new(&site)?;
     let (sight, demands) = doctor.look().await?;
     let mut found = findings(&sight, &demands);
     let wanted = changes(&found, &demands);
     if args.fix && !wanted.is_empty() {
         if !args.json {
-            told::people(&looking, &found);
+            told::people(&site, &found);
         }
-        told::changes(&wanted, looking.repo());
+        told::changes(&wanted, site.repo());
         if !agreed(args.yes)? {
             return Ok(code(&found));
         }
         doctor.fix(&wanted).await?;
         let (sight, demands) = doctor.look().await?;
         found = findings(&sight, &demands);
-        return ended(&args, &looking, &found, &wanted);
+        return ended(&args, &site, &found, &wanted);
     }
-    ended(&args, &looking, &found, &[])
+    ended(&args, &site, &found, &[])
 }
 
-fn ended(args: &Args, looking: &Looking, found: &[Finding], changed: &[Change]) -> Result<ExitCode, Failure> {
+fn ended(args: &Args, site: &Site, found: &[Finding], changed: &[Change]) -> Result<ExitCode, Failure> {
     if args.json {
-        super::view::json(&told::json(looking.repo(), found, changed))?;
+        super::view::json(&told::json(site.repo(), found, changed))?;
     } else {
         if !changed.is_empty() {
             told::changed(changed);
         }
-        told::people(looking, found);
+        told::people(site, found);
     }
     Ok(code(found))
 }

@@ -6,7 +6,6 @@ mod told;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
 use secrecy::SecretString;
@@ -24,7 +23,7 @@ use crate::{
     },
     github::{Config, GitHub},
     ledger::Token,
-    service::LEDGER_BRANCH,
+    service::{LEDGER_BRANCH, git_token},
     settings::beside,
 };
 
@@ -163,13 +162,9 @@ async fn access(args: &Args, repo: &RepoName) -> Result<Access, Failure> {
     let github = connected.map_err(Failure::new)?;
     let me = github.me().await.map_err(Failure::new)?;
     let committer = Committer::new(me.login().as_str(), me.email()).map_err(Failure::new)?;
-    let token: Token = {
-        let github = github.clone();
-        Arc::new(move || github.token_blocking().map_err(|error| error.to_string()))
-    };
     Ok(Access {
         remote,
-        token: Some(token),
+        token: Some(git_token(&github)),
         committer,
     })
 }

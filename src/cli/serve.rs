@@ -140,9 +140,9 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "this is plain HTTP; put a proxy with TLS in front of it");
     }
-    if settings.api_url().starts_with("http://") {
+    if settings.site().api_url().starts_with("http://") {
         tracing::warn!(
-            api = settings.api_url(),
+            api = settings.site().api_url(),
             "this GitHub is on this machine: a sandbox, not the real one"
         );
     }

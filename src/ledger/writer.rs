@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
+    pace::{Pace, Turn},
     remote::{RemoteError, Token},
     sign::{SignError, Signer},
 };
@@ -20,7 +21,7 @@ use crate::domain::{
     audit::{Finding, Recorded},
     authentic::{Committer, MAX_GROUP},
     book::{Book, StageError},
-    entry::{Draft, Role},
+    entry::{Draft, Event, Role},
     extent::Extent,
     ids::{BranchName, Digest, Sha},
 };
@@ -53,6 +54,8 @@ pub struct Options {
     pub signers: Vec<(Role, Arc<Signer>)>,
     /// How long an entry may wait for its group; 10 seconds is the bound of INVARIANT i16.
     pub group_within: Duration,
+    /// How often the remote is pushed to.
+    pub pace: Arc<Pace>,
     /// The name and address that commits carry.
     pub committer: Committer,
     /// What is known from elsewhere to have been recorded; for a directory that keeps no head. INVARIANT i18.
@@ -227,6 +230,7 @@ impl Ledger {
         let (answer, opened) = oneshot::channel();
         let (to_writer, commands) = channel();
         let patience = options.group_within + ANSWER_WITHIN;
+        let pace = Arc::clone(&options.pace);
         let dir = options.dir.clone();
         let spawned =
             thread::Builder::new()
@@ -234,7 +238,7 @@ impl Ledger {
                 .spawn(move || match Pusher::open(options) {
                     Ok((pusher, group_within)) => {
                         if answer.send(Ok(pusher.shared())).is_ok() {
-                            run(pusher, group_within, &commands);
+                            run(pusher, group_within, &pace, &commands);
                         }
                     }
                     Err(error) => {
@@ -326,19 +330,22 @@ impl Ledger {
 }
 
 /// Drains the channel: whatever waits when a push begins goes with it.
-fn run(mut pusher: Pusher, group_within: Duration, commands: &Receiver<Command>) {
+fn run(mut pusher: Pusher, group_within: Duration, pace: &Pace, commands: &Receiver<Command>) {
     let mut waiting: Vec<Call> = Vec::new();
     let mut due: Option<Instant> = None;
     loop {
         let next = match due {
             None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(due) => commands.recv_timeout(due.saturating_duration_since(Instant::now())),
+            Some(due) => {
+                let now = Instant::now();
+                let due = due.max(pace.next(turn(&waiting), now));
+                commands.recv_timeout(due.saturating_duration_since(now))
+            }
         };
-        let mut urgent = false;
         let mut refreshes = Vec::new();
         let mut close = None;
         match next {
-            Err(RecvTimeoutError::Timeout) => urgent = true,
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 pusher.append(waiting);
                 return;
@@ -347,7 +354,13 @@ fn run(mut pusher: Pusher, group_within: Duration, commands: &Receiver<Command>)
                 for command in std::iter::once(first).chain(commands.try_iter()) {
                     match command {
                         Command::Append(call) => {
-                            urgent |= call.drafts.iter().any(|draft| !draft.grouped);
+                            let wait = if call.drafts.iter().all(|draft| draft.grouped) {
+                                group_within
+                            } else {
+                                Duration::ZERO
+                            };
+                            let wanted = Instant::now() + wait;
+                            due = Some(due.map_or(wanted, |due| due.min(wanted)));
                             waiting.push(call);
                         }
                         Command::Refresh(answer) => refreshes.push(answer),
@@ -359,15 +372,17 @@ fn run(mut pusher: Pusher, group_within: Duration, commands: &Receiver<Command>)
                 }
             }
         }
+        let now = Instant::now();
         let drafts: usize = waiting.iter().map(|call| call.drafts.len()).sum();
-        if urgent || close.is_some() || drafts >= MAX_GROUP {
-            pusher.append(std::mem::take(&mut waiting));
+        if drafts >= MAX_GROUP {
+            due = Some(now);
         }
-        due = match (waiting.is_empty(), due) {
-            (true, _) => None,
-            (false, Some(due)) => Some(due),
-            (false, None) => Some(Instant::now() + group_within),
-        };
+        let ready = due.is_some_and(|due| due <= now) && pace.next(turn(&waiting), now) <= now;
+        // Whoever closes does not wait: another process may wait for this one to end.
+        if ready || close.is_some() {
+            pusher.append(std::mem::take(&mut waiting));
+            due = None;
+        }
         if !refreshes.is_empty() {
             let refreshed = pusher.refresh();
             for answer in refreshes {
@@ -379,5 +394,15 @@ fn run(mut pusher: Pusher, group_within: Duration, commands: &Receiver<Command>)
             let _ = answer.send(());
             return;
         }
+    }
+}
+
+/// Whether an execution begins with what waits.
+fn turn(waiting: &[Call]) -> Turn {
+    let mut drafts = waiting.iter().flat_map(|call| &call.drafts);
+    if drafts.any(|draft| matches!(draft.event, Event::Started(_)) && !draft.grouped) {
+        Turn::Started
+    } else {
+        Turn::Ordinary
     }
 }

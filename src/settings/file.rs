@@ -38,12 +38,18 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) agents: BTreeMap<AgentName, PathBuf>,
     pub(super) group_within: Option<Span>,
+    pub(super) pushes_per_minute: Option<u32>,
     pub(super) sweep_every: Option<Span>,
     pub(super) executor: Option<bool>,
 }
 
+/// What a file states, or nothing where none is named.
+pub(super) fn stated(path: Option<&Path>) -> Result<Written, SettingsError> {
+    path.map_or_else(|| Ok(Written::default()), read)
+}
+
 /// Reads the file; an error names its line and column.
-pub(super) fn read(path: &Path) -> Result<Written, SettingsError> {
+fn read(path: &Path) -> Result<Written, SettingsError> {
     let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
         path: path.to_owned(),
         what: "the settings file",

@@ -4,5 +4,6 @@ mod audit;
 mod git;
 mod http;
 mod mirror;
+mod pace;
 mod tamper;
 mod world;

@@ -67,8 +67,8 @@ fn told(result: Result<Settings, Vec<SettingsError>>) -> String {
 fn a_file_gives_everything_and_flags_and_variables_override_it() {
     let directory = place();
     let settings = load(directory.path(), &[], &[]).unwrap();
-    assert_eq!(settings.repo().as_str(), "acme/ops");
-    assert_eq!(settings.app_key().expose_secret(), "the app's key");
+    assert_eq!(settings.site().repo().as_str(), "acme/ops");
+    assert_eq!(settings.site().app_key().expose_secret(), "the app's key");
     assert_eq!(
         settings.webhook_secret().expose_secret(),
         "a webhook secret of some length"
@@ -82,7 +82,7 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
     );
     assert!(settings.agent_secret(&"other".parse().unwrap()).is_none());
     assert_eq!(
-        (settings.api_url(), settings.git_url()),
+        (settings.site().api_url(), settings.site().git_url()),
         ("https://api.github.com", "https://github.com")
     );
     assert_eq!(settings.listen().to_string(), "127.0.0.1:8080");
@@ -120,11 +120,14 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
     )
     .unwrap();
     assert_eq!(
-        (settings.repo().as_str(), settings.group_within().to_string()),
+        (
+            settings.site().repo().as_str(),
+            settings.group_within().to_string()
+        ),
         ("acme/other", "1s".to_owned())
     );
     assert_eq!(
-        (settings.api_url(), settings.git_url()),
+        (settings.site().api_url(), settings.site().git_url()),
         ("https://ghe.example/api/v3", "https://ghe.example")
     );
     assert_eq!(
@@ -140,7 +143,7 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
     );
     assert!(settings.executor_key().is_none());
     let local = load(directory.path(), &["--api-url", "http://127.0.0.1:4000"], &[]).unwrap();
-    assert_eq!(local.git_url(), "http://127.0.0.1:4000");
+    assert_eq!(local.site().git_url(), "http://127.0.0.1:4000");
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn nothing_secret_is_ever_printed() {
     let settings = load(directory.path(), &[], &[]).unwrap();
     let shown = format!(
         "{settings:?} {:?} {:?}",
-        settings.app_key(),
+        settings.site().app_key(),
         settings.webhook_secret()
     );
     assert!(
@@ -245,12 +248,19 @@ fn all_that_is_missing_is_told_at_once() {
     let directory = place();
     let error = self::told(load(
         directory.path(),
-        &["--group-within", "11s", "--sweep-every", "0s"],
+        &[
+            "--group-within",
+            "11s",
+            "--sweep-every",
+            "0s",
+            "--pushes-per-minute",
+            "5",
+        ],
         &[],
     ));
     assert_eq!(
         error,
-        "`11s` can't be the time between groups: between 1s and 10s\n`0s` can't be the time between sweeps: between 1s and 1h"
+        "`11s` can't be the time between groups: between 1s and 10s\n`5` can't be how often the ledger is pushed in a minute: between 6 and 6000\n`0s` can't be the time between sweeps: between 1s and 1h"
     );
 }
 

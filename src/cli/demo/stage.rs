@@ -33,9 +33,9 @@ use crate::{
         source::SourceFile,
     },
     github::{Config, GitHub},
-    ledger::{Signer, Token},
+    ledger::Signer,
     sandbox::{AppCredentials, Options, Person, Running, Sandbox},
-    service::{LEDGER_BRANCH, Server, Status, assemble},
+    service::{LEDGER_BRANCH, Server, Status, assemble, git_token},
     settings::{self, Settings},
 };
 
@@ -50,6 +50,8 @@ const AGENTS: &[&str] = &[
 ];
 /// Low-tier actions are on the ledger this soon, so that nobody waits for it.
 const GROUP_WITHIN: &str = "1s";
+/// Nobody else uses this GitHub.
+const PUSHES_PER_MINUTE: u32 = 6_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The running demo.
@@ -230,14 +232,10 @@ async fn found(
     .map_err(Failure::new)?;
     let me = client.me().await.map_err(Failure::new)?;
     let committer = Committer::new(me.login().as_str(), me.email()).map_err(Failure::new)?;
-    let token: Token = {
-        let client = client.clone();
-        Arc::new(move || client.token_blocking().map_err(|error| error.to_string()))
-    };
     let begun = begin(Beginning {
         repository: REPO.parse().map_err(Failure::new)?,
         remote: format!("{}/{REPO}.git", github.url()),
-        token: Some(token),
+        token: Some(git_token(&client)),
         committer,
         base: "main".parse().map_err(Failure::new)?,
         ledger: LEDGER_BRANCH.parse().map_err(Failure::new)?,
@@ -269,6 +267,7 @@ async fn serve(
         gate_key_file: Some(keys.join("gate")),
         executor_key_file: Some(keys.join("executor")),
         group_within: Some(GROUP_WITHIN.parse().map_err(Failure::new)?),
+        pushes_per_minute: Some(PUSHES_PER_MINUTE),
         ..settings::Args::default()
     };
     let settings = Settings::from(&args, BTreeMap::new()).map_err(Failure::many)?;

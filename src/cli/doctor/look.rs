@@ -1,6 +1,6 @@
 //! Gathering what doctor judges: each part by itself, so that one that can't be seen hides no other.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use indicatif::ProgressBar;
 
@@ -13,10 +13,10 @@ use crate::{
         proposal::branch_of,
         protection::{Change, Demands, LedgerSight, Sight},
     },
-    github::{Config, GitHub, Look, Watcher},
-    ledger::{Mirror, Step, Token, kept_head, walk},
-    service::LEDGER_BRANCH,
-    settings::Looking,
+    github::{GitHub, Look, Watcher},
+    ledger::{Mirror, Step, kept_head, walk},
+    service::{LEDGER_BRANCH, connect, git_token},
+    settings::Site,
 };
 
 /// Somebody who looks around one repository.
@@ -37,26 +37,15 @@ struct Record {
 }
 
 impl Doctor {
-    pub(super) fn new(looking: &Looking) -> Result<Self, Failure> {
-        let github = GitHub::connect(Config {
-            api: looking.api_url().clone(),
-            app_id: looking.app_id(),
-            private_key_pem: looking.app_key().clone(),
-            repo: looking.repo().clone(),
-        })
-        .map_err(Failure::new)?;
-        let watcher = looking
-            .watch_token()
-            .map(|token| Watcher::connect(looking.api_url().clone(), looking.repo().clone(), token.clone()))
-            .transpose()
-            .map_err(Failure::new)?;
+    pub(super) fn new(site: &Site) -> Result<Self, Failure> {
+        let (github, watcher) = connect(site).map_err(Failure::new)?;
         Ok(Self {
             github,
             watcher,
-            remote: format!("{}/{}.git", looking.git_url(), looking.repo()),
-            genesis: looking.genesis(),
-            kept_in: looking.data_dir().map(|data| data.join("ledger")),
-            app: looking.app_id(),
+            remote: site.remote(),
+            genesis: site.genesis(),
+            kept_in: site.data_dir().map(|data| data.join("ledger")),
+            app: site.app_id(),
         })
     }
 
@@ -125,13 +114,9 @@ impl Doctor {
 
     async fn record(&self, ledger: &BranchName) -> Result<Record, String> {
         let scratch = Scratch::new("doctor");
-        let token: Token = {
-            let github = self.github.clone();
-            Arc::new(move || github.token_blocking().map_err(|error| error.to_string()))
-        };
         let said = |error: &dyn std::fmt::Display| error.to_string();
-        let mirror =
-            Mirror::open(scratch.path(), self.remote.clone(), Some(token)).map_err(|error| said(&error))?;
+        let mirror = Mirror::open(scratch.path(), self.remote.clone(), Some(git_token(&self.github)))
+            .map_err(|error| said(&error))?;
         mirror
             .head_of(ledger)
             .await

@@ -8,7 +8,7 @@ use crate::{
         ids::RepoName,
         protection::{Change, Finding, Severity},
     },
-    settings::Looking,
+    settings::Site,
 };
 
 pub(super) fn json(repo: &RepoName, found: &[Finding], changed: &[Change]) -> Value {
@@ -20,8 +20,8 @@ pub(super) fn json(repo: &RepoName, found: &[Finding], changed: &[Change]) -> Va
     })
 }
 
-pub(super) fn people(looking: &Looking, found: &[Finding]) {
-    let repo = paint::strong(looking.repo());
+pub(super) fn people(site: &Site, found: &[Finding]) {
+    let repo = paint::strong(site.repo());
     if found.is_empty() {
         anstream::println!("{} nothing is wrong around {repo}", paint::good(YES));
     }
@@ -38,7 +38,7 @@ pub(super) fn people(looking: &Looking, found: &[Finding]) {
     if !found.is_empty() {
         anstream::println!("\n{repo}: {}", counted(found));
     }
-    if looking.genesis().is_none() {
+    if site.genesis().is_none() {
         anstream::println!(
             "{} no genesis digest was given, so nobody knows whether it is the ledger that was begun; give `--genesis DIGEST`",
             paint::soft("note:")

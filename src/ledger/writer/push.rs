@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use git2::{ObjectType, Oid, Repository};
@@ -15,6 +15,7 @@ use super::{
         fold::{Checked, chain, check, oid, raw, sha, stream, take},
         index::{Index, NoIndex},
         kept::{Head, Kept},
+        pace::Pace,
         remote::{Move, Remote, RemoteError, said},
         sign::Signer,
         whole::{FEW, Whole, whole},
@@ -45,6 +46,7 @@ pub(super) struct Pusher {
     index: Index,
     signers: BTreeMap<Role, Arc<Signer>>,
     committer: Committer,
+    pace: Arc<Pace>,
     shared: Arc<Shared>,
     tree: Sha,
     head: Oid,
@@ -127,6 +129,7 @@ impl Pusher {
             index,
             signers: options.signers.into_iter().collect(),
             committer: options.committer,
+            pace: options.pace,
             shared: Arc::new(shared),
             tree: place.tree,
         };
@@ -265,6 +268,7 @@ impl Pusher {
             from: Some(self.head),
             to: Some(to),
         };
+        self.pace.pushed(Instant::now());
         let Err(error) = self.remote.push(&self.repo, step) else {
             let recorded = self.take(checked, to)?;
             return Ok((Pushed::Acknowledged, recorded));

@@ -18,8 +18,8 @@ use crate::{
     },
     execute::{self, Client},
     github::{self, Config, GitHub, Watcher},
-    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, SignError, Signer, Token, kept_head},
-    settings::Settings,
+    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token, kept_head},
+    settings::{Settings, Site},
     store::{Store, StoreError},
 };
 
@@ -60,29 +60,40 @@ pub enum AssembleError {
     Name(String),
 }
 
-/// Connects, fetches and folds the ledger, and puts the bot together; no work is begun.
-pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, AssembleError> {
-    let api = url::Url::parse(settings.api_url()).map_err(|error| AssembleError::Name(error.to_string()))?;
-    let watcher = settings
+/// Clients of a site's GitHub: the app's, and the watcher's where a token is given. No request is made yet.
+///
+/// # Errors
+/// As [`GitHub::connect`].
+pub fn connect(site: &Site) -> Result<(GitHub, Option<Watcher>), github::Error> {
+    let watcher = site
         .watch_token()
-        .map(|token| Watcher::connect(api.clone(), settings.repo().clone(), token.clone()))
+        .map(|token| Watcher::connect(site.api().clone(), site.repo().clone(), token.clone()))
         .transpose()?;
     let github = GitHub::connect(Config {
-        api,
-        app_id: settings.app_id(),
-        private_key_pem: settings.app_key().clone(),
-        repo: settings.repo().clone(),
+        api: site.api().clone(),
+        app_id: site.app_id(),
+        private_key_pem: site.app_key().clone(),
+        repo: site.repo().clone(),
     })?;
+    Ok((github, watcher))
+}
+
+/// What Git shows a remote, in the app's name.
+pub fn git_token(github: &GitHub) -> Token {
+    let github = github.clone();
+    Arc::new(move || github.token_blocking().map_err(|error| error.to_string()))
+}
+
+/// Connects, fetches and folds the ledger, and puts the bot together; no work is begun.
+pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, AssembleError> {
+    let site = settings.site();
+    let (github, watcher) = connect(site)?;
     let me = github.me().await?.clone();
     let name = |error: &dyn std::fmt::Display| AssembleError::Name(error.to_string());
     let committer = Committer::new(me.login().as_str(), me.email()).map_err(|error| name(&error))?;
     let data = settings.data_dir();
     let store = Store::open(data, settings.database()).await?;
-    let remote = format!("{}/{}.git", settings.git_url(), settings.repo());
-    let token: Token = {
-        let github = github.clone();
-        Arc::new(move || github.token_blocking().map_err(|error| error.to_string()))
-    };
+    let (remote, token) = (site.remote(), git_token(&github));
     let mut signers = vec![(Role::Gate, signer(settings.gate_key())?)];
     if let Some(key) = settings.executor_key() {
         signers.push((Role::Executor, signer(key)?));
@@ -106,6 +117,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         genesis: settings.genesis(),
         signers,
         group_within: Duration::from_millis(u64::try_from(settings.group_within().millis()).unwrap_or(0)),
+        pace: Arc::new(Pace::a_minute(settings.pushes_per_minute())),
         committer,
         shown,
     })

@@ -29,7 +29,7 @@ use std::{
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-pub use assemble::{AssembleError, LEDGER_BRANCH, assemble, ledger_dir};
+pub use assemble::{AssembleError, LEDGER_BRANCH, assemble, connect, git_token, ledger_dir};
 pub use receive::{Approvers, Preview, Receipt};
 pub use status::{Status, View};
 pub use told::Told;

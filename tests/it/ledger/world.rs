@@ -19,7 +19,7 @@ use countersign::{
         },
         totals::Totals,
     },
-    ledger::{Begun, Init, Ledger, Options, Signer, Token, init},
+    ledger::{Begun, Init, Ledger, Options, Pace, Signer, Token, init},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -95,6 +95,7 @@ impl World {
             genesis: self.begun.genesis,
             signers: self.keys.clone(),
             group_within: Duration::from_secs(10),
+            pace: Arc::new(Pace::new(Duration::ZERO, 2)),
             committer: committer(),
             shown: Vec::new(),
         }

@@ -326,6 +326,7 @@ impl World {
             executor_key_file: Some(secrets.join("executor")),
             watch_key_file: Some(secrets.join("watch")),
             group_within: Some("1s".parse().unwrap()),
+            pushes_per_minute: Some(6_000),
             ..Args::default()
         };
         (args, begun.genesis)
