@@ -10,8 +10,8 @@ fn manual() -> Setup {
     Setup {
         edits: vec![(
             "tiers.yaml",
-            "merge: auto                 # or manual",
-            "merge: manual               # or manual",
+            "merge: auto                 # the bot merges",
+            "merge: manual               # the bot merges",
         )],
         ..Setup::default()
     }
@@ -43,28 +43,28 @@ impl Branch<'_> {
     }
 }
 
-/// A payment that both approved and nobody merged yet, and the ledger's head then.
+/// A campaign that is approved and that nobody merged yet, and the ledger's head then. It holds nothing sealed, so that a
+/// machine without memory could send it.
 async fn approved(world: &mut World) -> (Opened, String) {
-    let payment = world.payment().await;
-    world.approve("alice", &payment).await;
-    world.approve("bob", &payment).await;
+    let campaign = world.campaign().await;
+    world.approve("dave", &campaign).await;
     let before = Branch(world).head();
-    (payment, before)
+    (campaign, before)
 }
 
-fn merge(world: &World, payment: &Opened) {
-    let dave = world.person("dave");
-    dave.merge(REPO, payment.pull, merge_commit()).unwrap();
+fn merge(world: &World, campaign: &Opened) {
+    let alice = world.person("alice");
+    alice.merge(REPO, campaign.pull, merge_commit()).unwrap();
 }
 
 /// The same, executed.
 async fn executed(world: &mut World) -> (Opened, String) {
-    let (payment, before) = approved(world).await;
-    merge(world, &payment);
+    let (campaign, before) = approved(world).await;
+    merge(world, &campaign);
     world.settle().await;
-    assert_eq!(world.state(&payment).await, "executed");
-    assert_eq!(world.acted(), (1, 0));
-    (payment, before)
+    assert_eq!(world.state(&campaign).await, "executed");
+    assert_eq!(world.acted(), (0, 1));
+    (campaign, before)
 }
 
 /// The bot dies, and its machine is lost with it.
@@ -85,9 +85,9 @@ fn ledgers(error: &AssembleError) -> &LedgerError {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i18_a_restored_ledger_and_an_empty_disk_do_not_pay_twice() {
+async fn i18_a_restored_ledger_and_an_empty_disk_do_not_send_twice() {
     story_with(manual(), async |world| {
-        let (payment, before) = executed(world).await;
+        let (campaign, before) = executed(world).await;
         let newest = Branch(world).head();
         Branch(world).put(&before);
         loses_its_disk(world);
@@ -103,50 +103,54 @@ async fn i18_a_restored_ledger_and_an_empty_disk_do_not_pay_twice() {
                 assert!(said.contains(part), "{said}");
             }
         }
-        assert_eq!((world.targets.bank().asked(), world.acted()), (1, (1, 0)));
+        assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
         assert_eq!(Branch(world).head(), before, "nothing was recorded either");
         Branch(world).put(&newest);
         world.start().await.unwrap();
         world.sweep().await;
-        assert_eq!(world.state(&payment).await, "executed");
-        assert_eq!((world.targets.bank().asked(), world.acted()), (1, (1, 0)));
+        assert_eq!(world.state(&campaign).await, "executed");
+        assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i18_a_machine_restored_together_with_the_ledger_does_not_pay_twice() {
+async fn i18_a_machine_restored_together_with_the_ledger_does_not_send_twice() {
     // The ledger ends without what ran, so that this story has no orderly end.
     let mut world = World::begin(manual()).await;
-    let (payment, _) = approved(&mut world).await;
+    let (campaign, _) = approved(&mut world).await;
     world.restart().await;
     // A backup of both, taken in the same moment.
     let (bot, backup) = (world.data.path().join("bot"), world.data.path().join("backup"));
     copy(&bot, &backup);
     let before = Branch(&world).head();
-    merge(&world, &payment);
+    merge(&world, &campaign);
     world.settle().await;
-    assert_eq!(world.state(&payment).await, "executed");
+    assert_eq!(world.state(&campaign).await, "executed");
     let length = world.entries().len();
     world.crash();
     std::fs::remove_dir_all(&bot).unwrap();
     copy(&backup, &bot);
     Branch(&world).put(&before);
-    let shown = world.check(&payment);
+    let shown = world.check(&campaign);
     world.start().await.unwrap();
     world.sweep().await;
     world.sweep().await;
-    assert_eq!((world.targets.bank().asked(), world.acted()), (1, (1, 0)));
+    assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
     assert_eq!(Branch(&world).head(), before, "nothing was recorded");
-    assert_eq!(world.check(&payment), shown, "the witness stays");
+    assert_eq!(world.check(&campaign), shown, "the witness stays");
     // Others go on where nothing contradicts, until the ledger is longer than it was: it lacks what it held all the same.
+    let mut n = 0;
     while world.entries().len() <= length {
-        world.campaign().await;
+        let mut body = crate::world::campaign();
+        body["parameters"]["subject"] = json!(format!("Autumn news {n}"));
+        world.open("campaign-agent", body).await;
+        n += 1;
     }
     world.sweep().await;
-    assert_eq!((world.targets.bank().asked(), world.acted()), (1, (1, 0)));
-    assert_eq!(world.state(&payment).await, "open");
-    assert_eq!(world.check(&payment), shown);
+    assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
+    assert_eq!(world.state(&campaign).await, "open");
+    assert_eq!(world.check(&campaign), shown);
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {
@@ -161,11 +165,11 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_a_ledger_that_was_rewritten_runs_nothing() {
     story_with(manual(), async |world| {
-        let (payment, _) = approved(world).await;
+        let (campaign, _) = approved(world).await;
         let newest = Branch(world).head();
         let other = Branch(world).rewritten(&["-p", "ledger~1"]);
         Branch(world).put(&other);
-        merge(world, &payment);
+        merge(world, &campaign);
         world.settle().await;
         world.sweep().await;
         assert_eq!(world.acted(), (0, 0), "while it runs");
@@ -186,8 +190,8 @@ async fn i18_a_ledger_that_was_rewritten_runs_nothing() {
         Branch(world).put(&newest);
         world.start().await.unwrap();
         world.sweep().await;
-        assert_eq!(world.state(&payment).await, "executed");
-        assert_eq!(world.acted(), (1, 0));
+        assert_eq!(world.state(&campaign).await, "executed");
+        assert_eq!(world.acted(), (0, 1));
     })
     .await;
 }
@@ -195,10 +199,10 @@ async fn i18_a_ledger_that_was_rewritten_runs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_a_ledger_that_was_deleted_runs_nothing() {
     story_with(manual(), async |world| {
-        let (payment, _) = approved(world).await;
+        let (campaign, _) = approved(world).await;
         let newest = Branch(world).head();
         Branch(world).delete();
-        merge(world, &payment);
+        merge(world, &campaign);
         world.settle().await;
         world.sweep().await;
         assert_eq!(world.acted(), (0, 0), "while it runs");
@@ -214,8 +218,8 @@ async fn i18_a_ledger_that_was_deleted_runs_nothing() {
         git(&local, &["push", "--quiet", remote.to_str().unwrap(), &refspec]);
         world.start().await.unwrap();
         world.sweep().await;
-        assert_eq!(world.state(&payment).await, "executed");
-        assert_eq!(world.acted(), (1, 0));
+        assert_eq!(world.state(&campaign).await, "executed");
+        assert_eq!(world.acted(), (0, 1));
         let latest = Branch(world).head();
         Branch(world).delete();
         loses_its_disk(world);
@@ -230,7 +234,7 @@ async fn i18_a_ledger_that_was_deleted_runs_nothing() {
         Branch(world).put(&latest);
         world.start().await.unwrap();
         world.sweep().await;
-        assert_eq!((world.targets.bank().asked(), world.acted()), (1, (1, 0)));
+        assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
     })
     .await;
 }
@@ -238,11 +242,11 @@ async fn i18_a_ledger_that_was_deleted_runs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_another_ledger_in_its_place_runs_nothing() {
     story_with(manual(), async |world| {
-        let (payment, _) = approved(world).await;
+        let (campaign, _) = approved(world).await;
         let newest = Branch(world).head();
         let other = Branch(world).rewritten(&[]);
         Branch(world).put(&other);
-        merge(world, &payment);
+        merge(world, &campaign);
         world.settle().await;
         world.sweep().await;
         assert_eq!(world.acted(), (0, 0), "while it runs");
@@ -259,8 +263,8 @@ async fn i18_another_ledger_in_its_place_runs_nothing() {
         Branch(world).put(&newest);
         world.start().await.unwrap();
         world.sweep().await;
-        assert_eq!(world.state(&payment).await, "executed");
-        assert_eq!(world.acted(), (1, 0));
+        assert_eq!(world.state(&campaign).await, "executed");
+        assert_eq!(world.acted(), (0, 1));
     })
     .await;
 }
@@ -268,8 +272,8 @@ async fn i18_another_ledger_in_its_place_runs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_a_check_that_says_nothing_readable_of_the_ledger_stops_what_is_merged() {
     story_with(manual(), async |world| {
-        let (payment, _) = approved(world).await;
-        let pull = world.github.pull(REPO, payment.pull).unwrap();
+        let (campaign, _) = approved(world).await;
+        let pull = world.github.pull(REPO, campaign.pull).unwrap();
         let head = pull["head"]["sha"].as_str().unwrap();
         let id = world.github.check_runs(REPO, head).unwrap().last().unwrap()["external_id"].clone();
         let told = id.as_str().unwrap();
@@ -286,14 +290,14 @@ async fn i18_a_check_that_says_nothing_readable_of_the_ledger_stops_what_is_merg
             )
         };
         world.github.fault(unreadable);
-        merge(world, &payment);
+        merge(world, &campaign);
         world.settle().await;
         world.sweep().await;
         assert_eq!(world.acted(), (0, 0));
         world.github.clear_faults();
         world.sweep().await;
-        assert_eq!(world.state(&payment).await, "executed");
-        assert_eq!(world.acted(), (1, 0));
+        assert_eq!(world.state(&campaign).await, "executed");
+        assert_eq!(world.acted(), (0, 1));
     })
     .await;
 }

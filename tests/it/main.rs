@@ -33,6 +33,7 @@ mod gestures;
 mod github;
 mod guards;
 mod inbox;
+mod index;
 mod layers;
 mod ledger;
 mod ledger_guard;

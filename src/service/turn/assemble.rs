@@ -138,6 +138,9 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         clock,
         settings,
     });
+    if bot.store().inbox().is_new().await? {
+        bot.has_forgotten().await;
+    }
     // What an earlier process of this machine held is free at once.
     bot.store().instances().beat(bot.instance(), bot.now()).await?;
     bot.store()

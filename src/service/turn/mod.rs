@@ -217,7 +217,7 @@ impl Bot {
         }
     }
 
-    pub(super) fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &Ledger {
         &self.inner.parts.ledger
     }
     pub(super) fn mirror(&self) -> &Mirror {
