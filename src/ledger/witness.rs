@@ -43,6 +43,13 @@ impl Ledger {
             Err(LedgerError::Behind)
         });
         let found = task.await.map_err(|_| LedgerError::Closed)??;
+        let mut lost = self.missing().lock().unwrap_or_else(PoisonError::into_inner);
+        if !found {
+            *lost = Some(extent.clone());
+        } else if lost.as_ref() == Some(extent) {
+            *lost = None;
+        }
+        drop(lost);
         if found {
             let mut held = self.held();
             if held.len() >= REMEMBERED {
@@ -53,8 +60,23 @@ impl Ledger {
         Ok(found)
     }
 
+    /// What was shown of the ledger and was not on it when that was looked at last; nothing is recorded meanwhile.
+    pub fn lost(&self) -> Option<Extent> {
+        let lost = self.missing().lock();
+        lost.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn held(&self) -> std::sync::MutexGuard<'_, Vec<Extent>> {
         self.confirmed().lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Extent> for LedgerError {
+    fn from(lost: Extent) -> Self {
+        Self::Contradicted {
+            size: lost.size(),
+            head: lost.head(),
+        }
     }
 }
 
@@ -68,10 +90,7 @@ pub(super) fn first_lost(
     let stands = (book.size(), book.head());
     for extent in shown {
         if holds(dir, place.commit, stands, extent)? != Some(true) {
-            return Ok(Some(LedgerError::Contradicted {
-                size: extent.size(),
-                head: extent.head(),
-            }));
+            return Ok(Some(extent.clone().into()));
         }
     }
     Ok(None)

@@ -195,6 +195,8 @@ struct Shared {
     indexed: u64,
     /// What was confirmed last to be on it.
     held: Mutex<Vec<Extent>>,
+    /// What was found not to be on it.
+    lost: Mutex<Option<Extent>>,
     findings: Mutex<Vec<Finding>>,
 }
 
@@ -264,6 +266,9 @@ impl Ledger {
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(lost) = self.lost() {
+            return Err(LedgerError::from(lost).into());
+        }
         let closed = || AppendError::Ledger(LedgerError::Closed);
         let room = self.room.clone().acquire_owned().await.map_err(|_| closed())?;
         let (answer, recorded) = oneshot::channel();
@@ -296,6 +301,11 @@ impl Ledger {
     /// What was confirmed to be on it.
     pub(super) fn confirmed(&self) -> &Mutex<Vec<Extent>> {
         &self.shared.held
+    }
+
+    /// What was found not to be on it.
+    pub(super) fn missing(&self) -> &Mutex<Option<Extent>> {
+        &self.shared.lost
     }
 
     /// Where the local repository stands.

@@ -117,6 +117,7 @@ impl Pusher {
             head: Mutex::new(place.commit),
             indexed,
             held: Mutex::default(),
+            lost: Mutex::default(),
             findings: Mutex::new(findings),
         };
         let mut pusher = Self {

@@ -37,9 +37,19 @@ pub(super) async fn shown_of(github: &GitHub, genesis: Digest) -> Result<Vec<Ext
 }
 
 impl Bot {
+    /// Whether the ledger has got back what it was found to lack: what one pull request contradicts is no ledger for any
+    /// other.
+    pub(super) async fn whole(&self) -> Result<(), LedgerError> {
+        match self.ledger().lost() {
+            Some(lost) if !self.ledger().holds(&lost).await? => Err(lost.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whether the ledger holds what a pull request shows of it. What is merged is not gone on with while that is not
     /// known.
     pub(super) async fn confirmed(&self, seeing: &Seeing) -> Result<(), NotNow> {
+        self.whole().await?;
         let extent = match seeing.extent() {
             Seen::Known(None) => return Ok(()),
             Seen::Known(Some(extent)) => extent,
@@ -59,11 +69,8 @@ impl Bot {
         if !extent.is_of(genesis) || self.ledger().holds(extent).await? {
             return Ok(());
         }
-        let error = LedgerError::Contradicted {
-            size: extent.size(),
-            head: extent.head(),
-        };
-        tracing::error!(%pull, %error, "the ledger was rolled back or rewritten");
+        let error = LedgerError::from(extent.clone());
+        tracing::error!(%pull, %error, "nothing opens, merges or runs");
         metrics::counter!("countersign_ledger_contradicted_total").increment(1);
         Err(error.into())
     }
