@@ -2,15 +2,14 @@
 
 use std::{
     error::Error,
-    io::{self, IsTerminal as _, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
-    time::Duration,
 };
 
 use clap::{Args as ClapArgs, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::progress::{bar, tell};
 use crate::{
     domain::{
         audit::Recorded,
@@ -266,25 +265,4 @@ fn checkpoint(ledger: &Where, genesis: Digest, key: &Signer) -> Result<String, B
         return Err("the key is not the gate's on this ledger; give the gate's private key".into());
     }
     Ok(Checkpoint::of(&book).sign(key))
-}
-
-/// A progress bar on terminals, nothing elsewhere.
-fn bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} commits, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn tell(bar: &ProgressBar, done: u64, of: u64) {
-    if done.is_multiple_of(256) || done == of {
-        bar.set_length(of);
-        bar.set_position(done);
-    }
 }

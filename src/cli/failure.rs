@@ -41,6 +41,12 @@ impl Failure {
         self
     }
 
+    /// Something was found that must be looked at.
+    pub(super) fn found(mut self) -> Self {
+        self.code = DENIED;
+        self
+    }
+
     /// Says it on standard error; gives the exit code.
     pub(super) fn show(&self) -> ExitCode {
         for line in &self.said {

@@ -17,11 +17,13 @@ mod door;
 mod failure;
 mod house;
 mod inbox;
+mod index;
 mod init;
 mod logs;
 mod manual;
 mod paint;
 pub mod policy;
+mod progress;
 mod propose;
 mod revise;
 mod sandbox;
@@ -64,6 +66,8 @@ enum Command {
     Status(status::Args),
     /// See and try again what webhooks told of and could not be worked on
     Inbox(inbox::Args),
+    /// See, and make again from Git, what a start reads instead of folding the whole ledger
+    Index(Box<index::Args>),
     /// Prove and read a ledger, from any clone and without a server
     Audit(audit::Args),
     /// Ask what the rules say, without a server
@@ -91,6 +95,7 @@ pub async fn run() -> ExitCode {
         Command::Revise(args) => revise::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Inbox(args) => inbox::run(args).await,
+        Command::Index(args) => index::run(*args),
         Command::Audit(args) => Ok(audit::run(args)),
         Command::Policy(args) => Ok(policy::run(args)),
         Command::Completions(args) => manual::completions(args, Cli::command()),

@@ -102,13 +102,14 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
         repository,
         policy,
         entries,
+        indexed,
         open,
         findings,
         executes,
     } = server.bot().serving();
     match format {
         Format::Json => {
-            tracing::info!(%repository, %address, %policy, entries, open, executes, "serving");
+            tracing::info!(%repository, %address, %policy, entries, indexed, open, executes, "serving");
         }
         Format::Text => {
             anstream::eprintln!(
@@ -118,7 +119,10 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
                 paint::link(format_args!("http://{address}"))
             );
             anstream::eprintln!("  {} {}", paint::soft("policy  "), policy.short());
-            anstream::eprintln!("  {} {entries} recorded, {open} open", paint::soft("ledger  "));
+            anstream::eprintln!(
+                "  {} {entries} recorded, {indexed} of them read from the index, {open} open",
+                paint::soft("ledger  ")
+            );
             let role = if executes {
                 "gate and executor"
             } else {

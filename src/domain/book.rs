@@ -10,6 +10,7 @@ mod descent;
 mod register;
 mod room;
 mod running;
+mod snapshot;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod tests;
 pub use begin::{BeginError, first_key, genesis_entry};
 pub use register::Closed;
 pub use room::Full;
+pub use snapshot::{Place, Restored, SnapshotKey, Unfit, Unsealed, WrittenDown};
 pub use staging::{Before, StageError, Staged};
 
 use register::Register;
@@ -47,7 +49,7 @@ pub const RECENT: usize = 256;
 pub use super::illegal::{Illegal, MAX_PENDING};
 
 /// Everything the ledger says, folded up to its head.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Book {
     genesis: Genesis,
     genesis_digest: Digest,

@@ -56,7 +56,7 @@ impl SigningIdentity {
 }
 
 /// The keys of one ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     keys: Vec<(SigningIdentity, RoleKey)>,
 }

@@ -23,6 +23,7 @@ pub mod due;
 pub mod entry;
 pub mod exception;
 pub mod exclusion;
+pub mod extent;
 pub mod facts;
 #[cfg(test)]
 mod fixture;

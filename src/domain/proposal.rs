@@ -409,6 +409,13 @@ pub fn branch_of(id: ProposalId) -> String {
     format!("countersign/{id}")
 }
 
+/// Whether a branch is named as those of proposals are.
+pub fn is_proposals(branch: &str) -> bool {
+    branch
+        .strip_prefix("countersign/")
+        .is_some_and(|id| id.parse::<ProposalId>().is_ok())
+}
+
 /// Refuses what has no canonical form outside the binding; the binding's own digest refuses it inside.
 fn check_exact(parts: &ProposalParts) -> Result<(), NotCanonical> {
     for seen in &parts.observed {

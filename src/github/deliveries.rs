@@ -1,4 +1,4 @@
-//! What GitHub could not deliver, and having it delivered again. INVARIANT i24.
+//! What GitHub delivered or could not, and having it delivered again. INVARIANT i24.
 
 use std::collections::BTreeMap;
 
@@ -24,21 +24,25 @@ struct Attempt {
     status_code: u16,
 }
 
-/// A delivery whose last attempt failed.
+/// A delivery, by its last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undelivered {
+pub struct Delivered {
     /// `X-GitHub-Delivery`, the same for every attempt.
     pub delivery: DeliveryId,
+    /// When that was.
+    pub at: Timestamp,
+    /// Whether it was not acknowledged.
+    pub failed: bool,
     /// Its last attempt.
     attempt: u64,
 }
 
 impl GitHub {
-    /// Deliveries to the app since a time whose last attempt failed, oldest first.
+    /// Deliveries to the app since a time, oldest first.
     ///
     /// # Errors
     /// When GitHub does not answer.
-    pub async fn undelivered(&self, since: Timestamp) -> Result<Vec<Undelivered>, Error> {
+    pub async fn deliveries(&self, since: Timestamp) -> Result<Vec<Delivered>, Error> {
         let mut path = "/app/hook/deliveries?per_page=100".to_owned();
         let mut last: BTreeMap<DeliveryId, Attempt> = BTreeMap::new();
         'pages: for _ in 0..MOST_PAGES {
@@ -63,24 +67,23 @@ impl GitHub {
                 }
             }
         }
-        let failed = last
-            .into_values()
-            .filter(|attempt| !(200..300).contains(&attempt.status_code));
-        let mut failed: Vec<Attempt> = failed.collect();
-        failed.sort_unstable_by_key(|attempt| attempt.id);
-        let undelivered = |attempt: Attempt| Undelivered {
+        let mut all: Vec<Attempt> = last.into_values().collect();
+        all.sort_unstable_by_key(|attempt| attempt.id);
+        let delivered = |attempt: Attempt| Delivered {
             delivery: attempt.guid,
+            at: attempt.delivered_at,
+            failed: !(200..300).contains(&attempt.status_code),
             attempt: attempt.id,
         };
-        Ok(failed.into_iter().map(undelivered).collect())
+        Ok(all.into_iter().map(delivered).collect())
     }
 
     /// Has a delivery made again. Asking twice only delivers it twice, which counts once.
     ///
     /// # Errors
     /// When GitHub does not take the wish.
-    pub async fn deliver_again(&self, undelivered: &Undelivered) -> Result<(), Error> {
-        let path = format!("/app/hook/deliveries/{}/attempts", undelivered.attempt);
+    pub async fn deliver_again(&self, delivered: &Delivered) -> Result<(), Error> {
+        let path = format!("/app/hook/deliveries/{}/attempts", delivered.attempt);
         let _: Value = self
             .write_as(Caller::App, Method::POST, &path, &json!({}))
             .await?;

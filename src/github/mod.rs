@@ -31,7 +31,7 @@ mod wire;
 pub use self::{
     budget::{Asked, tallied},
     client::{Config, GitHub},
-    deliveries::Undelivered,
+    deliveries::Delivered,
     error::Error,
     identity::Me,
     observe::{Ask, Seeing},

@@ -12,6 +12,7 @@ use super::{
     wire,
 };
 use crate::domain::{
+    extent::Extent,
     ids::{AccountId, BranchName, Digest, Login, PullNumber, Sha, TeamName, Timestamp},
     observation::{Commit, LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
     policy::Owner,
@@ -56,6 +57,8 @@ pub struct Seeing {
     /// Teams that are asked now, by their slugs.
     requested_teams: BTreeSet<String>,
     check: Option<CheckShown>,
+    /// How far the ledger was when the check was written; none without a check.
+    extent: Seen<Option<Extent>>,
     outcome: Option<String>,
     mergeable: Option<bool>,
 }
@@ -88,6 +91,10 @@ impl Seeing {
     /// The check run of ours that it shows.
     pub fn check(&self) -> Option<&CheckShown> {
         self.check.as_ref()
+    }
+    /// How far the ledger was when that check was written, when it tells. INVARIANT i18.
+    pub fn extent(&self) -> &Seen<Option<Extent>> {
+        &self.extent
     }
     /// Whether GitHub could merge it; `None` while it computes that.
     pub fn mergeable(&self) -> Option<bool> {
@@ -198,6 +205,7 @@ impl GitHub {
             let requested_teams = requested_teams.collect();
             let stands = standing(&last)?;
             let at = self.clock().map_or(ask.now, |there| ask.now.max(there));
+            let check = seen(check)?;
             let Guarded { base, ledger } = guarded?;
             let observation = Observation {
                 at,
@@ -220,7 +228,11 @@ impl GitHub {
                 asked: any_requested || answered,
                 requested,
                 requested_teams,
-                check: known(check)?.flatten().and_then(|run| shown_check(&run)),
+                check: check.known().and_then(|run| shown_check(run.as_ref()?)),
+                extent: match &check {
+                    Seen::Known(run) => seen(told(run.as_ref()))?,
+                    Seen::Unknown { because } => Seen::unknown(because.clone()),
+                },
                 outcome: known(outcome)?.flatten().map(|comment| comment.body),
                 mergeable: last.mergeable,
             });
@@ -251,6 +263,14 @@ impl GitHub {
     /// When it can't be read.
     pub async fn check_on(&self, head: Sha) -> Result<Option<CheckShown>, Error> {
         Ok(self.our_check(head).await?.and_then(|run| shown_check(&run)))
+    }
+
+    /// How far the ledger was when our check run on a commit was written; none when there is none, or it does not tell.
+    ///
+    /// # Errors
+    /// When it can't be read. INVARIANT i18.
+    pub async fn extent_on(&self, head: Sha) -> Result<Option<Extent>, Error> {
+        told(self.our_check(head).await?.as_ref())
     }
 
     pub(super) async fn pull_now(&self, pull: PullNumber) -> Result<wire::Pull, Error> {
@@ -529,7 +549,15 @@ fn shown_check(run: &wire::CheckRun) -> Option<CheckShown> {
     (run.status == "completed").then_some(CheckShown {
         head: run.head_sha,
         conclusion,
-        says: run.external_id.as_deref()?.parse().ok()?,
+        says: shown::said_by_check(run.external_id.as_deref()?)?,
+    })
+}
+
+fn told(run: Option<&wire::CheckRun>) -> Result<Option<Extent>, Error> {
+    let id = run.and_then(|run| run.external_id.as_deref()).unwrap_or_default();
+    shown::extent_of_check(id).map_err(|error| Error::Malformed {
+        doing: "GET check-runs".to_owned(),
+        because: error.to_string(),
     })
 }
 

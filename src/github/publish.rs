@@ -15,6 +15,7 @@ use super::{
     shown, wire,
 };
 use crate::domain::{
+    extent::Extent,
     ids::{BranchName, Digest, Login, PersonName, PullNumber, Sha},
     observation::PullState,
     policy::Owner,
@@ -46,6 +47,8 @@ pub struct Texts {
     pub annotations: Vec<Annotation>,
     /// The outcome comment, without its mark.
     pub outcome: String,
+    /// How far the ledger is; the check run of a proposal tells. INVARIANT i18.
+    pub extent: Option<Extent>,
     /// The merge commit's message; GitHub's own without one.
     pub merge: Option<MergeText>,
 }
@@ -251,7 +254,7 @@ impl GitHub {
         let mut body = json!({
             "status": "completed",
             "conclusion": check.conclusion.as_str(),
-            "external_id": check.says,
+            "external_id": shown::id_of_check(check.says, texts.extent.as_ref()),
             "output": { "title": texts.check_title, "summary": texts.check_summary },
         });
         if let Some(run) = self.our_check(check.head).await? {

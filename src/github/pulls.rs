@@ -80,6 +80,16 @@ impl GitHub {
         Ok(pulls.iter().map(PullBrief::new).collect())
     }
 
+    /// The pull requests that something happened to last, open or not; one page of them.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn updated_lately(&self) -> Result<Vec<PullBrief>, Error> {
+        let path = "/pulls?state=all&sort=updated&direction=desc&per_page=100";
+        let pulls: Vec<wire::Pull> = self.get(&self.in_repo(path)).await?;
+        Ok(pulls.iter().map(PullBrief::new).collect())
+    }
+
     /// One pull request.
     ///
     /// # Errors

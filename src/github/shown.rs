@@ -1,6 +1,9 @@
 //! What a pull request shows, made comparable: digests of titles and bodies, and the mark under the outcome comment.
 
-use crate::domain::ids::Digest;
+use crate::domain::{
+    extent::{Extent, NoExtent},
+    ids::Digest,
+};
 
 /// What the outcome comment's last line begins with.
 const MARK: &str = "countersign outcome ";
@@ -46,6 +49,24 @@ fn parts(comment: &str) -> Option<(String, String)> {
     Some((words.trim_end().to_owned(), mark.to_owned()))
 }
 
+/// What a check run's external id says: the digest of its text and, where it is a proposal's, how far the ledger was.
+pub(super) fn id_of_check(says: Digest, extent: Option<&Extent>) -> String {
+    match extent {
+        Some(extent) => format!("{says} {extent}"),
+        None => says.to_string(),
+    }
+}
+
+/// The digest of a check run's text, as its external id says.
+pub(super) fn said_by_check(id: &str) -> Option<Digest> {
+    id.split(' ').next()?.parse().ok()
+}
+
+/// How far the ledger was when a check run was written; none on those that never told.
+pub(super) fn extent_of_check(id: &str) -> Result<Option<Extent>, NoExtent> {
+    id.split_once(' ').map(|(_, extent)| extent.parse()).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +75,22 @@ mod tests {
     fn line_ends_do_not_matter() {
         assert_eq!(shown_digest("a\r\nb"), shown_digest("a\nb"));
         assert_ne!(shown_digest("a b"), shown_digest("a\nb"));
+    }
+
+    #[test]
+    fn an_id_of_a_check_tells_what_it_says_and_how_far_the_ledger_was() {
+        let says = Digest::of(b"executed");
+        let extent: Extent = format!("0123456789ab:77:{says}").parse().unwrap();
+        let id = id_of_check(says, Some(&extent));
+        assert!(id.len() <= 255, "{id}");
+        assert_eq!(said_by_check(&id), Some(says));
+        assert_eq!(extent_of_check(&id), Ok(Some(extent)));
+        let bare = id_of_check(says, None);
+        assert_eq!(
+            (said_by_check(&bare), extent_of_check(&bare)),
+            (Some(says), Ok(None))
+        );
+        assert!(extent_of_check(&format!("{says} nonsense")).is_err());
     }
 
     #[test]

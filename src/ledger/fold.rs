@@ -9,8 +9,9 @@ use std::{
 use git2::{ObjectType, Odb, Oid, Repository};
 
 use crate::domain::{
-    audit::{Authentic, Finding, Flaw},
+    audit::{Authentic, Finding, Flaw, Recorded},
     authentic::{Link, RawCommit, authenticate},
+    book::{Book, Place},
     ids::Sha,
     keys::Keys,
 };
@@ -119,11 +120,7 @@ pub(super) fn check(chunk: &[RawCommit], keys: &Keys) -> Vec<Checked> {
 }
 
 /// The entries of a commit that follows `previous` and leaves the ledger's tree alone; anything else is a finding.
-pub(super) fn judge(
-    (link, entries): Checked,
-    previous: &mut Sha,
-    tree: Sha,
-) -> Result<Vec<Authentic>, Finding> {
+fn judge((link, entries): Checked, previous: &mut Sha, tree: Sha) -> Result<Vec<Authentic>, Finding> {
     let Ok(link) = link else { return entries };
     let follows = link.follows(*previous, tree);
     *previous = link.id;
@@ -131,6 +128,24 @@ pub(super) fn judge(
     let entries = entries?;
     follows.map_err(|flaw| Finding::at(link.id, flaw))?;
     Ok(entries)
+}
+
+/// Judges a commit and takes its entries into the book; `each` gets what was recorded, and what is no part of the record.
+pub(super) fn take(
+    checked: Checked,
+    place: &mut Place,
+    book: &mut Book,
+    mut each: impl FnMut(&Book, Result<Recorded, Finding>),
+) {
+    match judge(checked, &mut place.commit, place.tree) {
+        Err(finding) => each(book, Err(finding)),
+        Ok(entries) => {
+            for entry in entries {
+                let applied = book.apply(entry);
+                each(book, applied);
+            }
+        }
+    }
 }
 
 /// Reads and checks commits on every core; gives them to `each` in order.

@@ -8,7 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{Digest, Sha};
+use super::writer::LedgerError;
+use crate::domain::ids::{BranchName, Digest, Sha};
 
 /// A head of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +44,26 @@ impl Kept {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The remote does not descend from what is kept here.
+    pub(super) fn rewritten(&self, known: Sha, remote: Sha) -> LedgerError {
+        LedgerError::Rewritten {
+            kept: known,
+            remote,
+            file: self.path.clone(),
+        }
+    }
+
+    /// The remote has no such branch: it never had one, or not any more.
+    pub(super) fn no_branch(&self, branch: &BranchName) -> LedgerError {
+        match self.read() {
+            Ok(Some(head)) => LedgerError::Gone {
+                branch: branch.clone(),
+                kept: head.commit,
+                dir: self.path.parent().unwrap_or(Path::new(".")).to_owned(),
+                file: self.path.clone(),
+            },
+            Ok(None) | Err(_) => LedgerError::NoBranch(branch.clone()),
+        }
     }
 
     /// The head kept before, if this directory ever had one.

@@ -25,7 +25,7 @@ use crate::domain::{
 /// Commits that may stand in front of the newest entry of the record: findings, or what was folded meanwhile.
 const AHEAD: usize = 256;
 /// How often the newest commit is asked for when it is behind the book, which is folded first.
-const ATTEMPTS: u32 = 20;
+pub(super) const ATTEMPTS: u32 = 20;
 
 /// The last observation of each of some proposals.
 #[derive(Debug, Default)]
@@ -40,8 +40,8 @@ pub struct Past {
 
 /// What every entry says in front of its body.
 #[derive(Deserialize)]
-struct Front {
-    previous: Option<Digest>,
+pub(super) struct Front {
+    pub(super) previous: Option<Digest>,
     kind: Kind,
     #[serde(default)]
     proposal: Option<ProposalId>,
@@ -63,8 +63,13 @@ impl Ledger {
                 why: said(error),
             };
             for _ in 0..ATTEMPTS {
-                let read = back(ledger.dir(), ledger.head_commit(), from, &of, most);
-                if let Some(past) = read.map_err(local)? {
+                let (mut past, mut read) = (Past::unread(&of), 0);
+                let found = back(ledger.dir(), ledger.head_commit(), from, |line, front| {
+                    read += 1;
+                    past.take(line, front);
+                    read < most && !past.unread.is_empty()
+                });
+                if found.map_err(local)? {
                     return Ok(past);
                 }
                 thread::sleep(Duration::from_millis(5));
@@ -75,22 +80,17 @@ impl Ledger {
     }
 }
 
-/// Reads back from a commit; none when the newest entry is not there.
-fn back(
+/// Reads entries back, from the newest of the record at a commit, for as long as `each` wants more; false when the newest
+/// is not there.
+pub(super) fn back(
     dir: &Path,
     tip: Sha,
-    from: Digest,
-    of: &BTreeSet<ProposalId>,
-    most: usize,
-) -> Result<Option<Past>, git2::Error> {
+    newest: Digest,
+    mut each: impl FnMut(&str, &Front) -> bool,
+) -> Result<bool, git2::Error> {
     let mut reader = Reader::open(dir)?;
-    let mut past = Past {
-        observed: BTreeMap::new(),
-        reviews: BTreeMap::new(),
-        unread: of.clone(),
-    };
-    let mut expected = Some(from);
-    let (mut ahead, mut read) = (0, 0);
+    let mut expected = Some(newest);
+    let (mut ahead, mut found) = (0, false);
     let mut next: Option<Oid> = Some(oid(tip)?);
     while let Some(id) = next {
         let commit = reader.raw(id)?;
@@ -99,26 +99,32 @@ fn back(
             if expected != Some(Digest::of(line.as_bytes())) {
                 continue;
             }
+            found = true;
             let Ok(front) = serde_json::from_str::<Front>(line) else {
-                return Ok(Some(past));
+                return Ok(true);
             };
-            read += 1;
-            past.take(line, &front);
             expected = front.previous;
-            if read >= most || past.unread.is_empty() || expected.is_none() {
-                return Ok(Some(past));
+            if !each(line, &front) || expected.is_none() {
+                return Ok(true);
             }
         }
         ahead += 1;
-        if read == 0 && ahead >= AHEAD {
-            return Ok(None);
+        if !found && ahead >= AHEAD {
+            return Ok(false);
         }
         next = parents(&commit).first().map(|parent| oid(*parent)).transpose()?;
     }
-    Ok((read > 0).then_some(past))
+    Ok(found)
 }
 
 impl Past {
+    fn unread(of: &BTreeSet<ProposalId>) -> Self {
+        Self {
+            unread: of.clone(),
+            ..Self::default()
+        }
+    }
+
     fn take(&mut self, line: &str, front: &Front) {
         let Some(id) = front.proposal.filter(|id| self.unread.contains(id)) else {
             return;

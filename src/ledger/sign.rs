@@ -8,6 +8,8 @@ use std::{
 };
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use ssh_key::{
     HashAlg, LineEnding, PrivateKey, SshSig,
     private::{Ed25519Keypair, KeypairData},
@@ -15,7 +17,7 @@ use ssh_key::{
 
 use crate::domain::{
     authentic::NAMESPACE,
-    book::first_key,
+    book::{SnapshotKey, first_key},
     entry::{Role, RoleKey},
     ids::KeyId,
     keys::{KeyError, SigningIdentity},
@@ -159,6 +161,14 @@ impl Signer {
             .map_err(failed)
     }
 
+    /// The key that the book's snapshots are sealed with: HMAC-SHA-256 of the purpose, under the private key. There is
+    /// always one, since HMAC takes keys of any length.
+    pub(super) fn snapshot_key(&self) -> Option<SnapshotKey> {
+        let seed = zeroize::Zeroizing::new(self.raw.to_bytes());
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*seed).ok()?;
+        mac.update(b"countersign book snapshot 1");
+        Some(SnapshotKey::new(mac.finalize().into_bytes().into()))
+    }
     /// Signs bytes as they are, for notes (RFC 8032).
     pub(super) fn sign_raw(&self, bytes: &[u8]) -> [u8; 64] {
         self.raw.sign(bytes).to_bytes()

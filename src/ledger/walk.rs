@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use git2::{Oid, Repository};
 
 use super::{
-    fold::{Checked, Reader, chain, judge, sha, stream},
+    fold::{Checked, Reader, chain, sha, stream, take},
     init::{ALLOWED_SIGNERS, allowed_signers},
     remote::said,
 };
 use crate::domain::{
     audit::{Authentic, Finding, Flaw, Recorded},
     authentic::{Link, authenticate_first},
-    book::Book,
+    book::{Book, Place},
     ids::{BranchName, Digest, Sha},
 };
 
@@ -112,21 +112,18 @@ pub fn walk(
         each(Some(&book), Step::Found(Finding::at(link.id, Flaw::Tree)));
     }
     let keys = book.keys().clone();
-    let (mut previous, mut done) = (link.id, 1);
+    let mut place = Place {
+        commit: link.id,
+        tree: link.tree,
+    };
+    let mut done = 1;
     progress(done, commits);
     drop(reader);
     stream(&git, rest, &keys, |checked: Checked| {
-        match judge(checked, &mut previous, link.tree) {
-            Err(finding) => each(Some(&book), Step::Found(finding)),
-            Ok(entries) => {
-                for entry in entries {
-                    match book.apply(entry) {
-                        Ok(recorded) => each(Some(&book), Step::Recorded(&recorded)),
-                        Err(finding) => each(Some(&book), Step::Found(finding)),
-                    }
-                }
-            }
-        }
+        take(checked, &mut place, &mut book, |book, one| match one {
+            Ok(recorded) => each(Some(book), Step::Recorded(&recorded)),
+            Err(finding) => each(Some(book), Step::Found(finding)),
+        });
         done += 1;
         progress(done, commits);
     })

@@ -22,6 +22,7 @@ use crate::domain::{
     authentic::{Committer, MAX_GROUP},
     book::{Book, StageError},
     entry::{Draft, Event, Role},
+    extent::Extent,
     ids::{BranchName, Digest, Sha},
 };
 
@@ -34,7 +35,7 @@ const MAX_WAITING: usize = 1_024;
 /// How long an answer may take beyond the wait for a group; libgit2 itself waits for a silent remote without end.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// Findings that are kept; the rest is counted by `audit verify`.
-const MAX_FINDINGS: usize = 1_000;
+pub(super) const MAX_FINDINGS: usize = 1_000;
 
 /// How to open a ledger.
 #[derive(Clone)]
@@ -57,6 +58,8 @@ pub struct Options {
     pub pace: Arc<Pace>,
     /// The name and address that commits carry.
     pub committer: Committer,
+    /// What is known from elsewhere to have been recorded; for a directory that keeps no head. INVARIANT i18.
+    pub shown: Vec<Extent>,
 }
 
 impl std::fmt::Debug for Options {
@@ -87,6 +90,33 @@ pub enum LedgerError {
     /// No such branch.
     #[error("the remote has no branch `{0}`; begin a ledger with `countersign init`")]
     NoBranch(BranchName),
+    /// The branch was there, and is not any more. INVARIANT i18.
+    #[error(
+        "the remote has no branch `{branch}` any more; its newest head ({kept}) is kept in `{dir}`: push it back from there, \
+         or look into it and remove `{file}`; nothing runs until then"
+    )]
+    Gone {
+        /// The branch.
+        branch: BranchName,
+        /// Its newest head.
+        kept: Sha,
+        /// The repository that still holds it.
+        dir: PathBuf,
+        /// The file that keeps the head.
+        file: PathBuf,
+    },
+    /// It lacks what it held when GitHub was shown it. INVARIANT i18.
+    #[error(
+        "GitHub shows that the ledger held {size} entries, the newest being {head}, and it does not hold them: it was \
+         restored from a backup, rolled back or rewritten; nothing runs until the branch is put back to a commit that holds \
+         them, from any clone that has one"
+    )]
+    Contradicted {
+        /// Entries that it held.
+        size: u64,
+        /// The digest of the newest of them.
+        head: Digest,
+    },
     /// The ledger does not begin as it must.
     #[error("the ledger can't be trusted: {0}")]
     Genesis(Finding),
@@ -162,6 +192,11 @@ impl From<SignError> for AppendError {
 struct Shared {
     book: RwLock<Book>,
     head: Mutex<Sha>,
+    indexed: u64,
+    /// What was confirmed last to be on it.
+    held: Mutex<Vec<Extent>>,
+    /// What was found not to be on it.
+    lost: Mutex<Option<Extent>>,
     findings: Mutex<Vec<Finding>>,
 }
 
@@ -231,6 +266,9 @@ impl Ledger {
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(lost) = self.lost() {
+            return Err(LedgerError::from(lost).into());
+        }
         let closed = || AppendError::Ledger(LedgerError::Closed);
         let room = self.room.clone().acquire_owned().await.map_err(|_| closed())?;
         let (answer, recorded) = oneshot::channel();
@@ -260,6 +298,16 @@ impl Ledger {
         refreshed.await.map_err(|_| LedgerError::Closed)?
     }
 
+    /// What was confirmed to be on it.
+    pub(super) fn confirmed(&self) -> &Mutex<Vec<Extent>> {
+        &self.shared.held
+    }
+
+    /// What was found not to be on it.
+    pub(super) fn missing(&self) -> &Mutex<Option<Extent>> {
+        &self.shared.lost
+    }
+
     /// Where the local repository stands.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
@@ -268,6 +316,11 @@ impl Ledger {
     /// The newest commit that was folded.
     pub fn head_commit(&self) -> Sha {
         *self.shared.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Entries that were read from the index when it was opened, and not folded.
+    pub fn indexed(&self) -> u64 {
+        self.shared.indexed
     }
 
     /// What stands on the branch and is not part of the record, the first thousand.

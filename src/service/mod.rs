@@ -19,5 +19,5 @@ pub use router::router;
 pub use server::{Server, Serving, Stopped};
 pub use turn::{
     Approvers, AssembleError, Bot, Clock, LEDGER_BRANCH, Parts, Preview, Receipt, Status, assemble, connect,
-    git_token,
+    git_token, ledger_dir,
 };

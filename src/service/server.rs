@@ -37,6 +37,8 @@ pub struct Serving {
     pub policy: Digest,
     /// Entries on the ledger.
     pub entries: u64,
+    /// How many of them were read from the index, and not folded.
+    pub indexed: u64,
     /// Proposals that have not ended.
     pub open: usize,
     /// What stands on the ledger's branch and is not part of the record.
@@ -65,6 +67,7 @@ impl Bot {
             repository,
             policy,
             entries,
+            indexed: self.ledger().indexed(),
             open,
             findings: self.ledger().findings().len(),
             executes: self.executes(),

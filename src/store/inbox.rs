@@ -246,6 +246,15 @@ impl Inbox {
         Ok(count.unsigned_abs())
     }
 
+    /// Whether no webhook was ever heard of, as far back as those that are done are remembered: the database is new.
+    pub async fn is_new(&self) -> Result<bool, StoreError> {
+        let heard = self.count(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM inbox LIMIT 1) AS heard",
+            None,
+        );
+        Ok(heard.await? == 0)
+    }
+
     /// Events that are not done, oldest first; 10,000 at most.
     pub async fn undone(&self) -> Result<Vec<Undone>, StoreError> {
         let mut connection = self.database.read().await?;

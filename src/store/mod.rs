@@ -29,6 +29,27 @@ pub use results::{Kept, Results};
 use database::{Database, Place};
 use writer::Writer;
 
+/// A data directory that no other process has while this is held.
+#[derive(Debug)]
+pub struct Held(File);
+
+impl Held {
+    /// Takes a data directory, made when missing. Errors: another process has it.
+    pub fn take(directory: &Path) -> Result<Self, StoreError> {
+        disk::private_directory(directory)?;
+        disk::lock(directory).map(Self)
+    }
+}
+
+impl Drop for Held {
+    /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = disk::unlock(&self.0) {
+            tracing::warn!(%error, "the directory's lock goes when this process does");
+        }
+    }
+}
+
 /// The open store of one process.
 #[derive(Debug)]
 pub struct Store {
@@ -41,15 +62,14 @@ pub struct Store {
     nonces: Nonces,
     results: Results,
     machine: String,
-    lock: File,
+    held: Held,
 }
 
 impl Store {
     /// Opens the store of a data directory, made when missing, in the database at an address or in a file of the
     /// directory's. Errors: another process has the directory, or the database can't be used.
     pub async fn open(directory: &Path, address: Option<&SecretString>) -> Result<Self, StoreError> {
-        disk::private_directory(directory)?;
-        let lock = disk::lock(directory)?;
+        let held = Held::take(directory)?;
         let machine = disk::machine(directory)?;
         let database = Arc::new(Database::open(&Place::of(directory, address)?).await?);
         let writer = Writer::start(Arc::clone(&database));
@@ -64,7 +84,7 @@ impl Store {
             nonces: Nonces::new(writer.clone()),
             results: Results::new(results.0, results.1),
             machine,
-            lock,
+            held,
             database,
             writer,
         })
@@ -82,7 +102,7 @@ impl Store {
     pub async fn release(&self) -> Result<(), StoreError> {
         self.writer.stop().await;
         self.database.close().await;
-        disk::unlock(&self.lock)
+        disk::unlock(&self.held.0)
     }
     /// A name drawn when the directory was made: processes that share it never run side by side.
     pub fn machine(&self) -> &str {
@@ -111,14 +131,5 @@ impl Store {
     /// Answers of target systems, with the salts of their commitments.
     pub const fn results(&self) -> &Results {
         &self.results
-    }
-}
-
-impl Drop for Store {
-    /// Closing the file is not enough: a child process that is being started may hold a copy of it for a moment.
-    fn drop(&mut self) {
-        if let Err(error) = disk::unlock(&self.lock) {
-            tracing::warn!(%error, "the store's lock goes when this process does");
-        }
     }
 }

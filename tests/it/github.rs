@@ -144,6 +144,7 @@ fn texts() -> Texts {
         check_summary: "alice or bob".to_owned(),
         annotations: Vec::new(),
         outcome: "Paid.".to_owned(),
+        extent: None,
         merge: Some(MergeText {
             title: "Pay ACME (approved by alice)".to_owned(),
             message: "one of one".to_owned(),

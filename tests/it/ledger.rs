@@ -3,6 +3,7 @@ mod append;
 mod audit;
 mod git;
 mod http;
+mod index;
 mod mirror;
 mod pace;
 mod tamper;

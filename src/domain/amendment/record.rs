@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     case::RecordedReview,
@@ -61,7 +61,8 @@ pub enum NotAmended {
 }
 
 /// The fold of what was recorded about the rules.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Amendments {
     reviews: BTreeMap<PullNumber, Vec<RecordedReview>>,
     enacted: BTreeMap<PullNumber, Digest>,

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
 use super::super::{
@@ -37,7 +37,7 @@ pub struct Closed<'a> {
 }
 
 /// One proposal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     id: ProposalId,
     action: Digest,
@@ -83,8 +83,53 @@ impl Fingerprint {
     }
 }
 
+/// Written as 32 hex digits.
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{:032x}", u128::from_be_bytes(self.0)))
+    }
+}
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let number = u128::from_str_radix(&text, 16).map_err(D::Error::custom)?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+/// A proposal's row with what stands beside it, to be written down.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    slot: usize,
+    id: ProposalId,
+    life: Life,
+    agent: AgentName,
+    operation: ActionName,
+    tier: Tier,
+    summary: String,
+    action: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pull: Option<PullNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    co_writers: BTreeSet<AccountId>,
+    /// Its idempotency key's and its nonce's.
+    used: Vec<Fingerprint>,
+}
+
+impl Line {
+    pub(super) const fn slot(&self) -> usize {
+        self.slot
+    }
+    pub(super) const fn life(&self) -> Life {
+        self.life
+    }
+}
+
 /// Every proposal of the ledger, in the order in which they were received. A slot is a place in that order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Register {
     rows: Vec<Row>,
     summaries: String,
@@ -224,16 +269,12 @@ impl Register {
     pub(super) fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {
         let slot = self.slot(id)?;
         let row = self.rows.get(slot).filter(|row| row.life.ended())?;
-        let end = self
-            .rows
-            .get(slot + 1)
-            .map_or(self.summaries.len(), |next| next.summary);
         Some(Closed {
             life: row.life,
             agent: &row.agent,
             operation: &row.operation,
             tier: row.tier,
-            summary: self.summaries.get(row.summary..end)?,
+            summary: self.summary(slot)?,
             action: row.action,
             pull: row.pull,
             refused: self.refused.get(&slot).map(AsRef::as_ref),
@@ -245,6 +286,92 @@ impl Register {
         let slot = self.slot(id);
         let accounts = slot.and_then(|slot| self.co_writers.get(&slot));
         accounts.into_iter().flatten().copied()
+    }
+
+    /// How every proposal stands, by slot.
+    pub(super) fn lives(&self) -> impl Iterator<Item = Life> {
+        self.rows.iter().map(|row| row.life)
+    }
+
+    /// The rows of some slots, in their order.
+    pub(super) fn lines(&self, slots: &BTreeSet<usize>) -> Vec<Line> {
+        let mut used: BTreeMap<usize, Vec<Fingerprint>> = BTreeMap::new();
+        if !slots.is_empty() {
+            for (fingerprint, slot) in self.used.iter().filter(|(_, slot)| slots.contains(slot)) {
+                used.entry(*slot).or_default().push(*fingerprint);
+            }
+        }
+        let line = |slot: &usize| {
+            let row = self.rows.get(*slot)?;
+            Some(Line {
+                slot: *slot,
+                id: row.id,
+                life: row.life,
+                agent: row.agent.as_ref().clone(),
+                operation: row.operation.as_ref().clone(),
+                tier: row.tier,
+                summary: self.summary(*slot)?.to_owned(),
+                action: row.action,
+                pull: row.pull,
+                refused: self.refused.get(slot).map(|why| why.to_string()),
+                co_writers: self.co_writers.get(slot).cloned().unwrap_or_default(),
+                used: used.remove(slot).unwrap_or_default(),
+            })
+        };
+        slots.iter().filter_map(line).collect()
+    }
+
+    /// The register that these rows make; none when they make none: a slot is missing, or a value that is used once is
+    /// there twice.
+    pub(super) fn of(lines: BTreeMap<usize, Line>) -> Option<Self> {
+        let mut register = Self::default();
+        for (slot, line) in lines {
+            if slot != register.rows.len() {
+                return None;
+            }
+            for fingerprint in line.used {
+                if register.used.insert(fingerprint, slot).is_some() {
+                    return None;
+                }
+            }
+            if line.pull.is_some() {
+                register.by_pull.push(slot);
+            }
+            register.by_id.push(slot);
+            register.rows.push(Row {
+                id: line.id,
+                action: line.action,
+                agent: shared(&mut register.agents, &line.agent),
+                operation: shared(&mut register.operations, &line.operation),
+                summary: register.summaries.len(),
+                pull: line.pull,
+                life: line.life,
+                tier: line.tier,
+            });
+            register.summaries.push_str(&line.summary);
+            if !line.co_writers.is_empty() {
+                register.co_writers.insert(slot, line.co_writers);
+            }
+            register
+                .refused
+                .extend(line.refused.map(|why| (slot, why.into_boxed_str())));
+        }
+        let rows = std::mem::take(&mut register.rows);
+        let id = |slot: &usize| rows.get(*slot).map(|row| row.id);
+        let pull = |slot: &usize| rows.get(*slot).and_then(|row| row.pull);
+        register.by_id.sort_unstable_by_key(id);
+        register.by_pull.sort_unstable_by_key(pull);
+        let once = register.by_id.is_sorted_by(|a, b| id(a) < id(b))
+            && register.by_pull.is_sorted_by(|a, b| pull(a) < pull(b));
+        register.rows = rows;
+        once.then_some(register)
+    }
+
+    fn summary(&self, slot: usize) -> Option<&str> {
+        let row = self.rows.get(slot)?;
+        let next = self.rows.get(slot + 1);
+        let end = next.map_or(self.summaries.len(), |next| next.summary);
+        self.summaries.get(row.summary..end)
     }
 
     pub(super) fn by_pull(&self, pull: PullNumber) -> Option<ProposalId> {

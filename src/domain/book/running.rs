@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::super::{
     case::Case,
     ids::{AgentName, ProposalId, Span, Timestamp},
@@ -12,7 +14,8 @@ use super::super::{
 const SLACK: Span = Span::seconds(3_600);
 
 /// Every counter that holds something.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Lists", into = "Lists")]
 pub(super) struct Running {
     counters: BTreeMap<Arc<str>, Counter>,
     placed: BTreeMap<ProposalId, Stands>,
@@ -20,14 +23,81 @@ pub(super) struct Running {
     until: BTreeMap<(Timestamp, ProposalId), Vec<Arc<str>>>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Counter {
     waiting: BTreeMap<ProposalId, (AgentName, i64)>,
     ran: BTreeMap<(Timestamp, ProposalId), i64>,
 }
 
+/// Every counter, as it is written down: JSON has no keys of several parts.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    counters: Vec<(Arc<str>, CounterLists)>,
+    placed: BTreeMap<ProposalId, Stands>,
+    until: Vec<(Timestamp, ProposalId, Vec<Arc<str>>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CounterLists {
+    waiting: BTreeMap<ProposalId, (AgentName, i64)>,
+    ran: Vec<(Timestamp, ProposalId, i64)>,
+}
+
+impl From<Running> for Lists {
+    fn from(running: Running) -> Self {
+        let ran = |((at, id), adds)| (at, id, adds);
+        let counter = |(name, counter): (Arc<str>, Counter)| {
+            let lists = CounterLists {
+                waiting: counter.waiting,
+                ran: counter.ran.into_iter().map(ran).collect(),
+            };
+            (name, lists)
+        };
+        let until = |((at, id), names)| (at, id, names);
+        Self {
+            counters: running.counters.into_iter().map(counter).collect(),
+            placed: running.placed,
+            until: running.until.into_iter().map(until).collect(),
+        }
+    }
+}
+
+impl From<Lists> for Running {
+    fn from(lists: Lists) -> Self {
+        let counter = |(name, lists): (Arc<str>, CounterLists)| {
+            let counter = Counter {
+                waiting: lists.waiting,
+                ran: lists
+                    .ran
+                    .into_iter()
+                    .map(|(at, id, adds)| ((at, id), adds))
+                    .collect(),
+            };
+            (name, counter)
+        };
+        let counters: BTreeMap<Arc<str>, Counter> = lists.counters.into_iter().map(counter).collect();
+        // One copy of a name again.
+        let known = |name: Arc<str>| {
+            let one = counters.get_key_value(&name);
+            one.map_or(name, |(known, _)| Arc::clone(known))
+        };
+        let until = |(at, id, names): (Timestamp, ProposalId, Vec<Arc<str>>)| {
+            ((at, id), names.into_iter().map(known).collect())
+        };
+        let until = lists.until.into_iter().map(until).collect();
+        Self {
+            counters,
+            placed: lists.placed,
+            until,
+        }
+    }
+}
+
 /// Where a proposal stands in the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Stands {
     Nowhere,
     Waiting,

@@ -17,6 +17,8 @@ use super::{
     *,
 };
 
+mod snapshot;
+
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9dG4kjRhQTtWTVzd2t27+t0DEHBPW7iOD23TUiYLio";
 
 fn book() -> Book {

@@ -12,28 +12,27 @@ use git2::{ObjectType, Oid, Repository};
 
 use super::{
     super::{
-        fold::{Checked, chain, check, oid, raw, sha, stream},
+        fold::{Checked, chain, check, oid, raw, sha, stream, take},
+        index::{Index, NoIndex},
         kept::{Head, Kept},
         pace::Pace,
         remote::{Move, Remote, RemoteError, said},
         sign::Signer,
+        whole::{FEW, Whole, whole},
+        witness::first_lost,
     },
     AppendError, Call, LedgerError, MAX_FINDINGS, Options, Shared,
 };
 use crate::domain::{
-    audit::{Finding, Recorded},
-    authentic::{
-        Committer, Lined, Link, MAX_GROUP, RawCommit, authenticate_first, payload, signed, write_message,
-    },
-    book::{Before, Book, Staged},
+    audit::Recorded,
+    authentic::{Committer, Lined, MAX_GROUP, RawCommit, payload, signed, write_message},
+    book::{Before, Book, Place, Staged},
     entry::{Draft, Role},
     ids::{BranchName, Digest, Sha},
 };
 
 /// Races that are lost before the caller is told.
 const MAX_RACES: u32 = 20;
-/// Fewer commits than this are checked where they are; more go to every core.
-const FEW: usize = 256;
 /// Entries of a group fill a commit up to about this many bytes.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
@@ -44,6 +43,7 @@ pub(super) struct Pusher {
     dir: PathBuf,
     branch: BranchName,
     kept: Kept,
+    index: Index,
     signers: BTreeMap<Role, Arc<Signer>>,
     committer: Committer,
     pace: Arc<Pace>,
@@ -78,28 +78,24 @@ impl Pusher {
         let remote = Remote::new(options.remote, options.token);
         let branch = options.branch.as_str();
         let heads = remote.fetch(&repo, &[branch])?;
-        let tip = *heads
-            .get(branch)
-            .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
-        let git = |error| local(said(error));
-        let odb = repo.odb().map_err(git)?;
-        let ids = chain(tip, None, |id| raw(&odb, id))
-            .map_err(git)?
-            .unwrap_or_default();
         let kept = Kept::in_dir(&options.dir);
-        if let Some(known) = kept.read().map_err(|error| local(error.to_string()))?
-            && !ids.iter().any(|id| sha(*id) == known.commit)
-        {
-            return Err(rewritten(&kept, known.commit, tip));
-        }
-        let (first, rest) = ids
-            .split_first()
-            .ok_or_else(|| LedgerError::NoBranch(options.branch.clone()))?;
-        let first = raw(&odb, *first).map_err(git)?;
-        drop(odb);
-        let begun = authenticate_first(&first).and_then(|authentic| Book::begin(authentic, options.genesis));
-        let (book, _) = begun.map_err(LedgerError::Genesis)?;
-        let link = Link::of(&first).map_err(|flaw| LedgerError::Genesis(Finding::at(first.id, flaw)))?;
+        let tip = *heads.get(branch).ok_or_else(|| kept.no_branch(&options.branch))?;
+        let git = |error| local(said(error));
+        let signers = options.signers.iter().map(|(role, signer)| (*role, &**signer));
+        let mut index = Index::in_dir(&options.dir, signers, options.genesis);
+        let Whole {
+            book,
+            place,
+            indexed,
+            findings,
+        } = whole(
+            &options.dir,
+            tip,
+            &options.branch,
+            options.genesis,
+            &mut index,
+            |_, _| {},
+        )?;
         for (role, signer) in &options.signers {
             if !book
                 .keys()
@@ -109,25 +105,36 @@ impl Pusher {
                 return Err(LedgerError::Key { role: *role });
             }
         }
+        // Before its head is kept: a ledger that lacks something must not become what is remembered.
+        if let Some(lost) = first_lost(&options.dir, place, &book, &options.shown).map_err(git)? {
+            return Err(lost);
+        }
+        if findings.is_empty() && index.lacks(&book) {
+            written(index.write(&book, place));
+        }
         let shared = Shared {
             book: RwLock::new(book),
-            head: Mutex::new(first.id),
-            findings: Mutex::new(Vec::new()),
+            head: Mutex::new(place.commit),
+            indexed,
+            held: Mutex::default(),
+            lost: Mutex::default(),
+            findings: Mutex::new(findings),
         };
         let mut pusher = Self {
-            head: oid(first.id).map_err(git)?,
+            head: tip,
             repo,
             remote,
             dir: options.dir.clone(),
             branch: options.branch.clone(),
             kept,
+            index,
             signers: options.signers.into_iter().collect(),
             committer: options.committer,
             pace: options.pace,
             shared: Arc::new(shared),
-            tree: link.tree,
+            tree: place.tree,
         };
-        pusher.fold(rest, tip, drop)?;
+        pusher.arrive(tip)?;
         Ok((pusher, options.group_within))
     }
 
@@ -294,7 +301,7 @@ impl Pusher {
         let branch = self.branch.as_str();
         let heads = self.remote.fetch(&self.repo, &[branch])?;
         let tip = heads.get(branch).copied();
-        tip.ok_or_else(|| LedgerError::NoBranch(self.branch.clone()))
+        tip.ok_or_else(|| self.kept.no_branch(&self.branch))
     }
 
     /// Folds what the remote holds beyond our head: its commits, and what they recorded.
@@ -302,7 +309,7 @@ impl Pusher {
         let odb = self.repo.odb().map_err(|error| self.local(error))?;
         let ids = chain(tip, Some(self.head), |id| raw(&odb, id)).map_err(|error| self.local(error))?;
         drop(odb);
-        let ids = ids.ok_or_else(|| rewritten(&self.kept, sha(self.head), tip))?;
+        let ids = ids.ok_or_else(|| self.kept.rewritten(sha(self.head), sha(tip)))?;
         let mut recorded = Vec::new();
         if !ids.is_empty() {
             self.fold(&ids, tip, |new| recorded.extend(new))?;
@@ -354,7 +361,22 @@ impl Pusher {
         self.kept.write(head).map_err(|error| LedgerError::Local {
             dir: self.dir.clone(),
             why: error.to_string(),
-        })
+        })?;
+        let sound = self
+            .shared
+            .findings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty();
+        let book = self.shared.book.read().unwrap_or_else(PoisonError::into_inner);
+        if sound && self.index.is_behind(&book) {
+            let place = Place {
+                commit: sha(tip),
+                tree: self.tree,
+            };
+            written(self.index.write(&book, place));
+        }
+        Ok(())
     }
 
     fn read<R>(&self, look: impl FnOnce(&Book) -> R) -> R {
@@ -372,36 +394,23 @@ impl Pusher {
 /// Takes commits into the book one after the other; what is not part of the record becomes a finding.
 struct Folding<'a> {
     shared: &'a Shared,
-    tree: Sha,
-    previous: Sha,
+    place: Place,
 }
 
 impl<'a> Folding<'a> {
-    fn new(shared: &'a Shared, tree: Sha, previous: Sha) -> Self {
-        Self {
-            shared,
-            tree,
-            previous,
-        }
+    fn new(shared: &'a Shared, tree: Sha, commit: Sha) -> Self {
+        let place = Place { commit, tree };
+        Self { shared, place }
     }
 
-    fn take(&mut self, (link, entries): Checked) -> Vec<Recorded> {
-        let mut recorded = Vec::new();
-        let judged = super::super::fold::judge((link, entries), &mut self.previous, self.tree);
-        let found = match judged {
-            Err(finding) => vec![finding],
-            Ok(entries) => {
-                let mut book = self.shared.book.write().unwrap_or_else(PoisonError::into_inner);
-                let mut found = Vec::new();
-                for entry in entries {
-                    match book.apply(entry) {
-                        Ok(entry) => recorded.push(entry),
-                        Err(finding) => found.push(finding),
-                    }
-                }
-                found
-            }
-        };
+    fn take(&mut self, checked: Checked) -> Vec<Recorded> {
+        let (mut recorded, mut found) = (Vec::new(), Vec::new());
+        let mut book = self.shared.book.write().unwrap_or_else(PoisonError::into_inner);
+        take(checked, &mut self.place, &mut book, |_, one| match one {
+            Ok(entry) => recorded.push(entry),
+            Err(finding) => found.push(finding),
+        });
+        drop(book);
         if !found.is_empty() {
             let mut findings = self
                 .shared
@@ -440,11 +449,10 @@ fn place(plan: &mut Vec<Planned>, grouped: bool, entry: Staged) {
     }
 }
 
-fn rewritten(kept: &Kept, known: Sha, tip: Oid) -> LedgerError {
-    LedgerError::Rewritten {
-        kept: known,
-        remote: sha(tip),
-        file: kept.path().to_owned(),
+/// Says when the index could not be written: the next start folds instead.
+fn written(done: Result<(), NoIndex>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "the book could not be written down; a start takes longer");
     }
 }
 

@@ -1,10 +1,14 @@
 //! From settings to a bot whose parts stand, and from a bot to a server that answers.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Bot, Clock, Parts};
+use super::{Bot, Clock, Parts, witness::shown_of};
 use crate::{
     domain::{
         authentic::Committer,
@@ -14,13 +18,18 @@ use crate::{
     },
     execute::{self, Client},
     github::{self, Config, GitHub, Watcher},
-    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token},
+    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token, kept_head},
     settings::{Settings, Site},
     store::{Store, StoreError},
 };
 
 /// The ledger's branch.
 pub const LEDGER_BRANCH: &str = "ledger";
+
+/// Where a data directory has the ledger's local repository, the newest head that was seen, and the index.
+pub fn ledger_dir(data: &Path) -> PathBuf {
+    data.join("ledger")
+}
 
 /// Why a bot can't stand.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +103,14 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     }
     let branch: BranchName = LEDGER_BRANCH.parse().map_err(|error| name(&error))?;
     let mirror = Mirror::open(&data.join("mirror.git"), remote.clone(), Some(Arc::clone(&token)))?;
+    let dir = ledger_dir(data);
+    let shown = match kept_head(&dir).map_err(|error| cannot_read(&dir, &error))? {
+        Some(_) => Vec::new(),
+        // A machine without memory asks GitHub, which has one.
+        None => shown_of(&github, settings.genesis()).await?,
+    };
     let ledger = Ledger::open(Options {
-        dir: data.join("ledger"),
+        dir,
         remote,
         token: Some(token),
         branch,
@@ -104,6 +119,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         group_within: Duration::from_millis(u64::try_from(settings.group_within().millis()).unwrap_or(0)),
         pace: Arc::new(Pace::a_minute(settings.pushes_per_minute())),
         committer,
+        shown,
     })
     .await?;
     let boot: u64 = rand::random();
@@ -122,6 +138,9 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         clock,
         settings,
     });
+    if bot.store().inbox().is_new().await? {
+        bot.has_forgotten().await;
+    }
     // What an earlier process of this machine held is free at once.
     bot.store().instances().beat(bot.instance(), bot.now()).await?;
     bot.store()
@@ -145,6 +164,13 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         }
     }
     Ok(bot)
+}
+
+fn cannot_read(dir: &Path, error: &std::io::Error) -> LedgerError {
+    LedgerError::Local {
+        dir: dir.to_owned(),
+        why: error.to_string(),
+    }
 }
 
 fn signer(key: &SecretString) -> Result<Arc<Signer>, SignError> {

@@ -9,6 +9,7 @@ use crate::{
         case::{Case, Life},
         due::due,
         entry::{Denied, Draft, Event, Incident, Merged, Observed, Refusal, Role, VoidReason, Voided, When},
+        extent::Extent,
         gate::{Decision, Rule, Standing, Verdict, decide},
         ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
         observation::{Pull, PullState},
@@ -372,6 +373,7 @@ impl Bot {
                 Some(_) => render::outcome(case, policy)?,
                 None => String::new(),
             },
+            extent: Some(self.ledger().read(Extent::of)),
             merge: Some(MergeText {
                 title: render::merge_title(case, &decision),
                 message: render::merge_message(case, &decision),

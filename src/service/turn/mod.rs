@@ -10,6 +10,7 @@ mod execute;
 mod group;
 mod guards;
 mod heard;
+mod in_force;
 mod inbox;
 mod limits;
 mod look;
@@ -20,6 +21,7 @@ mod record;
 mod status;
 mod stray;
 mod told;
+mod witness;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +31,7 @@ use std::{
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-pub use assemble::{AssembleError, LEDGER_BRANCH, assemble, connect, git_token};
+pub use assemble::{AssembleError, LEDGER_BRANCH, assemble, connect, git_token, ledger_dir};
 pub use receive::{Approvers, Preview, Receipt};
 pub use status::{Status, View};
 pub use told::Told;
@@ -217,7 +219,7 @@ impl Bot {
         }
     }
 
-    pub(super) fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &Ledger {
         &self.inner.parts.ledger
     }
     pub(super) fn mirror(&self) -> &Mirror {
@@ -397,49 +399,6 @@ impl Bot {
         self.keep(policy);
         self.known()
             .ok_or_else(|| NotNow::because("the policy in force is not known"))
-    }
-
-    /// The policy in force, when the base branch holds it too; otherwise nothing opens. INVARIANT i02.
-    pub(super) async fn in_force(&self) -> Result<Arc<Policy>, NotInForce> {
-        if let Some(wrong) = self.wrong_clock().await {
-            return Err(NotInForce::Clock(wrong));
-        }
-        let active = self.ledger().read(|book| book.policy());
-        match self.policy_on_base().await {
-            Seen::Known(base) if base == active => {
-                self.note_stray(None);
-                self.known()
-                    .filter(|known| known.digest() == active)
-                    .ok_or(NotInForce::Unknown("it does not compile".into()))
-            }
-            Seen::Known(_) => Err(NotInForce::Changed(self.why_stray().await)),
-            Seen::Unknown { because } => Err(NotInForce::Unknown(because)),
-        }
-    }
-}
-
-/// Why nothing opens now. INVARIANT i02.
-#[derive(Debug, thiserror::Error)]
-pub enum NotInForce {
-    /// The base branch holds another policy.
-    #[error("{0}")]
-    Changed(String),
-    /// It can't be read.
-    #[error("the policy in force can't be read: {0}")]
-    Unknown(String),
-    /// Nobody can tell what time it is. INVARIANT i30.
-    #[error("{0}; nothing opens, merges or runs until the clock of this machine is right")]
-    Clock(String),
-}
-
-impl From<NotInForce> for Problem {
-    fn from(error: NotInForce) -> Self {
-        Self::unavailable(error.to_string())
-    }
-}
-impl From<NotInForce> for NotNow {
-    fn from(error: NotInForce) -> Self {
-        Self::Other(error.to_string())
     }
 }
 

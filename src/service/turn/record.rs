@@ -76,6 +76,7 @@ impl Bot {
             now: self.now(),
         };
         let seeing = self.github().observe(pull, &ask).await?;
+        self.confirmed(&seeing).await?;
         Ok(seeing
             .with_policy(self.policy_on_base().await)
             .with_skew(self.skew().await))

@@ -97,6 +97,7 @@ impl World {
             group_within: Duration::from_secs(10),
             pace: Arc::new(Pace::new(Duration::ZERO, 2)),
             committer: committer(),
+            shown: Vec::new(),
         }
     }
 
