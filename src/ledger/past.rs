@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::domain::{
     entry::{Entry, Event, Kind},
-    ids::{Digest, ProposalId, Sha},
+    ids::{Digest, ProposalId, Seq, Sha, Timestamp},
     observation::Observation,
 };
 
@@ -41,8 +42,10 @@ pub struct Past {
 /// What every entry says in front of its body.
 #[derive(Deserialize)]
 struct Front {
+    seq: Seq,
     previous: Option<Digest>,
     kind: Kind,
+    time: Timestamp,
     #[serde(default)]
     proposal: Option<ProposalId>,
 }
@@ -56,6 +59,59 @@ impl Ledger {
         of: BTreeSet<ProposalId>,
         most: usize,
     ) -> Result<Past, LedgerError> {
+        self.back(from, move || {
+            let past = Past {
+                unread: of.clone(),
+                ..Past::default()
+            };
+            let mut read = 0;
+            let each = move |past: &mut Past, line: &str, front: &Front| {
+                read += 1;
+                past.take(line, front);
+                read < most && !past.unread.is_empty()
+            };
+            (past, each)
+        })
+        .await
+    }
+
+    /// The entries of some kinds, oldest first, with their digests: from the entry with the digest `from` back to the
+    /// first of which `goes_on` no longer holds.
+    pub async fn newest(
+        &self,
+        from: Digest,
+        kinds: &'static [Kind],
+        goes_on: impl Fn(Seq, Timestamp) -> bool + Send + Sync + 'static,
+    ) -> Result<Vec<(Digest, Entry)>, LedgerError> {
+        let goes_on = Arc::new(goes_on);
+        let mut found = self
+            .back(from, move || {
+                let goes_on = Arc::clone(&goes_on);
+                let each = move |found: &mut Vec<(Digest, Entry)>, line: &str, front: &Front| {
+                    let inside = goes_on(front.seq, front.time);
+                    if inside && kinds.contains(&front.kind) {
+                        let entry = Entry::read(line).ok();
+                        found.extend(entry.map(|entry| (Digest::of(line.as_bytes()), entry)));
+                    }
+                    inside
+                };
+                (Vec::new(), each)
+            })
+            .await?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// Reads the record backwards into what `begin` makes, as long as its second part wants more.
+    async fn back<T, E>(
+        &self,
+        from: Digest,
+        begin: impl Fn() -> (T, E) + Send + 'static,
+    ) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        E: FnMut(&mut T, &str, &Front) -> bool,
+    {
         let ledger = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             let local = |error| LedgerError::Local {
@@ -63,9 +119,10 @@ impl Ledger {
                 why: said(error),
             };
             for _ in 0..ATTEMPTS {
-                let read = back(ledger.dir(), ledger.head_commit(), from, &of, most);
-                if let Some(past) = read.map_err(local)? {
-                    return Ok(past);
+                let (mut into, mut each) = begin();
+                let mut take = |line: &str, front: &Front| each(&mut into, line, front);
+                if back(ledger.dir(), ledger.head_commit(), from, &mut take).map_err(local)? {
+                    return Ok(into);
                 }
                 thread::sleep(Duration::from_millis(5));
             }
@@ -75,22 +132,17 @@ impl Ledger {
     }
 }
 
-/// Reads back from a commit; none when the newest entry is not there.
+/// Gives entries to `take`, newest first, until it wants no more; `false` when the newest is not there.
 fn back(
     dir: &Path,
     tip: Sha,
     from: Digest,
-    of: &BTreeSet<ProposalId>,
-    most: usize,
-) -> Result<Option<Past>, git2::Error> {
+    take: &mut dyn FnMut(&str, &Front) -> bool,
+) -> Result<bool, git2::Error> {
     let mut reader = Reader::open(dir)?;
-    let mut past = Past {
-        observed: BTreeMap::new(),
-        reviews: BTreeMap::new(),
-        unread: of.clone(),
-    };
     let mut expected = Some(from);
-    let (mut ahead, mut read) = (0, 0);
+    let mut ahead = 0;
+    let mut found = false;
     let mut next: Option<Oid> = Some(oid(tip)?);
     while let Some(id) = next {
         let commit = reader.raw(id)?;
@@ -99,23 +151,22 @@ fn back(
             if expected != Some(Digest::of(line.as_bytes())) {
                 continue;
             }
+            found = true;
             let Ok(front) = serde_json::from_str::<Front>(line) else {
-                return Ok(Some(past));
+                return Ok(true);
             };
-            read += 1;
-            past.take(line, &front);
             expected = front.previous;
-            if read >= most || past.unread.is_empty() || expected.is_none() {
-                return Ok(Some(past));
+            if !take(line, &front) || expected.is_none() {
+                return Ok(true);
             }
         }
         ahead += 1;
-        if read == 0 && ahead >= AHEAD {
-            return Ok(None);
+        if !found && ahead >= AHEAD {
+            return Ok(false);
         }
         next = parents(&commit).first().map(|parent| oid(*parent)).transpose()?;
     }
-    Ok((read > 0).then_some(past))
+    Ok(found)
 }
 
 impl Past {

@@ -111,6 +111,8 @@ struct Inner {
     counting: limits::Counting,
     /// How base branch and ledger were protected when that was looked at last.
     watched: Mutex<Option<Watched>>,
+    /// Made when the first alarm is given.
+    alarms: tokio::sync::OnceCell<reqwest::Client>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -201,6 +203,7 @@ impl Bot {
             stray: Mutex::default(),
             counting: limits::Counting::default(),
             watched: Mutex::default(),
+            alarms: tokio::sync::OnceCell::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -324,7 +327,7 @@ impl Bot {
             ..draft
         });
         let recorded = self.ledger().append(drafts.collect()).await?;
-        self.told_of(&recorded);
+        self.told_of(&recorded).await;
         self.inner
             .changes
             .send_modify(|count| *count = count.wrapping_add(1));
@@ -470,6 +473,7 @@ impl Bot {
             }
             Subject::Groups => self.look_at_groups(&hints).await,
             Subject::All => self.look_at_all().await,
+            Subject::Alarms(channel) => self.give_alarms(channel).await,
         }
     }
 
@@ -500,6 +504,7 @@ impl Bot {
         let mut failed = Box::pin(self.watch()).await.err();
         failed = self.recover_low().await.err().or(failed);
         failed = self.recover().await.err().or(failed);
+        failed = self.owe_alarms().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
         failed = self.look_at_unshown().await.err().or(failed);

@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) watcher: Option<&'static str>,
     /// Where alarms go.
     pub(crate) alarm_url: Option<String>,
+    /// Whether alarms become issues.
+    pub(crate) alarm_issue: bool,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -210,6 +212,7 @@ impl World {
         let (mut args, genesis) = Self::init(&github, &app, data.path(), &files).await;
         args.database = setup.database.clone().map(Into::into);
         args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
+        args.alarm_issue = Some(setup.alarm_issue);
         if let Some(login) = setup.watcher {
             let file = data.path().join("secrets").join("watch-token");
             secret_file(&file, &github.user_token(login).unwrap());
