@@ -62,3 +62,55 @@ pub fn alarm(facts: &AlarmFacts<'_>) -> Result<(String, String), RenderError> {
     })?;
     Ok((shorten(&plain(&format!("alarm: {}", facts.what)), TITLE), text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        entry::{Actor, Digests, Event, Incident, Role},
+        ids::{Seq, Timestamp},
+    };
+
+    #[test]
+    fn i26_an_alarm_s_issue_says_nothing_to_github() {
+        let hostile = "@alice fixes #1 ``` <!-- x --> https://evil.example \u{202e}";
+        let entry = Entry {
+            seq: Seq(7),
+            previous: None,
+            time: Timestamp::from_millis(1_790_000_000_000),
+            semantics: 1,
+            actor: Actor {
+                role: Role::Gate,
+                key: format!("SHA256:{}", "a".repeat(43)).parse().unwrap(),
+                person: None,
+                agent: None,
+            },
+            proposal: None,
+            digests: Digests::default(),
+            event: Event::Incident(Incident {
+                what: hostile.to_owned(),
+                account: None,
+                stray: None,
+            }),
+        };
+        let (title, text) = alarm(&AlarmFacts {
+            entry: &entry,
+            digest: Digest::of(b"entry"),
+            what: hostile,
+            account: Some(AccountId(5)),
+            pull: None,
+        })
+        .unwrap();
+        assert_eq!(
+            title,
+            "alarm: \\u{40}alice fixes \\u{23}1 \\u{60}\\u{60}\\u{60} <!-- x --> https\\u{3a}//evil.example \\u{202e}"
+        );
+        let fence = "````";
+        let block = format!(
+            "{fence}text\n{}\n{fence}\n",
+            hostile.replace('\u{202e}', "\\u{202e}")
+        );
+        assert!(text.contains(&block), "{text}");
+        assert!(!text.replace(&block, "").contains(['@', '<', '#']), "{text}");
+    }
+}

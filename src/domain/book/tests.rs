@@ -348,3 +348,5 @@ fn i16_only_what_approvers_left_in_starts_and_ends() {
     late.swap(2, 3);
     assert!(matches!(refused(late), Some(Illegal::Life { .. })));
 }
+
+mod record;

@@ -1,5 +1,6 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
+mod acting;
 mod again;
 mod alarm;
 mod amend;
@@ -570,33 +571,5 @@ impl Bot {
     fn shown(&self, id: ProposalId) {
         let mut shown = self.inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.insert(id);
-    }
-
-    /// Says that this process acts on a proposal, until the guard is dropped.
-    fn acting(&self, id: ProposalId) -> Acting {
-        let mut acting = self.inner.acting.lock().unwrap_or_else(PoisonError::into_inner);
-        acting.insert(id);
-        Acting {
-            bot: self.clone(),
-            id,
-        }
-    }
-
-    fn acts_on(&self, id: ProposalId) -> bool {
-        let acting = self.inner.acting.lock();
-        acting.unwrap_or_else(PoisonError::into_inner).contains(&id)
-    }
-}
-
-/// This process acts on a proposal as long as this lives; what it began and left without it is not known.
-struct Acting {
-    bot: Bot,
-    id: ProposalId,
-}
-
-impl Drop for Acting {
-    fn drop(&mut self) {
-        let acting = self.bot.inner.acting.lock();
-        acting.unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
