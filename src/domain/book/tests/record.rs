@@ -1,7 +1,7 @@
 //! What is no part of the record: by the wrong role or key, out of its place or time, or illegal. It changes nothing.
 
 use super::*;
-use crate::domain::entry::{Incident, Kind, RoleKey};
+use crate::domain::entry::{Incident, Kind, RoleKey, Superseded};
 
 /// An entry as it comes from a commit that a key of the ledger signed.
 fn authentic(entry: Entry) -> Authentic {
@@ -161,4 +161,28 @@ fn i30_entry_times_never_decrease() {
     });
     assert!(matches!(book.apply(early).unwrap_err().flaw, Flaw::Time));
     book.apply(authentic(entry)).unwrap();
+}
+
+#[test]
+fn i05_only_what_can_not_run_any_more_is_replaced() {
+    let mut book = book();
+    let old = proposal(1);
+    let entry = book.entry(received(&old), key());
+    book.apply(authentic(entry)).unwrap();
+    let new = replacing((2, 2, 2), Some(old.id));
+    assert_eq!(
+        book.admits(&received(&new)),
+        Err(Illegal::Replaces(old.id)),
+        "it may still run"
+    );
+    let superseded = |by| draft(&old, Role::Gate, Event::Superseded(Superseded { by }));
+    let entry = book.entry(superseded(new.id), key());
+    book.apply(authentic(entry)).unwrap();
+    assert_eq!(book.admits(&received(&new)), Ok(()));
+    let third = replacing((3, 3, 3), Some(old.id));
+    assert_eq!(
+        book.admits(&received(&third)),
+        Err(Illegal::Replaces(old.id)),
+        "another one replaced it"
+    );
 }
