@@ -90,12 +90,7 @@ async fn i05_a_force_push_after_an_approval_voids_the_proposal() {
             .unwrap();
         world.settle().await;
         assert_eq!(world.state(&payment).await, "voided");
-        let incident = world
-            .about(&payment)
-            .into_iter()
-            .find(|entry| entry["kind"] == "incident");
-        let mallory = world.github.user_id("mallory").unwrap();
-        assert_eq!(incident.unwrap()["body"]["account"], json!(mallory));
+        assert!(world.kinds(&payment).contains(&"incident".to_owned()));
         world.approve("bob", &payment).await;
         assert_eq!(world.acted(), (0, 0));
         let pull = world.github.pull(REPO, payment.pull).unwrap();
