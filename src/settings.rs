@@ -96,6 +96,9 @@ pub struct Args {
     /// Where alarms go: a POST with a CloudEvent for every merge around the gate, incident, and weak branch
     #[arg(long, value_name = "URL", env = "COUNTERSIGN_ALARM_URL")]
     pub alarm_url: Option<Url>,
+    /// Whether alarms become issues of the repository too, one for each kind and proposal [default: false]
+    #[arg(long, value_name = "true|false", env = "COUNTERSIGN_ALARM_ISSUE")]
+    pub alarm_issue: Option<bool>,
     /// Record low-tier executions in groups, at least this often, 1s to 10s [default: 10s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_GROUP_WITHIN")]
     pub group_within: Option<Span>,
@@ -207,6 +210,7 @@ pub struct Settings {
     executor_key: Option<SecretString>,
     watch_key: Option<SecretString>,
     alarm_url: Option<Url>,
+    alarm_issue: bool,
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
     pushes_per_minute: NonZeroU32,
@@ -274,6 +278,10 @@ impl Settings {
     /// Who is told of what needs a person; the address may hold a secret.
     pub const fn alarm_url(&self) -> Option<&Url> {
         self.alarm_url.as_ref()
+    }
+    /// Whether what needs a person becomes an issue of the repository.
+    pub const fn alarm_issue(&self) -> bool {
+        self.alarm_issue
     }
     /// What an agent without a key of its own signs with.
     pub fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
@@ -389,6 +397,7 @@ fn gather(
             Some(url) => Some(url?),
             None => None,
         },
+        alarm_issue: args.alarm_issue.or(written.alarm_issue).unwrap_or(false),
         agents,
         group_within: group_within?,
         pushes_per_minute: pushes_per_minute?,

@@ -14,6 +14,7 @@ mod error;
 mod etags;
 mod group;
 mod identity;
+mod issues;
 mod limit;
 mod observe;
 mod page;

@@ -28,9 +28,9 @@ const BASE_MOVED: &str = "Base branch was modified";
 /// GitHub's limit for a check's summary, in characters.
 const LONGEST_SUMMARY: usize = 65_535;
 /// GitHub's limit for a body or a comment, in characters.
-const LONGEST_BODY: usize = 65_536;
+pub(super) const LONGEST_BODY: usize = 65_536;
 /// GitHub's limit for a title, in characters.
-const LONGEST_TITLE: usize = 256;
+pub(super) const LONGEST_TITLE: usize = 256;
 
 /// The words that effects put on a pull request.
 #[derive(Debug, Clone, Default)]
@@ -352,7 +352,7 @@ fn done_without(left_out: BTreeSet<Owner>) -> Applied {
 }
 
 /// What exceeds GitHub's limits is refused, never cut. INVARIANT i26.
-fn fits(what: &str, text: &str, limit: usize) -> Result<(), Error> {
+pub(super) fn fits(what: &str, text: &str, limit: usize) -> Result<(), Error> {
     if text.chars().count() <= limit {
         Ok(())
     } else {

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::domain::{
     entry::{Entry, Event, Kind},
-    ids::{Digest, ProposalId, Sha},
+    ids::{Digest, ProposalId, Seq, Sha, Timestamp},
     observation::Observation,
 };
 
@@ -41,8 +42,10 @@ pub struct Past {
 /// What every entry says in front of its body.
 #[derive(Deserialize)]
 pub(super) struct Front {
+    seq: Seq,
     pub(super) previous: Option<Digest>,
     kind: Kind,
+    time: Timestamp,
     #[serde(default)]
     proposal: Option<ProposalId>,
 }
@@ -56,6 +59,59 @@ impl Ledger {
         of: BTreeSet<ProposalId>,
         most: usize,
     ) -> Result<Past, LedgerError> {
+        self.back(from, move || {
+            let past = Past {
+                unread: of.clone(),
+                ..Past::default()
+            };
+            let mut read = 0;
+            let each = move |past: &mut Past, line: &str, front: &Front| {
+                read += 1;
+                past.take(line, front);
+                read < most && !past.unread.is_empty()
+            };
+            (past, each)
+        })
+        .await
+    }
+
+    /// The entries of some kinds, oldest first, with their digests: from the entry with the digest `from` back to the
+    /// first of which `goes_on` no longer holds.
+    pub async fn newest(
+        &self,
+        from: Digest,
+        kinds: &'static [Kind],
+        goes_on: impl Fn(Seq, Timestamp) -> bool + Send + Sync + 'static,
+    ) -> Result<Vec<(Digest, Entry)>, LedgerError> {
+        let goes_on = Arc::new(goes_on);
+        let mut found = self
+            .back(from, move || {
+                let goes_on = Arc::clone(&goes_on);
+                let each = move |found: &mut Vec<(Digest, Entry)>, line: &str, front: &Front| {
+                    let inside = goes_on(front.seq, front.time);
+                    if inside && kinds.contains(&front.kind) {
+                        let entry = Entry::read(line).ok();
+                        found.extend(entry.map(|entry| (Digest::of(line.as_bytes()), entry)));
+                    }
+                    inside
+                };
+                (Vec::new(), each)
+            })
+            .await?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// Reads the record backwards into what `begin` makes, as long as its second part wants more.
+    async fn back<T, E>(
+        &self,
+        from: Digest,
+        begin: impl Fn() -> (T, E) + Send + 'static,
+    ) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        E: FnMut(&mut T, &str, &Front) -> bool,
+    {
         let ledger = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             let local = |error| LedgerError::Local {
@@ -63,14 +119,10 @@ impl Ledger {
                 why: said(error),
             };
             for _ in 0..ATTEMPTS {
-                let (mut past, mut read) = (Past::unread(&of), 0);
-                let found = back(ledger.dir(), ledger.head_commit(), from, |line, front| {
-                    read += 1;
-                    past.take(line, front);
-                    read < most && !past.unread.is_empty()
-                });
-                if found.map_err(local)? {
-                    return Ok(past);
+                let (mut into, mut each) = begin();
+                let take = |line: &str, front: &Front| each(&mut into, line, front);
+                if back(ledger.dir(), ledger.head_commit(), from, take).map_err(local)? {
+                    return Ok(into);
                 }
                 thread::sleep(Duration::from_millis(5));
             }
@@ -80,17 +132,17 @@ impl Ledger {
     }
 }
 
-/// Reads entries back, from the newest of the record at a commit, for as long as `each` wants more; false when the newest
-/// is not there.
+/// Gives entries to `take`, newest first, until it wants no more; `false` when the newest is not there.
 pub(super) fn back(
     dir: &Path,
     tip: Sha,
-    newest: Digest,
-    mut each: impl FnMut(&str, &Front) -> bool,
+    from: Digest,
+    mut take: impl FnMut(&str, &Front) -> bool,
 ) -> Result<bool, git2::Error> {
     let mut reader = Reader::open(dir)?;
-    let mut expected = Some(newest);
-    let (mut ahead, mut found) = (0, false);
+    let mut expected = Some(from);
+    let mut ahead = 0;
+    let mut found = false;
     let mut next: Option<Oid> = Some(oid(tip)?);
     while let Some(id) = next {
         let commit = reader.raw(id)?;
@@ -104,7 +156,7 @@ pub(super) fn back(
                 return Ok(true);
             };
             expected = front.previous;
-            if !each(line, &front) || expected.is_none() {
+            if !take(line, &front) || expected.is_none() {
                 return Ok(true);
             }
         }
@@ -118,13 +170,6 @@ pub(super) fn back(
 }
 
 impl Past {
-    fn unread(of: &BTreeSet<ProposalId>) -> Self {
-        Self {
-            unread: of.clone(),
-            ..Self::default()
-        }
-    }
-
     fn take(&mut self, line: &str, front: &Front) {
         let Some(id) = front.proposal.filter(|id| self.unread.contains(id)) else {
             return;

@@ -36,6 +36,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("amendment.md", include_str!("../../templates/amendment.md")),
     ("shadow.md", include_str!("../../templates/shadow.md")),
     ("answered.md", include_str!("../../templates/answered.md")),
+    ("alarm.md", include_str!("../../templates/alarm.md")),
     ("delegated.md", include_str!("../../templates/delegated.md")),
 ];
 

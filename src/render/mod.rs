@@ -4,6 +4,7 @@
 //! quoted unless it is Markdown that this room wrote; Markdown takes dynamic text only through a way of quoting, so
 //! that a forgotten filter costs looks and never safety.
 
+mod alarm;
 mod amendment;
 mod change;
 mod check;
@@ -27,6 +28,7 @@ mod title;
 mod visible;
 mod words;
 
+pub use alarm::{AlarmFacts, alarm};
 pub use amendment::{AmendmentText, Replayed, Tested, amendment, amendment_merge};
 pub use change::change_diff;
 pub use check::{CheckText, check};

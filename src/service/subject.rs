@@ -4,6 +4,27 @@ use std::{fmt, str::FromStr};
 
 use crate::domain::ids::PullNumber;
 
+/// Who hears alarms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// The address that the operator named.
+    Address,
+    /// An issue of the repository.
+    Issue,
+}
+
+impl Channel {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::Address, Self::Issue];
+    /// The name that the store keeps.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Issue => "issue",
+        }
+    }
+}
+
 /// What a webhook, a sweep or a look has looked at (again).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -17,6 +38,8 @@ pub(super) enum Subject {
     Groups,
     /// Every open proposal.
     All,
+    /// Alarms that were not given yet.
+    Alarms(Channel),
 }
 
 impl fmt::Display for Subject {
@@ -27,6 +50,7 @@ impl fmt::Display for Subject {
             Self::Protection => f.write_str("protection"),
             Self::Groups => f.write_str("groups"),
             Self::All => f.write_str("all"),
+            Self::Alarms(channel) => write!(f, "alarms {}", channel.as_str()),
         }
     }
 }
@@ -47,6 +71,11 @@ impl FromStr for Subject {
             "groups" => Ok(Self::Groups),
             "all" => Ok(Self::All),
             _ => {
+                let mut channels = Channel::ALL.into_iter();
+                if let Some(name) = text.strip_prefix("alarms ") {
+                    let channel = channels.find(|channel| channel.as_str() == name);
+                    return channel.map(Self::Alarms).ok_or_else(none);
+                }
                 let number = text.strip_prefix("pull ").and_then(|number| number.parse().ok());
                 number
                     .map(|number| Self::Pull(PullNumber(number)))
@@ -69,6 +98,8 @@ mod tests {
             Subject::Protection,
             Subject::Groups,
             Subject::All,
+            Subject::Alarms(Channel::Address),
+            Subject::Alarms(Channel::Issue),
         ] {
             assert_eq!(subject.to_string().parse(), Ok(subject));
         }

@@ -34,6 +34,7 @@ pub(super) struct Written {
     pub(super) watch_key_file: Option<PathBuf>,
     pub(super) watch_token_file: Option<PathBuf>,
     pub(super) alarm_url: Option<Url>,
+    pub(super) alarm_issue: Option<bool>,
     /// The secrets of agents that sign with one: a file for each name.
     #[serde(default)]
     pub(super) agents: BTreeMap<AgentName, PathBuf>,

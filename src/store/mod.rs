@@ -3,6 +3,7 @@
 //! Everything is in one database: a SQLite file in the data directory, or a PostgreSQL that replicas share. A call that
 //! writes returns once what it wrote is on the disk. One process at a time owns the data directory.
 
+mod alarms;
 mod database;
 mod disk;
 mod error;
@@ -18,6 +19,7 @@ use std::{fs::File, path::Path, sync::Arc};
 
 use secrecy::SecretString;
 
+pub use alarms::Alarms;
 pub use error::StoreError;
 pub use inbox::{Inbox, Lease, Undone, Work};
 pub use instances::Instances;
@@ -55,6 +57,7 @@ impl Drop for Held {
 pub struct Store {
     database: Arc<Database>,
     writer: Writer,
+    alarms: Alarms,
     inbox: Inbox,
     instances: Instances,
     outbox: Outbox,
@@ -75,8 +78,9 @@ impl Store {
         let writer = Writer::start(Arc::clone(&database));
         let both = || (Arc::clone(&database), writer.clone());
         let (inbox, instances, outbox) = (both(), both(), both());
-        let (keys, results) = (both(), both());
+        let (alarms, keys, results) = (both(), both(), both());
         Ok(Self {
+            alarms: Alarms::new(alarms.0, alarms.1),
             inbox: Inbox::new(inbox.0, inbox.1),
             instances: Instances::new(instances.0, instances.1),
             outbox: Outbox::new(outbox.0, outbox.1),
@@ -107,6 +111,10 @@ impl Store {
     /// A name drawn when the directory was made: processes that share it never run side by side.
     pub fn machine(&self) -> &str {
         &self.machine
+    }
+    /// How far alarms were given.
+    pub const fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
     /// Webhooks that wait, and what is due.
     pub const fn inbox(&self) -> &Inbox {

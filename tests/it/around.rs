@@ -1,47 +1,15 @@
 //! Around the gate: merges that it did not open never run, are recorded, shown and told to whoever hears alarms; names that
 //! shadow others redirect nothing; a merge queue's groups are looked at whole.
 
-use std::sync::{Arc, Mutex};
-
 use countersign::domain::ids::Digest;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::world::{Opened, REPO, Setup, World, fresh, git, merge_commit, story, story_with};
-
-/// Whoever hears alarms.
-#[derive(Clone, Default)]
-struct Ears(Arc<Mutex<Vec<Value>>>);
-
-impl Ears {
-    /// Listens; gives the address.
-    async fn listen(&self) -> String {
-        let heard = Arc::clone(&self.0);
-        let hear = move |body: String| async move {
-            heard.lock().unwrap().push(serde_json::from_str(&body).unwrap());
-        };
-        let routes = axum::Router::new().route("/alarms/secret", axum::routing::post(hear));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        format!("http://{address}/alarms/secret")
-    }
-
-    fn heard(&self) -> Vec<Value> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-/// A story in which alarms are heard.
-async fn alarmed(tell: impl AsyncFnOnce(&mut World, &Ears)) {
-    let ears = Ears::default();
-    let setup = Setup {
-        alarm_url: Some(ears.listen().await),
-        ..Setup::default()
-    };
-    story_with(setup, async |world| tell(world, &ears).await).await;
-}
+use crate::{
+    alarms::{Ears, alarmed},
+    world::{Opened, REPO, Setup, World, fresh, git, merge_commit, story, story_with},
+};
 
 /// It is recorded, shown and told, and nothing ran.
 async fn bypassed(world: &mut World, ears: &Ears, of: &Opened, by: &str) {

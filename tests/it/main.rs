@@ -11,6 +11,7 @@
     reason = "a test that meets the unexpected must stop, and nothing of a test binary is reachable"
 )]
 
+mod alarms;
 mod amend;
 mod around;
 mod attacks;

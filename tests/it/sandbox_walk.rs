@@ -266,6 +266,32 @@ pub(crate) async fn walk(world: &World) {
         200
     );
     assert_eq!(call("GET", &token, &comment, Value::Null).await.0, 200);
+    let issue = json!({ "title": "look at this", "body": "words", "labels": ["alarm"] });
+    let (status, issue) = call("POST", &token, &repo("/issues"), issue).await;
+    assert_eq!(status, 201);
+    let issue = repo(&format!("/issues/{}", issue["number"]));
+    assert_eq!(call("GET", &token, &issue, Value::Null).await.0, 200);
+    for (query, count) in [
+        (
+            "?state=all&labels=alarm&sort=created&direction=desc&per_page=100",
+            1,
+        ),
+        ("?labels=another", 0),
+        ("?creator=nobody", 0),
+    ] {
+        let (status, issues) = call("GET", &token, &repo(&format!("/issues{query}")), Value::Null).await;
+        assert_eq!(
+            (status, issues.as_array().map(Vec::len)),
+            (200, Some(count)),
+            "{query}"
+        );
+    }
+    assert_eq!(
+        call("POST", &token, &repo("/issues"), json!({ "title": " " }))
+            .await
+            .0,
+        422
+    );
     assert_eq!(
         call("POST", &token, &repo("/issues/1/comments"), json!({}))
             .await

@@ -90,6 +90,7 @@ async fn i05_a_force_push_after_an_approval_voids_the_proposal() {
             .unwrap();
         world.settle().await;
         assert_eq!(world.state(&payment).await, "voided");
+        assert!(world.kinds(&payment).contains(&"incident".to_owned()));
         world.approve("bob", &payment).await;
         assert_eq!(world.acted(), (0, 0));
         let pull = world.github.pull(REPO, payment.pull).unwrap();

@@ -302,6 +302,17 @@ fn i08_whoever_had_a_hand_in_a_change_never_approves_it() {
     shut(commits(|commit| commit.author = Some(ALICE)));
     shut(commits(|commit| commit.committer = Some(ALICE)));
     shut(commits(|commit| commit.co_authors = vec![Some(ALICE)]));
+    // Of several commits each counts, not the last alone.
+    shut(approved().but(|told| match &mut told.seen.commits {
+        Seen::Known(commits) => {
+            let first = Commit {
+                author: Some(ALICE),
+                ..commits[0].clone()
+            };
+            commits.insert(0, first);
+        }
+        Seen::Unknown { .. } => panic!("the commits are not seen"),
+    }));
     shut(commits(|commit| commit.author = None));
     shut(commits(|commit| commit.committer = None));
     shut(commits(|commit| commit.co_authors = vec![None]));

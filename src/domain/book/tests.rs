@@ -17,6 +17,7 @@ use super::{
     *,
 };
 
+mod record;
 mod snapshot;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9dG4kjRhQTtWTVzd2t27+t0DEHBPW7iOD23TUiYLio";
@@ -55,6 +56,11 @@ fn proposal(n: u64) -> Proposal {
 
 /// A proposal that brings the id, the idempotency key and the nonce of those numbers.
 fn with(id: u64, key: u64, nonce: u64) -> Proposal {
+    replacing((id, key, nonce), None)
+}
+
+/// The same in place of another.
+fn replacing((id, key, nonce): (u64, u64, u64), old: Option<ProposalId>) -> Proposal {
     let mut request = fixture::request(
         "campaigns.send",
         "erin",
@@ -62,6 +68,7 @@ fn with(id: u64, key: u64, nonce: u64) -> Proposal {
     );
     request.idempotency_key = Some(format!("key-0123456789-{key}").parse().unwrap());
     request.nonce = format!("nonce-0123456789-{nonce}").parse().unwrap();
+    request.supersedes = old;
     let proof = AgentProof::GateAttested {
         by: Attestation::Hmac,
     };

@@ -296,3 +296,18 @@ fn only_a_living_case_opens() {
         assert_eq!(low.verdict() == Verdict::Open, life == Life::Received, "{life}");
     }
 }
+
+#[test]
+fn i05_movement_of_the_base_branch_touches_no_approval() {
+    let moved = |story: Story| story.but(|s| s.pull().base = Sha::from_bytes([77; 20]));
+    assert_eq!(moved(approved()).verdict(), Verdict::Open);
+    assert_eq!(moved(approved().merged(ME, 40)).verdict(), Verdict::Open);
+}
+
+#[test]
+fn i10_nothing_opens_without_proof() {
+    let holds = [Because::new(Rule::Life, Standing::Holds)];
+    assert_eq!(verdict(&holds, true), Verdict::Open);
+    assert_eq!(verdict(&holds, false), Verdict::Errored);
+    assert_eq!(verdict(&[], true), Verdict::Errored);
+}

@@ -402,3 +402,14 @@ fn i30_a_clock_that_is_off_by_more_than_30_s_shuts_every_gate() {
         assert_eq!(verdict(skew), Verdict::Errored);
     }
 }
+
+#[test]
+fn i05_others_who_may_write_the_branches_of_proposals_are_found() {
+    for kind in ["creation", "update", "deletion"] {
+        let found = told(|sight| match &mut sight.proposals.rules {
+            Seen::Known(rules) => rules.retain(|rule| rule.kind != kind),
+            Seen::Unknown { .. } => panic!("the rules are not seen"),
+        });
+        assert_eq!(found, [("proposal_writers", Severity::Weak)], "{kind}");
+    }
+}

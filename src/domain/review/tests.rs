@@ -422,3 +422,13 @@ fn whose_every_team_approved_already_is_not_asked_where_teams_must_differ() {
         ]
     );
 }
+
+#[test]
+fn i06_an_approval_given_after_the_merge_does_not_count() {
+    let given = |minutes| {
+        let story = Story::high().approve(ALICE).review(2, BOB, Approved, minutes);
+        story.merged(ME, 40).but(|s| s.seen.at = at(60))
+    };
+    assert_eq!(given(40).verdict(), Verdict::Open);
+    shut(given(41));
+}

@@ -3,6 +3,7 @@ mod account;
 mod app;
 mod check;
 mod commit;
+mod issue;
 mod pull;
 mod repo;
 mod rules;

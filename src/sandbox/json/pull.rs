@@ -200,7 +200,7 @@ impl State {
         })
     }
 
-    fn reactions_json(&self, url: &str) -> Value {
+    pub(super) fn reactions_json(&self, url: &str) -> Value {
         json!({
             "url": format!("{url}/reactions"),
             "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0, "confused": 0, "heart": 0, "rocket": 0, "eyes": 0,

@@ -25,12 +25,6 @@ pub(super) fn issues(state: &mut State, call: &Call, at: At<'_>, method: &str, r
             Ok(Answer::ok(state.comment_json(repo, comment)))
         }
         ("PATCH", ["comments", id]) => edit(state, call, at, number(id)?),
-        ("GET", [n]) => {
-            let repo = state.repo(at.reach(state, call, "comment", Access::Read)?)?;
-            Ok(Answer::ok(
-                state.issue_json(repo, state.pull(repo.id, number(n)?)?),
-            ))
-        }
         _ => Err(Refusal::not_found()),
     }
 }

@@ -3,6 +3,7 @@ mod apps;
 mod checks;
 mod comments;
 mod contents;
+mod issues;
 mod merge;
 mod orgs;
 mod pulls;
@@ -118,7 +119,7 @@ fn repository(
         ("POST", ["statuses", sha]) => checks::set_status(state, call, at, sha),
         (_, ["check-runs", rest @ ..]) => checks::runs(state, call, at, method, rest),
         (_, ["pulls", rest @ ..]) => pulls::pulls(state, call, at, method, rest),
-        (_, ["issues", rest @ ..]) => comments::issues(state, call, at, method, rest),
+        (_, ["issues", rest @ ..]) => issues::issues(state, call, at, method, rest),
         _ => Err(Refusal::not_found()),
     }
 }

@@ -65,6 +65,15 @@ impl Running {
         })
     }
 
+    /// The issues that are no pull requests, oldest first.
+    pub fn issues(&self, repo: &str) -> Result<Vec<Value>, Error> {
+        self.read(repo, |state, id| {
+            let repo = state.repo(id)?;
+            let all = repo.issues.values();
+            Ok(all.map(|issue| state.plain_issue_json(repo, issue)).collect())
+        })
+    }
+
     /// The check runs on a commit, oldest first.
     pub fn check_runs(&self, repo: &str, sha: &str) -> Result<Vec<Value>, Error> {
         self.read(repo, |state, id| {

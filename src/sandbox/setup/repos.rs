@@ -40,6 +40,7 @@ impl Running {
             teams: BTreeMap::new(),
             next_number: 1,
             pulls: BTreeMap::new(),
+            issues: BTreeMap::new(),
             comments: BTreeMap::new(),
             check_runs: BTreeMap::new(),
             statuses: Vec::new(),

@@ -2,6 +2,7 @@
 mod account;
 mod app;
 mod check;
+mod issue;
 mod lookup;
 mod permission;
 mod pull;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 pub(crate) use self::account::{Account, Kind, Membership, Org, Standing, Team};
 pub(crate) use self::app::{App, Grant, Installation, Token};
 pub(crate) use self::check::{CheckRun, Status};
+pub(crate) use self::issue::{Issue, Label};
 pub(crate) use self::permission::Access;
 pub use self::permission::Permission;
 pub(crate) use self::pull::{Comment, Merged, Pull, Review, Verdict};

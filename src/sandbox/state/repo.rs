@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::Permission;
 use super::check::{CheckRun, Status};
+use super::issue::Issue;
 use super::pull::{Comment, Pull};
 use super::rules::{Protection, Ruleset};
 
@@ -24,6 +25,7 @@ pub(crate) struct Repo {
     pub(crate) teams: BTreeMap<u64, Permission>,
     pub(crate) next_number: u64,
     pub(crate) pulls: BTreeMap<u64, Pull>,
+    pub(crate) issues: BTreeMap<u64, Issue>,
     pub(crate) comments: BTreeMap<u64, Comment>,
     pub(crate) check_runs: BTreeMap<u64, CheckRun>,
     pub(crate) statuses: Vec<Status>,

@@ -1,5 +1,6 @@
 //! The one place where the adapters meet: hint, observe, record, decide, publish, execute.
 
+mod acting;
 mod again;
 mod alarm;
 mod amend;
@@ -114,6 +115,8 @@ struct Inner {
     counting: limits::Counting,
     /// How base branch and ledger were protected when that was looked at last.
     watched: Mutex<Option<Watched>>,
+    /// Made when the first alarm is given.
+    alarms: tokio::sync::OnceCell<reqwest::Client>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -204,6 +207,7 @@ impl Bot {
             stray: Mutex::default(),
             counting: limits::Counting::default(),
             watched: Mutex::default(),
+            alarms: tokio::sync::OnceCell::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -327,7 +331,7 @@ impl Bot {
             ..draft
         });
         let recorded = self.ledger().append(drafts.collect()).await?;
-        self.told_of(&recorded);
+        self.told_of(&recorded).await;
         self.inner
             .changes
             .send_modify(|count| *count = count.wrapping_add(1));
@@ -430,6 +434,7 @@ impl Bot {
             }
             Subject::Groups => self.look_at_groups(&hints).await,
             Subject::All => self.look_at_all().await,
+            Subject::Alarms(channel) => self.give_alarms(channel).await,
         }
     }
 
@@ -460,6 +465,7 @@ impl Bot {
         let mut failed = Box::pin(self.watch()).await.err();
         failed = self.recover_low().await.err().or(failed);
         failed = self.recover().await.err().or(failed);
+        failed = self.owe_alarms().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
         failed = self.look_at_unshown().await.err().or(failed);
@@ -525,33 +531,5 @@ impl Bot {
     fn shown(&self, id: ProposalId) {
         let mut shown = self.inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.insert(id);
-    }
-
-    /// Says that this process acts on a proposal, until the guard is dropped.
-    fn acting(&self, id: ProposalId) -> Acting {
-        let mut acting = self.inner.acting.lock().unwrap_or_else(PoisonError::into_inner);
-        acting.insert(id);
-        Acting {
-            bot: self.clone(),
-            id,
-        }
-    }
-
-    fn acts_on(&self, id: ProposalId) -> bool {
-        let acting = self.inner.acting.lock();
-        acting.unwrap_or_else(PoisonError::into_inner).contains(&id)
-    }
-}
-
-/// This process acts on a proposal as long as this lives; what it began and left without it is not known.
-struct Acting {
-    bot: Bot,
-    id: ProposalId,
-}
-
-impl Drop for Acting {
-    fn drop(&mut self) {
-        let acting = self.bot.inner.acting.lock();
-        acting.unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

@@ -70,3 +70,6 @@ CREATE TABLE results (
 
 -- The processes that share this database, and when each was last heard of.
 CREATE TABLE instances (instance TEXT PRIMARY KEY, seen BIGINT NOT NULL);
+
+-- How far alarms were given, a row for each channel: the ledger's entries before this number need no more of it.
+CREATE TABLE alarms (channel TEXT PRIMARY KEY, given BIGINT NOT NULL);

@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) alarm_url: Option<String>,
     /// How often the ledger is pushed in a minute; as often as settings allow without one.
     pub(crate) pushes_per_minute: Option<u32>,
+    /// Whether alarms become issues.
+    pub(crate) alarm_issue: bool,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
@@ -213,6 +215,7 @@ impl World {
         args.pushes_per_minute = setup.pushes_per_minute.or(Some(6_000));
         args.database = setup.database.clone().map(Into::into);
         args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
+        args.alarm_issue = Some(setup.alarm_issue);
         if let Some(login) = setup.watcher {
             let file = data.path().join("secrets").join("watch-token");
             secret_file(&file, &github.user_token(login).unwrap());

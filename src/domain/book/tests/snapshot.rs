@@ -56,7 +56,7 @@ fn around(n: u64) -> Vec<Draft> {
     drafts.push(draft(
         &proposal,
         Role::Gate,
-        Event::Denied(super::super::super::entry::Denied { account: None }),
+        Event::Denied(Denied { account: None }),
     ));
     drafts.push(draft(&proposal, Role::Gate, Event::Bypassed(refusal)));
     drafts
@@ -121,6 +121,25 @@ fn more_than_is_kept_whole_is_read() {
         (disk.written.lines(), read.recently_ended().count()),
         (300, RECENT)
     );
+}
+
+#[test]
+fn i08_co_writers_are_read_again_long_after_their_proposal_ended() {
+    let (mut folded, mut disk) = (book(), Disk::default());
+    let old = proposal(1);
+    record(&mut folded, life(1).drain(..2).collect());
+    let (new, arrival) = amended(&old, 2);
+    let superseded = draft(&old, Role::Gate, Event::Superseded(Superseded { by: new.id }));
+    let denied = draft(&new, Role::Gate, Event::Denied(Denied { account: None }));
+    record(&mut folded, vec![superseded, arrival, denied]);
+    (10..300).for_each(|n| record(&mut folded, life(n)));
+    disk.write(&folded);
+    let read = disk.read().unwrap().book;
+    assert_eq!(read, folded);
+    let mut revision: crate::domain::proposal::ProposalParts = proposal(3).into();
+    revision.supersedes = Some(new.id);
+    let revision = Proposal::new(revision).unwrap();
+    assert_eq!(read.co_writers(&revision), [fixture::DAVE].into());
 }
 
 #[test]
