@@ -374,6 +374,22 @@ async fn i09_more_than_a_hundred_reviews_are_all_seen() {
 }
 
 #[tokio::test]
+async fn i09_a_list_that_goes_on_too_long_is_unknown() {
+    let room = Room::new();
+    let pull = room.open().await;
+    let alice = room.world.sandbox.as_user("alice");
+    for _ in 0..=3_000 {
+        alice.comment_review(REPO, pull.0, "hm").unwrap();
+    }
+    let seeing = room.see(pull).await;
+    let Seen::Unknown { because } = &seeing.observation().reviews else {
+        panic!("a part of the reviews is taken for all")
+    };
+    assert!(because.contains("more entries than are read"), "{because}");
+    assert!(seeing.observation().commits.known().is_some());
+}
+
+#[tokio::test]
 async fn i09_a_truncated_answer_is_unknown_and_never_kept() {
     for failure in [Failure::Truncated, Failure::Empty] {
         let room = Room::new();

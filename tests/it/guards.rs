@@ -51,7 +51,7 @@ async fn approved(world: &mut World) -> Opened {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i31_nothing_merges_while_the_base_branch_is_too_weak_and_the_check_says_why() {
+async fn i27_i31_nothing_merges_while_the_base_branch_is_too_weak_and_the_check_says_why() {
     story(async |world| {
         let payment = world.payment().await;
         world.approve("alice", &payment).await;
