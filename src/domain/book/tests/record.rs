@@ -128,6 +128,17 @@ fn i28_a_subject_must_tell_of_its_entry() {
 }
 
 #[test]
+fn i28_an_entry_of_earlier_semantics_is_not_called_tampered() {
+    let mut book = book();
+    let mut entry = book.entry(received(&proposal(1)), key());
+    entry.semantics = SEMANTICS - 1;
+    let mut told = authentic(entry);
+    told.subject = Some("as it was told then".to_owned());
+    book.apply(told).unwrap();
+    assert_eq!(book.cases().count(), 1);
+}
+
+#[test]
 fn i30_entry_times_never_decrease() {
     let mut book = book();
     let late = authentic(book.entry(
