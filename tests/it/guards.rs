@@ -389,6 +389,30 @@ async fn i30_half_a_minute_is_no_reason_to_stop() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn i30_the_later_of_the_two_clocks_counts() {
+    for ahead in [true, false] {
+        story(async |world| {
+            let by = Duration::from_secs(20);
+            if ahead {
+                world.later(by)
+            } else {
+                world.earlier(by)
+            }
+            world.sweep().await;
+            let before = world.github.clock().now();
+            world.payment().await;
+            let entries = world.entries();
+            let newest: jiff::Timestamp = entries.last().unwrap()["time"].as_str().unwrap().parse().unwrap();
+            // `Date` has whole seconds.
+            let least = if ahead { 19 } else { -1 };
+            let after = newest.duration_since(before).as_secs();
+            assert!(after >= least, "{after} s");
+        })
+        .await;
+    }
+}
+
 /// Runs doctor on a world; `token` is whose token watches.
 fn doctor(world: &World, token: Option<&str>, more: &[&str]) -> Ran {
     let secrets = world.data.path().join("secrets");

@@ -486,10 +486,9 @@ fn i02_the_record_admits_only_what_was_approved_under_the_rules_in_force() {
         NotAmended::NotRecorded { .. }
     ));
     // Nor is what was approved of another head, or what pointed to another commit when it was recorded.
-    for change in [
-        (|review| review.head = BASE) as fn(&mut Reviewed),
-        |review| review.commit = Some(BASE),
-    ] {
+    for change in [(|review| review.head = BASE) as fn(&mut Reviewed), |review| {
+        review.commit = Some(BASE)
+    }] {
         let elsewhere = approved().merged(ERIN).but(|told| {
             told.reviews
                 .iter_mut()
