@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_of_stating_a_limit_is_read() {
+    fn i31_each_way_of_stating_a_limit_is_read() {
         let after = Answer {
             retry_after: Some(7),
             ..answer(403)

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_words_stay_and_others_become_code() {
+    fn i26_plain_words_stay_and_others_become_code() {
         for (text, shown) in [
             ("Pay ACME Ltd 12,500.00 EUR", "Pay ACME Ltd 12,500.00 EUR"),
             ("Pay @alice now", "Pay `@alice` now"),
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_is_longer_than_any_inside() {
+    fn i26_a_fence_is_longer_than_any_inside() {
         assert_eq!(fenced("a"), "```text\na\n```");
         assert_eq!(fenced("```\n# x\n~~~~\n"), "`````text\n```\n# x\n~~~~\n`````");
     }
 
     #[test]
-    fn code_is_never_closed_from_inside() {
+    fn i26_code_is_never_closed_from_inside() {
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
         assert_eq!(code("````"), "`\\u{60}\\u{60}\\u{60}\\u{60}`");

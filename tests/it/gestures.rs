@@ -72,7 +72,7 @@ async fn i09_approving_twice_is_approving_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i07_a_request_for_changes_blocks_until_the_same_person_approves() {
+async fn i07_i08_a_request_for_changes_blocks_until_the_same_person_approves() {
     story(async |world| {
         let payment = world.payment().await;
         world

@@ -10,7 +10,7 @@ use countersign::{
         publish::{Asked, CheckShown, Conclusion, Effect, Published},
     },
     github::{Applied, Ask, Config, Error, GitHub, MergeText, Seeing, Texts, parse, shown_digest},
-    sandbox::{Failure, Fault},
+    sandbox::{AppSpec, Failure, Fault},
 };
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -374,6 +374,22 @@ async fn i09_more_than_a_hundred_reviews_are_all_seen() {
 }
 
 #[tokio::test]
+async fn i09_a_list_that_goes_on_too_long_is_unknown() {
+    let room = Room::new();
+    let pull = room.open().await;
+    let alice = room.world.sandbox.as_user("alice");
+    for _ in 0..=3_000 {
+        alice.comment_review(REPO, pull.0, "hm").unwrap();
+    }
+    let seeing = room.see(pull).await;
+    let Seen::Unknown { because } = &seeing.observation().reviews else {
+        panic!("a part of the reviews is taken for all")
+    };
+    assert!(because.contains("more entries than are read"), "{because}");
+    assert!(seeing.observation().commits.known().is_some());
+}
+
+#[tokio::test]
 async fn i09_a_truncated_answer_is_unknown_and_never_kept() {
     for failure in [Failure::Truncated, Failure::Empty] {
         let room = Room::new();
@@ -701,6 +717,37 @@ async fn i27_one_check_run_changes_in_place() {
         .unwrap();
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0]["output"]["title"], "1 approval missing");
+}
+
+#[tokio::test]
+async fn i27_another_app_s_check_is_never_taken_for_ours() {
+    let room = Room::new();
+    let pull = room.open().await;
+    let ours = check(&room, Conclusion::ActionRequired);
+    room.apply(pull, Effect::PutCheck(ours.clone())).await.unwrap();
+    let sandbox = &room.world.sandbox;
+    let forger = sandbox
+        .create_app(AppSpec {
+            slug: "forger".into(),
+            owner: "acme".into(),
+            permissions: vec![("checks".into(), "write".into())],
+            events: Vec::new(),
+            webhook_url: None,
+        })
+        .unwrap();
+    let installation = sandbox.install(forger.id, "acme", &[REPO]).unwrap();
+    let token = sandbox.installation_token(installation).unwrap();
+    let head = room.head();
+    let forged = json!({
+        "name": "countersign", "head_sha": head, "status": "completed", "conclusion": "success",
+    });
+    let path = format!("/repos/{REPO}/check-runs");
+    assert_eq!(room.world.post(&token, &path, forged).await.0, 201);
+    assert_eq!(room.see(pull).await.published(&nothing(pull)).check, Some(ours));
+    let passed = check(&room, Conclusion::Success);
+    room.apply(pull, Effect::PutCheck(passed.clone())).await.unwrap();
+    assert_eq!(room.see(pull).await.published(&nothing(pull)).check, Some(passed));
+    assert_eq!(sandbox.check_runs(REPO, &head.to_string()).unwrap().len(), 2);
 }
 
 #[tokio::test]

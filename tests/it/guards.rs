@@ -51,7 +51,7 @@ async fn approved(world: &mut World) -> Opened {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i31_nothing_merges_while_the_base_branch_is_too_weak_and_the_check_says_why() {
+async fn i27_i31_nothing_merges_while_the_base_branch_is_too_weak_and_the_check_says_why() {
     story(async |world| {
         let payment = world.payment().await;
         world.approve("alice", &payment).await;
@@ -387,6 +387,30 @@ async fn i30_half_a_minute_is_no_reason_to_stop() {
         assert_eq!(world.state(&payment).await, "executed");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i30_the_later_of_the_two_clocks_counts() {
+    for ahead in [true, false] {
+        story(async |world| {
+            let by = Duration::from_secs(20);
+            if ahead {
+                world.later(by)
+            } else {
+                world.earlier(by)
+            }
+            world.sweep().await;
+            let before = world.github.clock().now();
+            world.payment().await;
+            let entries = world.entries();
+            let newest: jiff::Timestamp = entries.last().unwrap()["time"].as_str().unwrap().parse().unwrap();
+            // `Date` has whole seconds.
+            let least = if ahead { 19 } else { -1 };
+            let after = newest.duration_since(before).as_secs();
+            assert!(after >= least, "{after} s");
+        })
+        .await;
+    }
 }
 
 /// Runs doctor on a world; `token` is whose token watches.

@@ -223,7 +223,7 @@ async fn i20_others_waiting_raise_and_what_ran_makes_the_next_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i15_a_limit_that_is_over_at_the_act_refuses_after_the_merge() {
+async fn i15_i17_a_limit_that_is_over_at_the_act_refuses_after_the_merge() {
     let mut setup =
         payments("    limits:\n      - { rate: 1, per: 1h, by: [sponsor] }\n    sensitive: [params.iban]");
     setup.edits.push(("agents.yaml", ERIN_S, CAROL_S));

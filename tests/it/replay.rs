@@ -59,7 +59,7 @@ pub(crate) fn checked_out(repo: &Path, folder: &Path) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_past_of_a_ledger_is_judged_again_under_other_rules() {
+async fn i28_the_past_of_a_ledger_is_judged_again_under_other_rules() {
     story(async |world| {
         let paid = world.payment().await;
         world.approve("alice", &paid).await;

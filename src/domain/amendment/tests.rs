@@ -9,7 +9,7 @@ use super::*;
 mod people;
 
 use crate::domain::{
-    entry::{Actor, Entry, Event, Found, Role},
+    entry::{Actor, Entry, Event, Found, Reviewed, Role},
     fixture::*,
     ids::{PullNumber, Seq, Sha},
     observation::{Commit, LiveReview, Permission, ReviewState},
@@ -485,6 +485,20 @@ fn i02_the_record_admits_only_what_was_approved_under_the_rules_in_force() {
         but(|enacted| enacted.approvers[0].account = DAVE),
         NotAmended::NotRecorded { .. }
     ));
+    // Nor is what was approved of another head, or what pointed to another commit when it was recorded.
+    for change in [(|review| review.head = BASE) as fn(&mut Reviewed), |review| {
+        review.commit = Some(BASE)
+    }] {
+        let elsewhere = approved().merged(ERIN).but(|told| {
+            told.reviews
+                .iter_mut()
+                .for_each(|recorded| change(&mut recorded.review));
+        });
+        assert!(matches!(
+            admits(&elsewhere.recorded(), active, &good),
+            Err(NotAmended::NotRecorded { .. })
+        ));
+    }
     let proposal = Some(Story::high().case.proposal.id);
     let event = Event::Policy(good.clone());
     let about = amendments.admissible(active, proposal, &event, &Digests::default());

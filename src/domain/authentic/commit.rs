@@ -199,3 +199,26 @@ fn seconds(who: &[u8]) -> Option<i64> {
 fn unreadable(why: &str) -> Flaw {
     Flaw::Commit(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i28_a_commit_follows_one_commit_alone_and_keeps_the_files() {
+        let [previous, other, tree] = [1, 2, 3].map(|n| Sha::from_bytes([n; 20]));
+        let follows = |parents: &[Sha], of: Sha| {
+            let link = Link {
+                id: Sha::from_bytes([4; 20]),
+                tree: of,
+                parents: parents.to_vec(),
+            };
+            link.follows(previous, tree)
+        };
+        assert_eq!(follows(&[previous], tree), Ok(()));
+        for parents in [&[][..], &[other], &[previous, other], &[previous, previous]] {
+            assert_eq!(follows(parents, tree), Err(Flaw::Parent));
+        }
+        assert_eq!(follows(&[previous], other), Err(Flaw::Tree));
+    }
+}

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_what_its_entries_say_and_nothing_else() {
+    fn i28_a_message_says_what_its_entries_say_and_nothing_else() {
         let one = write_message(&[lined(1, "x".into(), true)], "incident: x");
         let refused = |text: String| read_message(&text).unwrap_err();
         let trailers = Flaw::Message("trailers");

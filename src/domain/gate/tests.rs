@@ -43,7 +43,7 @@ fn i02_a_policy_that_changed_after_the_receipt_blocks_even_where_it_asks_for_les
 }
 
 #[test]
-fn i04_an_agent_that_may_not_propose_the_action_is_blocked() {
+fn i04_i10_an_agent_that_may_not_propose_the_action_is_blocked() {
     // A gate that lies can record a proposal of any agent; whoever decides looks for itself.
     let files = Files {
         agents: AGENTS.replace("[payments.create]", "[crm.note]"),
@@ -94,7 +94,7 @@ fn i05_i08_commits_of_anybody_else_block() {
 }
 
 #[test]
-fn i10_a_tier_or_check_that_is_not_what_was_recorded_blocks() {
+fn i10_i14_a_tier_or_check_that_is_not_what_was_recorded_blocks() {
     let lowered = Story::high().but(|s| {
         s.case.assessment.tier = Tier::Low;
         s.case.life = Life::Received;
@@ -240,7 +240,7 @@ fn i15_it_runs_within_an_hour_of_its_merge_and_not_before_its_window() {
 }
 
 #[test]
-fn i25_only_the_pull_request_that_was_opened_on_its_base_branch_counts() {
+fn i05_i25_i26_only_the_pull_request_that_was_opened_on_its_base_branch_counts() {
     for change in [
         (|p| p.number.0 = 43) as fn(&mut Pull),
         |p| p.base_ref = "release".parse().unwrap(),

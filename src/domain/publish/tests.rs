@@ -108,6 +108,19 @@ proptest! {
 }
 
 #[test]
+fn i27_github_is_never_told_neutral_or_skipped() {
+    let all = [
+        Conclusion::Success,
+        Conclusion::Failure,
+        Conclusion::ActionRequired,
+    ];
+    assert_eq!(
+        all.map(Conclusion::as_str),
+        ["success", "failure", "action_required"]
+    );
+}
+
+#[test]
 fn i27_only_an_open_gate_and_its_success_conclude_success() {
     for life in Life::ALL {
         for verdict in [

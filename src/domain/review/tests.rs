@@ -170,7 +170,7 @@ fn i08_the_parties_never_count() {
 }
 
 #[test]
-fn i08_a_releaser_who_can_not_be_named_or_is_nobody_of_the_policy_shuts_it() {
+fn i07_i08_a_releaser_who_can_not_be_named_or_is_nobody_of_the_policy_shuts_it() {
     let by = |by| {
         approved().merged(ME, 40).but(|s| {
             s.pull().state = PullState::Merged {

@@ -165,7 +165,7 @@ fn recorded(draft: Draft) -> Recorded {
 }
 
 #[test]
-fn i16_only_the_recorded_claim_of_this_plan_by_this_instance_claims() {
+fn i14_i16_only_the_recorded_claim_of_this_plan_by_this_instance_claims() {
     let story = approved();
     let me: InstanceId = "me".parse().unwrap();
     let claim = |change: fn(&mut Draft)| {

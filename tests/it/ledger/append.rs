@@ -130,7 +130,7 @@ async fn i18_a_ledger_that_was_rolled_back_is_refused() {
 }
 
 #[tokio::test]
-async fn i01_another_genesis_digest_is_refused() {
+async fn i01_i28_another_genesis_digest_is_refused() {
     let world = World::new();
     let mut options = world.options("one");
     options.genesis = countersign::domain::ids::Digest::of(b"another");

@@ -35,7 +35,7 @@ fn hints(deliveries: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn i24_events_of_a_subject_are_joined_in_order_and_each_delivery_counts_once() {
+async fn i24_i31_events_of_a_subject_are_joined_in_order_and_each_delivery_counts_once() {
     on_both(async |home| {
         let store = home.open().await;
         assert!(hear(&store, "pull 1", "a", 0).await);

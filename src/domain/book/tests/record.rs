@@ -128,6 +128,17 @@ fn i28_a_subject_must_tell_of_its_entry() {
 }
 
 #[test]
+fn i28_an_entry_of_earlier_semantics_is_not_called_tampered() {
+    let mut book = book();
+    let mut entry = book.entry(received(&proposal(1)), key());
+    entry.semantics = SEMANTICS - 1;
+    let mut told = authentic(entry);
+    told.subject = Some("as it was told then".to_owned());
+    book.apply(told).unwrap();
+    assert_eq!(book.cases().count(), 1);
+}
+
+#[test]
 fn i30_entry_times_never_decrease() {
     let mut book = book();
     let late = authentic(book.entry(
@@ -185,4 +196,42 @@ fn i05_only_what_can_not_run_any_more_is_replaced() {
         Err(Illegal::Replaces(old.id)),
         "another one replaced it"
     );
+}
+
+#[test]
+fn i17_only_what_a_life_allows_is_recorded() {
+    let mut unopened = life(1);
+    unopened.remove(1);
+    assert!(matches!(
+        refused(unopened),
+        Some(Illegal::Life {
+            kind: Kind::Merged,
+            ..
+        })
+    ));
+    let mut twice = life(1);
+    twice.insert(4, twice[3].clone());
+    assert!(matches!(
+        refused(twice),
+        Some(Illegal::Life {
+            kind: Kind::Started,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn i17_what_waits_for_approval_is_not_claimed_by_the_outbox() {
+    let mut drafts = life(1);
+    if let Event::Started(started) = &mut drafts[3].event {
+        started.claim = ClaimedBy::Outbox;
+    }
+    assert_eq!(refused(drafts), Some(Illegal::Claim));
+}
+
+#[test]
+fn i26_what_is_opened_names_what_approvers_read() {
+    let mut drafts = life(1);
+    drafts[1].digests.presentation = None;
+    assert_eq!(refused(drafts), Some(Illegal::Digest("presentation")));
 }
