@@ -69,6 +69,20 @@ impl GitHub {
         Ok(pulls.iter().map(PullBrief::new).collect())
     }
 
+    /// Who closed a pull request, as the issue that it is too says.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn closer(&self, pull: PullNumber) -> Result<Option<AccountId>, Error> {
+        #[derive(serde::Deserialize)]
+        struct Closed {
+            closed_by: Option<wire::Account>,
+        }
+        let path = self.in_repo(&format!("/issues/{pull}"));
+        let closed: Closed = self.get(&path).await?;
+        Ok(wire::id_of(closed.closed_by.as_ref()))
+    }
+
     /// The pull requests of a base branch that were closed last; one page of them.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::domain::{
 const REMEMBERED: usize = 1_024;
 
 impl Ledger {
-    /// Whether the ledger holds what a extent names, after fetching what others wrote when it seems too short. What it held
+    /// Whether the ledger holds what an extent names, after fetching what others wrote when it seems too short. What it held
     /// once it holds as long as this process lives: it only goes forward.
     pub async fn holds(&self, extent: &Extent) -> Result<bool, LedgerError> {
         if self.held().contains(extent) {
@@ -96,7 +96,7 @@ pub(super) fn first_lost(
     Ok(None)
 }
 
-/// Whether the record up to a commit, so long and with this newest entry, holds what a extent names; none when the newest
+/// Whether the record up to a commit, so long and with this newest entry, holds what an extent names; none when the newest
 /// entry is not at the commit.
 fn holds(
     dir: &Path,

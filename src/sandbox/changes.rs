@@ -193,6 +193,7 @@ impl State {
                 sha: after.to_owned(),
             });
             pull.closed = Some(at);
+            pull.closed_by = Some(actor);
             pull.updated_at = at;
             self.emit_pull(repo, number, "closed", actor, serde_json::json!({}))?;
         }
@@ -204,6 +205,7 @@ impl State {
         for number in self.numbers(repo, |pull| pull.head_ref == branch || pull.base_ref == branch)? {
             let pull = self.pull_mut(repo, number)?;
             pull.closed = Some(at);
+            pull.closed_by = Some(actor);
             pull.updated_at = at;
             self.emit_pull(repo, number, "closed", actor, serde_json::json!({}))?;
         }

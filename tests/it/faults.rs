@@ -541,3 +541,25 @@ async fn i21_a_target_that_does_not_promise_that_is_asked_once() {
         .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i24_who_closed_is_recorded_though_the_webhook_was_lost() {
+    story(async |world| {
+        let campaign = world.campaign().await;
+        world.github.webhook_fault(None, DeliveryFault::Lose, 1);
+        world.person("dave").close(REPO, campaign.pull).unwrap();
+        world.sweep().await;
+        let denied = world.about(&campaign).pop().unwrap();
+        let dave = world.github.user_id("dave").unwrap();
+        assert_eq!(
+            (
+                &denied["kind"],
+                &denied["body"]["account"],
+                &denied["actor"]["person"]
+            ),
+            (&json!("denied"), &json!(dave), &json!("dave")),
+            "{denied:#}"
+        );
+    })
+    .await;
+}

@@ -239,6 +239,7 @@ impl State {
             "created_at": stamp(pull.created_at),
             "updated_at": stamp(pull.updated_at),
             "closed_at": pull.closed.map(stamp),
+            "closed_by": pull.closed_by.map(|account| self.user_json(account)),
             "author_association": self.association(repo, pull.author),
             "active_lock_reason": null,
             "draft": pull.draft,

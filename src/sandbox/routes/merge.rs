@@ -94,6 +94,7 @@ pub(super) fn merge(state: &mut State, call: &Call, at: At<'_>, n: u64) -> Route
         sha: sha.clone(),
     });
     pull_state.closed = Some(now);
+    pull_state.closed_by = Some(actor);
     pull_state.updated_at = now;
     let reference = format!("refs/heads/{}", pull.base_ref);
     state.move_ref(id, actor, &reference, Some(&sha), Some(ActivityKind::PrMerge))?;

@@ -154,6 +154,7 @@ fn create(state: &mut State, call: &Call, at: At<'_>) -> Routed {
         base_sha,
         draft: field(&call.body, "draft").as_bool().unwrap_or(false),
         closed: None,
+        closed_by: None,
         merged: None,
         created_at: now,
         updated_at: now,
@@ -267,6 +268,7 @@ fn close(state: &mut State, id: u64, n: u64, actor: u64) -> Result<(), Refusal> 
     let pull = state.pull_mut(id, n)?;
     if pull.open() {
         pull.closed = Some(now);
+        pull.closed_by = Some(actor);
         pull.updated_at = now;
         state.emit_pull(id, n, "closed", actor, json!({}))?;
     }
@@ -289,6 +291,7 @@ fn reopen(state: &mut State, id: u64, n: u64, actor: u64) -> Result<(), Refusal>
     };
     pull.head_sha = head;
     pull.closed = None;
+    pull.closed_by = None;
     pull.updated_at = now;
     state.keep_pull_ref(id, n)?;
     state.emit_pull(id, n, "reopened", actor, json!({}))

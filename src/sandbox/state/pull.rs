@@ -17,6 +17,7 @@ pub(crate) struct Pull {
     pub(crate) base_sha: String,
     pub(crate) draft: bool,
     pub(crate) closed: Option<Timestamp>,
+    pub(crate) closed_by: Option<u64>,
     pub(crate) merged: Option<Merged>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,

@@ -51,7 +51,10 @@ impl Bot {
                     self.merged(&case, &policy, &seeing, pull, *by, *sha).await?
                 }
                 PullState::Closed => {
-                    let account = told.iter().rev().find_map(Told::closer);
+                    let account = match told.iter().rev().find_map(Told::closer) {
+                        Some(account) => Some(account),
+                        None => self.github().closer(pull.number).await?,
+                    };
                     self.end(&case, Event::Denied(Denied { account }), account, &policy)
                         .await?;
                 }

@@ -124,6 +124,9 @@ pub(super) type Life = Vec<String>;
 /// What differs between two runs of the same: times, names that are drawn anew, digests over them, and how the gate came to
 /// know, since only a webhook brings a reviewer's reason.
 const APART: &[&str] = &[
+    "$sealed",
+    "ciphertext",
+    "commitment",
     "id",
     "nonce",
     "idempotency_key",
