@@ -1,6 +1,9 @@
 //! One proposal's life, as the ledger tells it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +11,8 @@ use super::{
     assess::Assessment,
     delegation::Delegations,
     entry::{
-        Digests, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed, Started,
-        VoidReason, Withdrawn,
+        Digests, EditedPart, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed,
+        Started, VoidReason, Withdrawn,
     },
     ids::{AccountId, Digest, ItemId, ProposalId, Seq, Timestamp},
     policy::Tier,
@@ -254,6 +257,9 @@ pub struct Case {
     /// The accounts of whoever changed it, or what it descends from. INVARIANT i08.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub co_writers: BTreeSet<AccountId>,
+    /// Whoever edited its pull request, and what of it. INVARIANT i08.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub edited: BTreeMap<AccountId, BTreeSet<EditedPart>>,
     /// Why it is void.
     #[serde(default)]
     pub voided: Option<VoidReason>,
@@ -287,6 +293,7 @@ impl Case {
             replaced_by: None,
             reviewed_before: BTreeSet::new(),
             co_writers: BTreeSet::new(),
+            edited: BTreeMap::new(),
             voided: None,
             refused: None,
         }
@@ -336,6 +343,8 @@ impl Case {
             | Event::Reminded(_)
             | Event::Escalated(_)
             | Event::Merged(_) => self.life == Open,
+            // Told of late, what was edited before the merge still counts at the act.
+            Event::Edited(_) => matches!(self.life, Open | Merged),
             Event::Observed(_) => matches!(self.life, Open | Merged) || low && self.life == Received,
             Event::Voided(_)
             | Event::Denied(_)
@@ -391,6 +400,11 @@ impl Case {
                 taken.for_each(|recorded| recorded.withdrawn = Some(said.clone()));
             }
             Event::Excluded(excluded) => self.excluded.push(excluded.clone()),
+            Event::Edited(edited) => self
+                .edited
+                .entry(edited.account)
+                .or_default()
+                .extend(&edited.parts),
             Event::Observed(observed) => self.verdict = Some(observed.gate),
             Event::Reminded(_) => self.reminded = true,
             Event::Escalated(_) => self.escalated = true,

@@ -11,9 +11,9 @@ mod rules;
 mod watched;
 
 pub use body::{
-    Assurance, Cancelled, ClaimedBy, Delegated, Denied, Expired, Finished, Found, Genesis, Incident, Merged,
-    Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started, StepResult, Superseded,
-    Unknown, Via, VoidReason, Voided, When,
+    Assurance, Cancelled, ClaimedBy, Delegated, Denied, Edited, EditedPart, Expired, Finished, Found,
+    Genesis, Incident, Merged, Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started,
+    StepResult, Superseded, Unknown, Via, VoidReason, Voided, When,
 };
 pub use command::{Exception, Excluded, Heard, Withdrawn};
 pub use rules::{Approver, Enacted, Stray, Under};
@@ -100,6 +100,8 @@ kinds! {
     Reviewed = "reviewed" by Gate;
     /// An approver excluded items.
     Excluded = "excluded" by Gate;
+    /// Somebody edited its pull request.
+    Edited = "edited" by Gate;
     /// An approver's passkey.
     StepUp = "step_up" by StepUp;
     /// A failed check was departed from.
@@ -223,6 +225,8 @@ events! {
     Reviewed(Reviewed),
     /// An approver excluded items.
     Excluded(Excluded),
+    /// Somebody edited its pull request. INVARIANT i08.
+    Edited(Edited),
     /// A failed check was departed from.
     Exception(Exception),
     /// Whoever departed from it took that back.

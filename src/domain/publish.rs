@@ -235,7 +235,7 @@ fn asked(case: &Case, policy: &Policy) -> Asked {
     Asked::These(owners)
 }
 
-/// Those of the owners who may approve: all but the sponsor and whoever changed it. INVARIANT i08.
+/// Those of the owners who may approve: all but the sponsor and whoever changed or edited it. INVARIANT i08.
 fn owners(case: &Case, policy: &Policy) -> BTreeSet<Owner> {
     let binding = &case.proposal.binding;
     let owned = policy.owned(&binding.operation, &binding.items);
@@ -245,8 +245,9 @@ fn owners(case: &Case, policy: &Policy) -> BTreeSet<Owner> {
 
 fn may(case: &Case, policy: &Policy, owner: &Owner) -> bool {
     let Owner::Person(name) = owner else { return true };
-    let co_wrote = |person: &Person| case.co_writers.iter().any(|account| person.has_account(*account));
-    *name != case.proposal.binding.sponsor && !policy.person(name).is_some_and(co_wrote)
+    let hands = || case.co_writers.iter().chain(case.edited.keys());
+    let had_a_hand = |person: &Person| hands().any(|account| person.has_account(*account));
+    *name != case.proposal.binding.sponsor && !policy.person(name).is_some_and(had_a_hand)
 }
 
 /// Whom an escalation asks besides: who stands in for the owners, and who is accountable. They are asked to look after

@@ -166,7 +166,7 @@ pub(super) fn owned<'p>(
 /// The accounts that had a hand in a proposal's pull request. INVARIANT i08.
 #[derive(Debug, Default)]
 pub(super) struct Hands {
-    /// Whoever pushed, wrote, committed, co-wrote or opened.
+    /// Whoever pushed, wrote, committed, co-wrote, opened or edited.
     authors: BTreeSet<AccountId>,
     /// Whoever merged it, as GitHub and the ledger say.
     releasers: BTreeSet<AccountId>,
@@ -189,6 +189,7 @@ pub(super) fn hands(at: &Review<'_>) -> Result<Hands, Standing> {
     let recorded = at.case.merged.as_ref().and_then(|merged| merged.by);
     let mut hands = hands_in(at.seen, at.pull, recorded)?;
     hands.authors.extend(&at.case.co_writers);
+    hands.authors.extend(at.case.edited.keys());
     Ok(hands)
 }
 

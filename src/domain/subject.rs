@@ -1,7 +1,7 @@
 //! The line that people read in `git log ledger`.
 
 use super::{
-    entry::{Enacted, Entry, Event, Outcome, Reviewed, Under, Watched},
+    entry::{Edited, EditedPart, Enacted, Entry, Event, Outcome, Reviewed, Under, Watched},
     ids::ItemId,
     observation::ReviewState,
     policy::Tier,
@@ -58,6 +58,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
             );
             format!("excluded: {of} {items} of {what}{}: {}", by(entry), said.reason)
         }
+        Event::Edited(said) => edited_line(entry, said, &what),
         Event::Observed(observed) => {
             let when = match observed.when {
                 super::entry::When::Verdict => "",
@@ -140,6 +141,20 @@ fn enacted_line(entry: &Entry, enacted: &Enacted) -> String {
         "policy: {old} -> {new}, approved by {}{released}",
         approvers.join(", ")
     )
+}
+
+/// `edited: title and text of Pay acme-ltd 12,500.00 EUR, by dave`.
+fn edited_line(entry: &Entry, said: &Edited, what: &str) -> String {
+    let parts: Vec<String> = said.parts.iter().map(EditedPart::to_string).collect();
+    let parts = match parts.is_empty() {
+        true => "something".to_owned(),
+        false => parts.join(" and "),
+    };
+    let who = match &entry.actor.person {
+        Some(person) => person.to_string(),
+        None => format!("account {}", said.account),
+    };
+    format!("edited: {parts} of {what}, by {who}")
 }
 
 /// `protection: too weak, nothing merges or runs: base_force_push, ledger_deletion`.

@@ -1,12 +1,17 @@
 //! Webhooks: hints that something changed. Small shapes of our own; what is not known is nothing. INVARIANT i24.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 mod comment;
 mod group;
+mod pull;
 mod signature;
 
 pub use comment::CommentEvent;
+pub use pull::{PullAction, PullEvent};
 pub use signature::{BadSignature, verify};
 
 use super::{observe::review_state, shown::shown_digest, wire};
@@ -55,6 +60,8 @@ pub enum Hint {
         branch: BranchName,
         /// Its head now; all zeros when it was deleted.
         after: Sha,
+        /// Who moved it.
+        sender: Option<AccountId>,
     },
     /// Somebody asked for a check to be made again.
     CheckRerequested {
@@ -99,44 +106,6 @@ impl Hint {
             Self::Nothing => None,
         }
     }
-}
-
-/// A change of a pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PullEvent {
-    /// The repository.
-    pub repo: RepoName,
-    /// The pull request.
-    pub pull: PullNumber,
-    /// What changed.
-    pub action: PullAction,
-    /// Who changed it.
-    pub sender: Option<AccountId>,
-    /// Who opened it.
-    pub author: Option<AccountId>,
-    /// Its head.
-    pub head: Sha,
-    /// Its branch; `None` when the name is not one the bot would write.
-    pub head_ref: Option<BranchName>,
-    /// Whether the branch is in the same repository.
-    pub same_repo: bool,
-}
-
-/// What changed about a pull request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PullAction {
-    /// Opened.
-    Opened,
-    /// Opened again.
-    Reopened,
-    /// Its head moved.
-    Synchronize,
-    /// Its title, body or base changed.
-    Edited,
-    /// Closed or merged.
-    Closed,
-    /// Made a draft, or ready again.
-    Draft,
 }
 
 /// What happened to a review.
@@ -192,11 +161,6 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
-struct OfPull {
-    pull_request: PullPart,
-}
-
-#[derive(Deserialize)]
 struct OfReview {
     review: ReviewPart,
     pull_request: PullPart,
@@ -210,6 +174,8 @@ struct PullPart {
     user: Option<wire::Account>,
     head: wire::Side,
     base: wire::Side,
+    #[serde(default)]
+    merged_at: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -275,15 +241,10 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
         because: format!("{error}"),
     })?;
     match event {
-        "pull_request" => match pull_action(&envelope.action) {
+        "pull_request" => match pull::action(&envelope.action) {
             Some(action) => {
-                let part: OfPull = read(event, raw)?;
-                Ok(Hint::Pull(of_pull(
-                    repo,
-                    action,
-                    envelope.sender,
-                    part.pull_request,
-                )))
+                let changed = (action, envelope.sender);
+                Ok(pull::of_pull(repo, changed, delivery, read(event, raw)?))
             }
             None => Ok(Hint::Nothing),
         },
@@ -302,6 +263,7 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
                     repo,
                     branch,
                     after: push.after,
+                    sender: wire::id_of(envelope.sender.as_ref()),
                 },
                 // A tag, or a branch whose name the bot would not write.
                 Some(Err(_)) | None => Hint::Nothing,
@@ -330,39 +292,12 @@ fn read<T: DeserializeOwned>(event: &str, raw: &[u8]) -> Result<T, Malformed> {
     })
 }
 
-fn pull_action(text: &str) -> Option<PullAction> {
-    match text {
-        "opened" => Some(PullAction::Opened),
-        "reopened" => Some(PullAction::Reopened),
-        "synchronize" => Some(PullAction::Synchronize),
-        "edited" => Some(PullAction::Edited),
-        "closed" => Some(PullAction::Closed),
-        "converted_to_draft" | "ready_for_review" => Some(PullAction::Draft),
-        _ => None,
-    }
-}
-
 fn review_action(text: &str) -> Option<ReviewAction> {
     match text {
         "submitted" => Some(ReviewAction::Submitted),
         "edited" => Some(ReviewAction::Edited),
         "dismissed" => Some(ReviewAction::Dismissed),
         _ => None,
-    }
-}
-
-fn of_pull(repo: RepoName, action: PullAction, sender: Option<wire::Account>, pull: PullPart) -> PullEvent {
-    let name = |side: &wire::Side| side.repo.as_ref().map(|repo| repo.full_name.clone());
-    let head = name(&pull.head);
-    PullEvent {
-        repo,
-        pull: pull.number,
-        action,
-        sender: wire::id_of(sender.as_ref()),
-        author: wire::id_of(pull.user.as_ref()),
-        head: pull.head.sha,
-        head_ref: pull.head.name.parse().ok(),
-        same_repo: head.is_some() && head == name(&pull.base),
     }
 }
 

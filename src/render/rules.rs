@@ -4,6 +4,7 @@ use super::markdown::Markdown;
 use crate::domain::{
     case::Case,
     gate::{Because, Rule, Standing},
+    ids::AccountId,
     policy::{GateRule, Policy},
     protection::Weakness,
 };
@@ -364,20 +365,15 @@ fn party(one: &Because, case: &Case, policy: &Policy) -> Markdown {
     if one.who.is_empty() {
         return Markdown::ours("nobody can tell who wrote or merged it; the agent must propose it anew");
     }
-    let granted = |who: &String| {
-        let granters = case
-            .exceptions
+    let standing = || {
+        case.exceptions
             .iter()
             .filter(|recorded| recorded.withdrawn.is_none())
-            .map(|recorded| recorded.exception.heard.account);
-        let mut people = granters.filter_map(|account| policy.person_of(account));
-        people.any(|person| person.name().as_str() == who)
     };
-    let amended = |who: &String| {
-        let accounts = case.co_writers.iter();
-        let mut people = accounts.filter_map(|account| policy.person_of(*account));
-        people.any(|person| person.name().as_str() == who)
-    };
+    let granters = || standing().map(|recorded| recorded.exception.heard.account);
+    let granted = |who: &String| is_one_of(who, granters(), policy);
+    let amended = |who: &String| is_one_of(who, case.co_writers.iter().copied(), policy);
+    let edited = |who: &String| is_one_of(who, case.edited.keys().copied(), policy);
     let sponsor = case.proposal.binding.sponsor.as_str();
     if one.who.iter().any(|who| who == sponsor) {
         list(&one.who).and("'s approval: the agent's sponsor never approves")
@@ -385,9 +381,18 @@ fn party(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         list(&one.who).and("'s approval: whoever lets it pass a check does not approve it besides")
     } else if one.who.iter().any(amended) {
         list(&one.who).and("'s approval: whoever amended it, or what it descends from, never approves")
+    } else if one.who.iter().any(edited) {
+        list(&one.who).and("'s approval: whoever edited its title, text or base never approves")
     } else {
         list(&one.who).and("'s approval: whoever pushes, writes or merges it never approves")
     }
+}
+
+fn is_one_of(who: &str, mut accounts: impl Iterator<Item = AccountId>, policy: &Policy) -> bool {
+    accounts.any(|account| {
+        let person = policy.person_of(account);
+        person.is_some_and(|person| person.name().as_str() == who)
+    })
 }
 
 pub(super) fn list(names: &[String]) -> Markdown {

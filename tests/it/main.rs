@@ -40,6 +40,7 @@ mod layers;
 mod ledger;
 mod ledger_guard;
 mod limits;
+mod meddling;
 mod owners;
 mod policy_changes;
 mod postgres;

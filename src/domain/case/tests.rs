@@ -88,6 +88,11 @@ fn events(story: &Story) -> Vec<Event> {
             reason: "x".into(),
             heard: heard(),
         }),
+        Event::Edited(Edited {
+            account: AccountId(1),
+            parts: [EditedPart::Title].into(),
+            delivery: "d-1".parse().unwrap(),
+        }),
         Event::Observed(observed),
         Event::Delegated(Delegated {
             owner: "alice".parse().unwrap(),
@@ -178,6 +183,7 @@ fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
             "exception",
             "withdrawn",
             "excluded",
+            "edited",
             "observed",
             "reminded",
             "escalated",
@@ -191,13 +197,20 @@ fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
             "incident",
         ],
         (Life::Merged, false) => &[
+            "edited",
             "observed",
             "policy_changed",
             "refused_after_merge",
             "started",
             "incident",
         ],
-        (Life::Merged, true) => &["observed", "policy_changed", "refused_after_merge", "incident"],
+        (Life::Merged, true) => &[
+            "edited",
+            "observed",
+            "policy_changed",
+            "refused_after_merge",
+            "incident",
+        ],
         (Life::Started, _) => &["finished", "unknown", "incident"],
         (Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded, _) => {
             &["bypassed", "incident"]

@@ -1,6 +1,6 @@
 //! The bodies of entries, one a kind.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -414,6 +414,39 @@ pub struct Unknown {
     /// How far it is known to have come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
+}
+
+/// The body of `edited`: title and text are put back, another base makes it void.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edited {
+    /// Whose doing.
+    pub account: AccountId,
+    /// What they changed; empty when GitHub did not say.
+    pub parts: BTreeSet<EditedPart>,
+    /// The webhook that told of it.
+    pub delivery: DeliveryId,
+}
+
+/// What can be edited about a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EditedPart {
+    /// Its title.
+    Title,
+    /// Its text.
+    Body,
+    /// The branch it goes into.
+    Base,
+}
+impl fmt::Display for EditedPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Title => "title",
+            Self::Body => "text",
+            Self::Base => "base",
+        })
+    }
 }
 
 /// The body of `incident`.

@@ -198,6 +198,10 @@ fn an_escalation_asks_further_people_and_lowers_nothing() {
     // Carol is the sponsor; dave owns nothing here, so nobody stands in for him; bob is asked by name.
     assert_eq!(further(&story), [person("bob"), person("dave"), person("erin")]);
     assert_eq!(story.verdict(), before);
+    let edited = story.clone().but(|story| {
+        story.case.edited.insert(ERIN, Default::default());
+    });
+    assert_eq!(further(&edited), [person("bob"), person("dave")]);
     let ended = story.clone().but(|story| story.case.life = Life::Expired);
     assert!(further(&ended).is_empty());
     let one = story.approve(ALICE).approve(DAVE).approve(ERIN);

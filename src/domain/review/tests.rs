@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::{
-    entry::{Delegated, Found},
+    entry::{Delegated, EditedPart, Found},
     fixture::*,
     gate::{Rule, Standing, Verdict},
     ids::{AccountId, Digest},
@@ -145,6 +145,10 @@ fn i08_the_parties_never_count() {
     shut(Story::high().approve(CAROL_ON_CALL).approve(BOB));
     // Whoever pushed, from any account.
     shut(approved().but(|s| s.seen.pushers = Seen::Known(vec![ME, ALICE])));
+    // Whoever edited its pull request.
+    let edited = approved().but(|s| s.case.edited = [(ALICE, [EditedPart::Body].into())].into());
+    stands(&edited, Rule::SeparationOfDuties, Standing::Noted);
+    shut(edited);
     // Whoever merged.
     shut(approved().merged(BOB, 40));
     // And still the recorded releaser when GitHub names another now.

@@ -11,7 +11,7 @@ use crate::{
         entry::{Denied, Draft, Event, Incident, Merged, Observed, Refusal, Role, VoidReason, Voided, When},
         extent::Extent,
         gate::{Decision, Rule, Standing, Verdict, decide},
-        ids::{AccountId, Login, PersonName, ProposalId, PullNumber, Sha},
+        ids::{AccountId, Digest, Login, PersonName, ProposalId, PullNumber, Sha},
         observation::{Pull, PullState},
         policy::{Person, Policy, Tier},
         protection::clock_is_right,
@@ -30,6 +30,7 @@ impl Bot {
             return self.inbox(pull, told).await;
         };
         let policy = self.policy_known().await?;
+        self.record_edits(id, &policy, told).await?;
         self.commands(id, &policy, pull, told).await?;
         // A command may have ended it.
         let Some(case) = self.case(id) else {
@@ -59,7 +60,8 @@ impl Bot {
                 }
                 PullState::Open => {
                     if let Some(because) = self.void(&case, pull, &policy) {
-                        let mover = told.iter().rev().find_map(Told::mover);
+                        let movers = told.iter().rev().filter_map(|told| told.mover(because));
+                        let mover = self.foreign(movers).await?.next();
                         self.void_case(&case, pull, because, mover, &policy).await?;
                     } else if clock_is_right(seeing.observation()) {
                         // Only now: a merge in time that nobody told of is no silence. INVARIANT i12.
@@ -365,10 +367,17 @@ impl Bot {
             return Ok(());
         }
         let shown = self.presentation(&case.proposal, &case.assessment, policy)?;
+        let (body, unmade) = match effects.contains(&Effect::RestoreText) {
+            true => match self.as_opened(case, shown.report).await {
+                Ok(report) => (report, None),
+                Err(error) => (String::new(), Some(error)),
+            },
+            false => (shown.report, None),
+        };
         let check = render::check(case, &decision, policy, full.as_ref())?;
         let texts = Texts {
             title: shown.title,
-            body: shown.report,
+            body,
             check_title: check.title,
             check_summary: check.summary,
             annotations: Vec::new(),
@@ -383,8 +392,12 @@ impl Bot {
             }),
         };
         let logins = logins(policy);
-        let mut unasked = None;
+        let mut left = unmade;
         for effect in effects {
+            // What else is shown tells that the gate is shut meanwhile.
+            if effect == Effect::RestoreText && left.is_some() {
+                continue;
+            }
             if let Effect::Merge(head) = effect {
                 if decision.verdict() != Verdict::Open || !self.preflight(case, policy).await? {
                     continue;
@@ -395,7 +408,7 @@ impl Bot {
             let applied = match publishing.apply(want.pull, &effect, &texts, &logins).await {
                 // Whom GitHub would not ask may still answer: the check tells what is missing all the same.
                 Err(error) if matches!(effect, Effect::Ask(_)) => {
-                    unasked = Some(error);
+                    left = Some(error.into());
                     continue;
                 }
                 applied => applied?,
@@ -414,10 +427,25 @@ impl Bot {
                 }
             }
         }
-        match unasked {
-            Some(error) => Err(error.into()),
-            None => Ok(()),
+        left.map_or(Ok(()), Err)
+    }
+
+    /// The text that was opened. What it was rendered from need not be known whole for as long as it is open; its own
+    /// commit keeps it. INVARIANT i26.
+    async fn as_opened(&self, case: &Case, rendered: String) -> Result<String, NotNow> {
+        let is_it = |text: &String| Some(Digest::of(text.as_bytes())) == case.presentation;
+        if is_it(&rendered) {
+            return Ok(rendered);
         }
+        let path = format!("{}/report.md", case.proposal.directory());
+        let kept = match &case.opened {
+            Some(opened) => self.github().file_at(&path, opened.head).await?,
+            None => None,
+        };
+        let kept = kept.and_then(|bytes| String::from_utf8(bytes).ok());
+        kept.filter(is_it).ok_or_else(|| {
+            NotNow::because("the text that was opened is nowhere, and nothing else is put in its place")
+        })
     }
 }
 

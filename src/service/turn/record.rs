@@ -1,12 +1,12 @@
 //! Reviews become entries when they are heard of, with the head and text they were made on. INVARIANT i06.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bot, NotNow, Told};
+use super::{Bot, NotNow, Told, look::person_behind};
 use crate::{
     domain::{
         case::{Case, Life, RecordedReview},
-        entry::{Assurance, Draft, Event, Found, Opened, Reviewed, Role},
+        entry::{Assurance, Draft, Edited, EditedPart, Event, Found, Opened, Reviewed, Role},
         gate::{Rule, decide, teams},
         ids::{AccountId, Digest, Login, ProposalId, PullNumber, Sha, TeamName, Timestamp},
         observation::{LiveReview, Pull, ReviewState},
@@ -80,6 +80,57 @@ impl Bot {
         Ok(seeing
             .with_policy(self.policy_on_base().await)
             .with_skew(self.skew().await))
+    }
+
+    /// Accounts other than the bot's own.
+    pub(super) async fn foreign(
+        &self,
+        accounts: impl Iterator<Item = AccountId>,
+    ) -> Result<impl Iterator<Item = AccountId>, NotNow> {
+        let me = self.github().me().await?.account();
+        Ok(accounts.filter(move |account| *account != me))
+    }
+
+    /// Records whoever edited a proposal's pull request, before anything else that they said is heard. What is known of
+    /// them already is not recorded again. INVARIANT i08.
+    pub(super) async fn record_edits(
+        &self,
+        id: ProposalId,
+        policy: &Policy,
+        told: &[Told],
+    ) -> Result<(), NotNow> {
+        let may = |case: &Case| matches!(case.life, Life::Open | Life::Merged);
+        let Some(case) = self.case(id).filter(may) else {
+            return Ok(());
+        };
+        let mut drafts = Vec::new();
+        let mut known: BTreeMap<AccountId, BTreeSet<EditedPart>> = case.edited.clone();
+        for event in told.iter().filter_map(Told::edit) {
+            let Some(account) = self.foreign(event.sender.into_iter()).await?.next() else {
+                continue;
+            };
+            if known
+                .get(&account)
+                .is_some_and(|parts| parts.is_superset(&event.edited))
+            {
+                continue;
+            }
+            known.entry(account).or_default().extend(&event.edited);
+            let edited = Edited {
+                account,
+                parts: event.edited.clone(),
+                delivery: event.delivery.clone(),
+            };
+            drafts.push(Draft {
+                person: person_behind(policy, Some(account)),
+                ..Draft::about(&case, Role::Gate, Event::Edited(edited), self.now())
+            });
+        }
+        if drafts.is_empty() {
+            Ok(())
+        } else {
+            self.append(drafts).await
+        }
     }
 
     /// Records what webhooks told of, then what a look found that no webhook told of.

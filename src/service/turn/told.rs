@@ -1,7 +1,10 @@
 //! What webhooks said about a pull request: hints, and reviews to be recorded as they were heard.
 
 use crate::{
-    domain::ids::AccountId,
+    domain::{
+        entry::{EditedPart, VoidReason},
+        ids::AccountId,
+    },
     github::{CommentEvent, Hint, PullAction, PullEvent, ReviewEvent},
 };
 
@@ -14,6 +17,8 @@ pub enum Told {
     Pull(PullEvent),
     /// Somebody wrote a command.
     Comment(Box<CommentEvent>),
+    /// Somebody moved its branch.
+    Push(Option<AccountId>),
 }
 
 impl Told {
@@ -23,8 +28,9 @@ impl Told {
             Hint::Review { event, .. } => Some(Self::Review(event)),
             Hint::Comment { event, .. } => Some(Self::Comment(event)),
             Hint::Pull(event) => Some(Self::Pull(event)),
-            Hint::Push { .. }
-            | Hint::MergeGroup { .. }
+            // Heard of a pull request, a push is to its proposal's branch.
+            Hint::Push { sender, .. } => Some(Self::Push(sender)),
+            Hint::MergeGroup { .. }
             | Hint::CheckRerequested { .. }
             | Hint::Protection { .. }
             | Hint::Nothing => None,
@@ -33,13 +39,13 @@ impl Told {
     pub(super) fn review(&self) -> Option<&ReviewEvent> {
         match self {
             Self::Review(event) => Some(event),
-            Self::Pull(_) | Self::Comment(_) => None,
+            Self::Pull(_) | Self::Comment(_) | Self::Push(_) => None,
         }
     }
     pub(super) fn comment(&self) -> Option<&CommentEvent> {
         match self {
             Self::Comment(event) => Some(event),
-            Self::Pull(_) | Self::Review(_) => None,
+            Self::Pull(_) | Self::Review(_) | Self::Push(_) => None,
         }
     }
     /// Who closed it, as far as this says.
@@ -47,14 +53,30 @@ impl Told {
         self.sender_of(PullAction::Closed)
     }
     /// Who moved its head or base, as far as this says.
-    pub(super) fn mover(&self) -> Option<AccountId> {
-        self.sender_of(PullAction::Synchronize)
-            .or_else(|| self.sender_of(PullAction::Edited))
+    pub(super) fn mover(&self, because: VoidReason) -> Option<AccountId> {
+        match because {
+            VoidReason::ForeignHead => match self {
+                Self::Push(sender) => *sender,
+                Self::Pull(_) | Self::Review(_) | Self::Comment(_) => self.sender_of(PullAction::Synchronize),
+            },
+            VoidReason::ForeignBase => {
+                let edit = self.edit().filter(|edit| edit.edited.contains(&EditedPart::Base));
+                edit.and_then(|edit| edit.sender)
+            }
+            VoidReason::Changed | VoidReason::Gone | VoidReason::Rules => None,
+        }
+    }
+    /// An edit of what is not merged yet; once it is, title and text decide nothing.
+    pub(super) fn edit(&self) -> Option<&PullEvent> {
+        match self {
+            Self::Pull(event) if event.action == PullAction::Edited && !event.merged => Some(event),
+            Self::Pull(_) | Self::Review(_) | Self::Comment(_) | Self::Push(_) => None,
+        }
     }
     fn sender_of(&self, action: PullAction) -> Option<AccountId> {
         match self {
             Self::Pull(event) if event.action == action => event.sender,
-            Self::Pull(_) | Self::Review(_) | Self::Comment(_) => None,
+            Self::Pull(_) | Self::Review(_) | Self::Comment(_) | Self::Push(_) => None,
         }
     }
 }

@@ -3,7 +3,10 @@
 use hmac::Mac as _;
 use proptest::prelude::*;
 
-use super::{super::super::entry::Refusal, *};
+use super::{
+    super::super::entry::{Edited, EditedPart, Refusal},
+    *,
+};
 
 const OURS: SnapshotKey = SnapshotKey::new([7; 32]);
 
@@ -140,6 +143,29 @@ fn i08_co_writers_are_read_again_long_after_their_proposal_ended() {
     revision.supersedes = Some(new.id);
     let revision = Proposal::new(revision).unwrap();
     assert_eq!(read.co_writers(&revision), [fixture::DAVE].into());
+}
+
+#[test]
+fn i08_whoever_edited_is_read_again() {
+    let (mut folded, mut disk) = (book(), Disk::default());
+    record(&mut folded, life(1).drain(..2).collect());
+    let edited = Edited {
+        account: fixture::DAVE,
+        parts: [EditedPart::Title, EditedPart::Body].into(),
+        delivery: "d-1".parse().unwrap(),
+    };
+    let parts = edited.parts.clone();
+    record(
+        &mut folded,
+        vec![draft(&proposal(1), Role::Gate, Event::Edited(edited))],
+    );
+    disk.write(&folded);
+    let read = disk.read().unwrap().book;
+    assert_eq!(read, folded);
+    assert_eq!(
+        read.case(proposal(1).id).unwrap().edited,
+        [(fixture::DAVE, parts)].into()
+    );
 }
 
 #[test]
