@@ -18,6 +18,8 @@ pub struct Recorded {
     pub status: u16,
     /// The JSON body that was sent; null when there was none.
     pub response: Value,
+    /// How many requests that change something were on their way when it came.
+    pub beside: usize,
     /// Whether a planned fault shaped the answer.
     pub faulty: bool,
 }

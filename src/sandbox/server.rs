@@ -87,6 +87,28 @@ struct Out {
     extra: Vec<(&'static str, String)>,
 }
 
+/// A request that changes something, on its way.
+struct Writing(Arc<Shared>);
+
+impl Writing {
+    /// With how many others are on their way already.
+    fn begin(shared: &Arc<Shared>, method: &str) -> (Option<Self>, usize) {
+        let mut state = shared.lock();
+        let beside = state.writing;
+        if method == "GET" {
+            return (None, beside);
+        }
+        state.writing += 1;
+        (Some(Self(Arc::clone(shared))), beside)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.lock().writing -= 1;
+    }
+}
+
 async fn api(
     shared: Arc<Shared>,
     method: &Method,
@@ -96,13 +118,24 @@ async fn api(
     body: Bytes,
 ) -> Response<Body> {
     let method = method.as_str().to_owned();
+    let (writing, beside) = Writing::begin(&shared, &method);
     let failure = faults::take(&mut shared.lock().faults, &method, &path);
     if let Some(Failure::Slow { by }) = &failure {
         tokio::time::sleep(*by).await;
     }
     let working = Arc::clone(&shared);
-    let done =
-        tokio::task::spawn_blocking(move || work(&working, &method, &path, &query, &headers, &body, failure));
+    let done = tokio::task::spawn_blocking(move || {
+        let _writing = writing;
+        work(
+            &working,
+            &method,
+            &path,
+            &query,
+            &headers,
+            &body,
+            (failure, beside),
+        )
+    });
     match done.await {
         Ok(response) => response,
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
@@ -116,7 +149,7 @@ fn work(
     query: &str,
     headers: &HeaderMap,
     body: &[u8],
-    failure: Option<Failure>,
+    (failure, beside): (Option<Failure>, usize),
 ) -> Response<Body> {
     let mut state = shared.lock();
     let now = state.now();
@@ -205,6 +238,7 @@ fn work(
         request,
         status: out.status,
         response: out.json.clone(),
+        beside,
         faulty: failure.is_some_and(|failure| !matches!(failure, Failure::Slow { .. })),
     });
     respond(out, &http_date(now), &stamp(now))

@@ -605,6 +605,24 @@ async fn i31_what_failed_before_it_took_effect_is_done_after_reading_back() {
 }
 
 #[tokio::test]
+async fn i31_writes_go_one_after_the_other() {
+    let room = Room::new();
+    let slow = Failure::Slow {
+        by: Duration::from_millis(50),
+    };
+    room.fault("POST", "/repos/*/issues", slow, 8);
+    let open = async |n: usize| room.bot.open_issue(&format!("this {n}"), "Look", "Now.").await;
+    let opened = futures::future::join_all((0..8).map(open)).await;
+    assert!(opened.into_iter().all(|opened| opened.unwrap()));
+    let requests = room.world.sandbox.requests();
+    let writes = requests
+        .iter()
+        .filter(|one| one.path.ends_with("/issues") && one.method == "POST");
+    let beside: Vec<usize> = writes.map(|one| one.beside).collect();
+    assert_eq!(beside, [0; 8]);
+}
+
+#[tokio::test]
 async fn i25_somebody_elses_pull_request_is_never_taken_for_ours() {
     let room = Room::new();
     room.propose().await;

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) faults: Vec<Fault>,
     pub(crate) record: Vec<Recorded>,
+    /// Requests that change something, on their way.
+    pub(crate) writing: usize,
     pub(crate) budgets: Budgets,
     next_id: u64,
 }
@@ -83,6 +85,7 @@ impl State {
             outbox: Outbox::default(),
             faults: Vec::new(),
             record: Vec::new(),
+            writing: 0,
             budgets: Budgets::new(rate_limit),
             next_id: 20_000,
         }
