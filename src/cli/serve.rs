@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{Failure, door, logs::Format, paint};
 use crate::{
+    ledger::LedgerError,
     service::{AssembleError, Server, Serving, Stopped, assemble},
     settings::{self, Settings},
 };
@@ -154,8 +155,11 @@ fn cannot_stand(error: AssembleError) -> Failure {
             "check app id, key, API address, and that the app is installed on the repository"
         }
         AssembleError::Sign(_) => "give the keys that `countersign init` made",
-        AssembleError::Ledger(_) | AssembleError::Mirror(_) => {
+        AssembleError::Ledger(LedgerError::NoBranch(_) | LedgerError::Genesis(_)) => {
             "begin a ledger with `countersign init`, or give the genesis digest that it printed"
+        }
+        AssembleError::Ledger(_) | AssembleError::Mirror(_) => {
+            "check that the repository can be reached and the data directory be written, then start again"
         }
         AssembleError::Store(_) => {
             "give a directory of this user's own with `--data-dir DIR`, and a database with `--database URL` or none"

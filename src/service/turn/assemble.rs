@@ -18,7 +18,9 @@ use crate::{
     },
     execute::{self, Client},
     github::{self, Config, GitHub, Watcher},
-    ledger::{Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token, kept_head},
+    ledger::{
+        Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token, kept_head, unlock,
+    },
     settings::{Settings, Site},
     store::{Store, StoreError},
 };
@@ -93,6 +95,10 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     let committer = Committer::new(me.login().as_str(), me.email()).map_err(|error| name(&error))?;
     let data = settings.data_dir();
     let store = Store::open(data, settings.database()).await?;
+    // The store lets one process in: nobody else holds a lock of what is below.
+    for dir in [ledger_dir(data), data.join("mirror.git")] {
+        unlock(&dir).map_err(|error| cannot_read(&dir, &error))?;
+    }
     let (remote, token) = (site.remote(), git_token(&github));
     let mut signers = vec![(Role::Gate, signer(settings.gate_key())?)];
     if let Some(key) = settings.executor_key() {
