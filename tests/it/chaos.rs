@@ -22,7 +22,7 @@ use crate::{
     postgres,
     world::{Opened, REPO, Setup, World, fresh, story_with},
 };
-use script::{Life, Scene, dice, life, scenes, seed};
+use script::{Life, Scene, dice, every, life, scenes, seed};
 
 const PROPOSALS: usize = 200;
 /// Of them, so many where fewer replicas have less to quarrel about.
@@ -161,8 +161,7 @@ async fn ended(world: &World, told: &[(Scene, Opened)]) -> Option<String> {
 }
 
 /// Plays all scenes; the life of each as the ledger tells it.
-async fn play(world: &mut World, count: usize, mut chaos: Option<Chaos>) -> Vec<Life> {
-    let scenes = scenes(count);
+async fn play(world: &mut World, scenes: &[Scene], mut chaos: Option<Chaos>) -> Vec<Life> {
     let mut all = Vec::new();
     for wave in scenes.chunks(AT_ONCE) {
         if let Some(chaos) = &mut chaos {
@@ -216,11 +215,12 @@ fn setup() -> Setup {
     }
 }
 
-/// What is recorded when nothing goes wrong.
-async fn in_order(count: usize) -> Vec<Life> {
+/// What is recorded of each scene when nothing goes wrong.
+async fn in_order() -> Vec<(Scene, Life)> {
+    let scenes = every();
     let mut lives = Vec::new();
-    story_with(setup(), async |world| lives = play(world, count, None).await).await;
-    lives
+    story_with(setup(), async |world| lives = play(world, &scenes, None).await).await;
+    scenes.into_iter().zip(lives).collect()
 }
 
 async fn chaos(replicas: u32, count: usize, database: Option<String>) {
@@ -229,7 +229,8 @@ async fn chaos(replicas: u32, count: usize, database: Option<String>) {
         database,
         ..setup()
     };
-    let wanted = in_order(count).await;
+    let in_order = in_order().await;
+    let scenes = scenes(count);
     story_with(setup, async |world| {
         let mut others = Vec::new();
         for n in 1..replicas {
@@ -241,17 +242,17 @@ async fn chaos(replicas: u32, count: usize, database: Option<String>) {
             dice: dice("chaos"),
             replicas: others,
         };
-        let lives = play(world, count, Some(chaos)).await;
-        let others: Vec<_> = scenes(count)
-            .into_iter()
-            .zip(lives.into_iter().zip(wanted))
-            .filter(|(_, (life, wanted))| life != wanted)
+        let lives = play(world, &scenes, Some(chaos)).await;
+        let wanted = |scene: &Scene| in_order.iter().find(|(known, _)| known == scene);
+        let others: Vec<_> = scenes
+            .iter()
+            .zip(lives)
+            .map(|(scene, life)| (*scene, life))
+            .filter(|told| wanted(&told.0) != Some(told))
             .collect();
         assert!(others.is_empty(), "seed {}: {others:#?}", seed());
         let ran = |agent| {
-            let those = scenes(count)
-                .into_iter()
-                .filter(|scene| scene.end() == "executed");
+            let those = scenes.iter().filter(|scene| scene.end() == "executed");
             those
                 .filter(|scene| (scene.agent() == "payments-agent") == agent)
                 .count()

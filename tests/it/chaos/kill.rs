@@ -29,7 +29,7 @@ const A_SECOND: Duration = Duration::from_millis(1_100);
 
 fn kills() -> usize {
     let said = std::env::var("COUNTERSIGN_KILLS").ok();
-    said.map_or(60, |kills| kills.parse().unwrap())
+    said.map_or(40, |kills| kills.parse().unwrap())
 }
 
 /// An agent of a program that may be gone.

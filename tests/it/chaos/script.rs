@@ -18,14 +18,14 @@ pub(super) fn dice(what: &str) -> StdRng {
     StdRng::seed_from_u64(seed() ^ what.bytes().fold(0, |sum, byte| sum << 8 | u64::from(byte)))
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Note,
     Campaign,
     Payment,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum People {
     Approve,
     ApproveAfterAll,
@@ -34,17 +34,15 @@ enum People {
 }
 
 /// One proposal, what people do about it, and how it ends then.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scene {
-    n: usize,
     kind: Kind,
     people: People,
 }
 
 pub(super) fn scenes(count: usize) -> Vec<Scene> {
     let mut dice = dice("scenes");
-    let scene = |n| Scene {
-        n,
+    let scene = |_| Scene {
         kind: match dice.random_range(0..3) {
             0 => Kind::Note,
             1 => Kind::Campaign,
@@ -58,6 +56,19 @@ pub(super) fn scenes(count: usize) -> Vec<Scene> {
         },
     };
     (0..count).map(scene).collect()
+}
+
+/// Every scene that can be drawn, once.
+pub(super) fn every() -> Vec<Scene> {
+    let people = [
+        People::Approve,
+        People::ApproveAfterAll,
+        People::Close,
+        People::SayNothing,
+    ];
+    let kinds = [Kind::Note, Kind::Campaign, Kind::Payment];
+    let scenes = kinds.map(|kind| people.map(|people| Scene { kind, people }));
+    scenes.concat()
 }
 
 impl Scene {
@@ -80,9 +91,8 @@ impl Scene {
             Kind::Payment => payment(),
         };
         if matches!(self.kind, Kind::Payment) {
-            body["parameters"]["amount"]["minor"] = json!(100 + self.n);
+            body["parameters"]["amount"]["minor"] = json!(100);
         }
-        body["justification"] = json!(format!("Number {} of the plan.", self.n));
         body["idempotency_key"] = json!(key);
         body
     }
