@@ -16,6 +16,8 @@ use crate::domain::{
     keys::Keys,
 };
 
+/// Up to as many commits are checked where they are; more go to every core.
+const FEW: usize = 256;
 /// Commits that are read and checked together.
 const CHUNK: usize = 128;
 /// Chunks that wait between two threads.
@@ -146,6 +148,23 @@ pub(super) fn take(
             }
         }
     }
+}
+
+/// Reads and checks commits, and gives them to `each` in order: few of them all at once, many as they come.
+pub(super) fn each_checked(
+    repo: &Repository,
+    ids: &[Oid],
+    keys: &Keys,
+    each: impl FnMut(Checked),
+) -> Result<(), git2::Error> {
+    if ids.len() > FEW {
+        return stream(repo.path(), ids, keys, each);
+    }
+    let odb = repo.odb()?;
+    let commits = ids.iter().map(|id| raw(&odb, *id));
+    let commits = commits.collect::<Result<Vec<_>, _>>()?;
+    check(&commits, keys).into_iter().for_each(each);
+    Ok(())
 }
 
 /// Reads and checks commits on every core; gives them to `each` in order.

@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{Oid, Repository};
 
 use super::{
-    fold::{chain, check, oid, raw, sha, stream, take},
+    fold::{chain, each_checked, oid, raw, sha, take},
     index::{Index, NoIndex},
     kept::Kept,
     remote::said,
@@ -17,9 +17,6 @@ use crate::domain::{
     book::{Book, Place},
     ids::{BranchName, Digest, Sha},
 };
-
-/// Fewer commits than this are checked where they are; more go to every core.
-pub(super) const FEW: usize = 256;
 
 /// A ledger that is folded.
 pub(super) struct Whole {
@@ -121,7 +118,7 @@ impl Whole {
         let keys = self.book.keys().clone();
         let all = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         let mut done = 0;
-        let mut each = |checked| {
+        each_checked(repo, ids, &keys, |checked| {
             take(checked, &mut self.place, &mut self.book, |_, one| {
                 if let Err(finding) = one
                     && self.findings.len() < MAX_FINDINGS
@@ -131,16 +128,6 @@ impl Whole {
             });
             done += 1;
             progress(done, all);
-        };
-        if ids.len() <= FEW {
-            let odb = repo.odb()?;
-            let commits = ids
-                .iter()
-                .map(|id| raw(&odb, *id))
-                .collect::<Result<Vec<_>, _>>()?;
-            check(&commits, &keys).into_iter().for_each(each);
-            return Ok(());
-        }
-        stream(repo.path(), ids, &keys, &mut each)
+        })
     }
 }

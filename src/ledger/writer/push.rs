@@ -12,13 +12,13 @@ use git2::{ObjectType, Oid, Repository};
 
 use super::{
     super::{
-        fold::{Checked, chain, check, oid, raw, sha, stream, take},
+        fold::{Checked, chain, check, each_checked, oid, raw, sha, take},
         index::{Index, NoIndex},
         kept::{Head, Kept},
         pace::Pace,
         remote::{Move, Remote, RemoteError, said},
         sign::Signer,
-        whole::{FEW, Whole, whole},
+        whole::{Whole, whole},
         witness::first_lost,
     },
     AppendError, Call, LedgerError, MAX_FINDINGS, Options, Shared,
@@ -311,35 +311,15 @@ impl Pusher {
         drop(odb);
         let ids = ids.ok_or_else(|| self.kept.rewritten(sha(self.head), sha(tip)))?;
         let mut recorded = Vec::new();
-        if !ids.is_empty() {
-            self.fold(&ids, tip, |new| recorded.extend(new))?;
-        }
-        Ok((ids, recorded))
-    }
-
-    /// Folds commits; gives what each recorded to `each`, so that a whole ledger need not be held at once.
-    fn fold(
-        &mut self,
-        ids: &[Oid],
-        tip: Oid,
-        mut each: impl FnMut(Vec<Recorded>),
-    ) -> Result<(), LedgerError> {
-        if ids.len() <= FEW {
-            let odb = self.repo.odb().map_err(|error| self.local(error))?;
-            let commits = ids.iter().map(|id| raw(&odb, *id)).collect::<Result<Vec<_>, _>>();
-            let commits = commits.map_err(|error| self.local(error))?;
-            drop(odb);
-            let checked = self.read(|book| check(&commits, book.keys()));
-            each(self.take(checked, tip)?);
-            return Ok(());
+        if ids.is_empty() {
+            return Ok((ids, recorded));
         }
         let keys = self.read(|book| book.keys().clone());
         let mut folding = Folding::new(&self.shared, self.tree, sha(self.head));
-        stream(self.repo.path(), ids, &keys, |checked| {
-            each(folding.take(checked))
-        })
-        .map_err(|error| self.local(error))?;
-        self.arrive(tip)
+        each_checked(&self.repo, &ids, &keys, |one| recorded.extend(folding.take(one)))
+            .map_err(|error| self.local(error))?;
+        self.arrive(tip)?;
+        Ok((ids, recorded))
     }
 
     fn take(&mut self, checked: Vec<Checked>, tip: Oid) -> Result<Vec<Recorded>, LedgerError> {
