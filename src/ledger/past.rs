@@ -26,7 +26,7 @@ use crate::domain::{
 /// Commits that may stand in front of the newest entry of the record: findings, or what was folded meanwhile.
 const AHEAD: usize = 256;
 /// How often the newest commit is asked for when it is behind the book, which is folded first.
-pub(super) const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 20;
 
 /// The last observation of each of some proposals.
 #[derive(Debug, Default)]
@@ -112,17 +112,29 @@ impl Ledger {
         T: Send + 'static,
         E: FnMut(&mut T, &str, &Front) -> bool,
     {
+        self.until_there(move |ledger| {
+            let (mut into, mut each) = begin();
+            let take = |line: &str, front: &Front| each(&mut into, line, front);
+            let there = back(ledger.dir(), ledger.head_commit(), from, take)?;
+            Ok(there.then_some(into))
+        })
+        .await
+    }
+
+    /// What `look` reads of the commits; it looks again in a moment while they are behind the book and it gives nothing.
+    pub(super) async fn until_there<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Self) -> Result<Option<T>, git2::Error> + Send + 'static,
+    ) -> Result<T, LedgerError> {
         let ledger = self.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let local = |error| LedgerError::Local {
-                dir: ledger.dir().to_owned(),
-                why: said(error),
-            };
             for _ in 0..ATTEMPTS {
-                let (mut into, mut each) = begin();
-                let take = |line: &str, front: &Front| each(&mut into, line, front);
-                if back(ledger.dir(), ledger.head_commit(), from, take).map_err(local)? {
-                    return Ok(into);
+                let read = look(&ledger).map_err(|error| LedgerError::Local {
+                    dir: ledger.dir().to_owned(),
+                    why: said(error),
+                })?;
+                if let Some(read) = read {
+                    return Ok(read);
                 }
                 thread::sleep(Duration::from_millis(5));
             }

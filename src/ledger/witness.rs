@@ -1,10 +1,9 @@
 //! Whether the ledger holds what is known from elsewhere to have been recorded. INVARIANT i18.
 
-use std::{path::Path, sync::PoisonError, thread, time::Duration};
+use std::{path::Path, sync::PoisonError};
 
 use super::{
-    past::{ATTEMPTS, back},
-    remote::said,
+    past::back,
     writer::{Ledger, LedgerError},
 };
 use crate::domain::{
@@ -26,23 +25,12 @@ impl Ledger {
         if self.read(Book::size) < extent.size() {
             self.refresh().await?;
         }
-        let (ledger, sought) = (self.clone(), extent.clone());
-        let task = tokio::task::spawn_blocking(move || {
-            let local = |error| LedgerError::Local {
-                dir: ledger.dir().to_owned(),
-                why: said(error),
-            };
-            for _ in 0..ATTEMPTS {
-                let stands = ledger.read(|book| (book.size(), book.head()));
-                let found = holds(ledger.dir(), ledger.head_commit(), stands, &sought).map_err(local)?;
-                if let Some(found) = found {
-                    return Ok(found);
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
-            Err(LedgerError::Behind)
-        });
-        let found = task.await.map_err(|_| LedgerError::Closed)??;
+        let sought = extent.clone();
+        let look = move |ledger: &Self| {
+            let stands = ledger.read(|book| (book.size(), book.head()));
+            holds(ledger.dir(), ledger.head_commit(), stands, &sought)
+        };
+        let found = self.until_there(look).await?;
         let mut lost = self.missing().lock().unwrap_or_else(PoisonError::into_inner);
         if !found {
             *lost = Some(extent.clone());
