@@ -144,22 +144,20 @@ pub fn proof(
     changes: Vec<Change>,
 ) -> AgentProof {
     let (account, comment) = spoken;
-    let mut corrected = match &old.proof {
-        AgentProof::Corrected(before) => before.as_ref().clone(),
-        own @ (AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. }) => Corrected {
-            asked: own.clone(),
-            nonce: old.nonce.clone(),
-            corrections: Vec::new(),
-        },
-    };
-    corrected.corrections.push(Correction {
+    let (asked, nonce) = old.asked();
+    let mut corrections = old.proof.corrections().to_vec();
+    corrections.push(Correction {
         from: old.id,
         by: by.clone(),
         account,
         comment,
         changes,
     });
-    AgentProof::Corrected(Box::new(corrected))
+    AgentProof::Corrected(Box::new(Corrected {
+        asked: asked.clone(),
+        nonce: nonce.clone(),
+        corrections,
+    }))
 }
 
 /// Whether a proposal that people changed is what the record and their changes give, whatever the policy says: the one it
@@ -201,10 +199,6 @@ pub(super) fn admissible(
     if last.from != old.id {
         return Err(NotCorrected::Elsewhere);
     }
-    let (asked, nonce) = match &old.proof {
-        AgentProof::Corrected(old) => (&old.asked, &old.nonce),
-        own @ (AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. }) => (own, &old.nonce),
-    };
     let differs = |same: bool, what| {
         if same {
             Ok(())
@@ -213,7 +207,7 @@ pub(super) fn admissible(
         }
     };
     differs(
-        corrected.asked == *asked && corrected.nonce == *nonce,
+        (&corrected.asked, &corrected.nonce) == old.asked(),
         "the agent's proof",
     )?;
     differs(before == old.proof.corrections(), "what was changed before")?;

@@ -366,6 +366,14 @@ impl Proposal {
         self.action_digest
     }
 
+    /// How it is known that the agent asked, apart from what people changed since; and the nonce that this proof covers.
+    pub(super) fn asked(&self) -> (&AgentProof, &Nonce) {
+        match &self.parts.proof {
+            AgentProof::Corrected(corrected) => (&corrected.asked, &corrected.nonce),
+            own @ (AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. }) => (own, &self.parts.nonce),
+        }
+    }
+
     /// What the bot observed for an item.
     pub fn observed_for(&self, item: &ItemId) -> Option<&Observed> {
         self.parts.observed.iter().find(|seen| seen.item == *item)

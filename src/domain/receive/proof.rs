@@ -76,15 +76,13 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
     let binding = &proposal.binding;
     let unknown = || ProofError::Agent(binding.agent.to_string());
     let agent = policy.agent(&binding.agent).ok_or_else(unknown)?;
-    let (asked, nonce, corrections) = match &proposal.proof {
-        AgentProof::Corrected(by) => (&by.asked, &by.nonce, Some(by.corrections.as_slice())),
-        own @ (AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. }) => (own, &proposal.nonce, None),
-    };
+    let (asked, nonce) = proposal.asked();
+    let corrected = matches!(proposal.proof, AgentProof::Corrected(_));
     let signed = match (asked, agent.key()) {
         (AgentProof::Ed25519 { key, signature }, AgentKey::Ed25519 { id, public }) if key == id => {
             Some((signature, public))
         }
-        (AgentProof::GateAttested { .. }, AgentKey::Hmac) if corrections.is_none() => return Ok(()),
+        (AgentProof::GateAttested { .. }, AgentKey::Hmac) if !corrected => return Ok(()),
         (AgentProof::GateAttested { .. }, AgentKey::Hmac) => None,
         (
             AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. } | AgentProof::Corrected(_),
@@ -113,8 +111,8 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
             parameters,
         });
     }
-    if let Some(corrections) = corrections {
-        take_back(&mut items, proposal, corrections, action, policy)?;
+    if corrected {
+        take_back(&mut items, proposal, action, policy)?;
     }
     let Some((signature, public)) = signed else {
         return Ok(());
@@ -135,10 +133,10 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
 fn take_back(
     items: &mut [RequestItem],
     proposal: &Proposal,
-    corrections: &[Correction],
     action: &Action,
     policy: &Policy,
 ) -> Result<(), ProofError> {
+    let corrections = proposal.proof.corrections();
     let newest = corrections.last().map(|correction| correction.from);
     if newest.is_none() || newest != proposal.supersedes {
         return Err(ProofError::Replaces);
