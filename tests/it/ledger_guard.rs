@@ -4,7 +4,7 @@
 use countersign::{ledger::LedgerError, service::AssembleError};
 use serde_json::json;
 
-use crate::world::{Opened, REPO, Setup, World, git, merge_commit, story_with};
+use crate::world::{Opened, REPO, Setup, World, copy, git, merge_commit, story_with};
 
 fn manual() -> Setup {
     Setup {
@@ -73,15 +73,30 @@ fn loses_its_disk(world: &mut World) {
     std::fs::remove_dir_all(world.data.path().join("bot")).unwrap();
 }
 
-async fn refusal(world: &mut World) -> AssembleError {
-    world.start().await.unwrap_err()
-}
-
-fn ledgers(error: &AssembleError) -> &LedgerError {
-    match error {
+/// Why the ledger lets no bot start.
+async fn refusal(world: &mut World) -> LedgerError {
+    match world.start().await.unwrap_err() {
         AssembleError::Ledger(error) => error,
         other => panic!("{other}"),
     }
+}
+
+/// The campaign is merged while the bot runs, and does not run; nor does another bot start on the same disk: why.
+async fn merged_runs_nothing(world: &mut World, campaign: &Opened) -> LedgerError {
+    merge(world, campaign);
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(world.acted(), (0, 0), "while it runs");
+    world.crash();
+    refusal(world).await
+}
+
+/// The ledger is what it was: a bot starts, and the campaign has run once.
+async fn starts_and_has_run_once(world: &mut World, campaign: &Opened) {
+    world.start().await.unwrap();
+    world.sweep().await;
+    assert_eq!(world.state(campaign).await, "executed");
+    assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,10 +109,7 @@ async fn i18_a_restored_ledger_and_an_empty_disk_do_not_send_twice() {
         for _ in 0..2 {
             // Nor the second time: what was refused is not what is remembered.
             let error = refusal(world).await;
-            assert!(
-                matches!(ledgers(&error), LedgerError::Contradicted { .. }),
-                "{error}"
-            );
+            assert!(matches!(error, LedgerError::Contradicted { .. }), "{error}");
             let said = error.to_string();
             for part in ["GitHub shows that the ledger held", "put back", "from any clone"] {
                 assert!(said.contains(part), "{said}");
@@ -106,10 +118,7 @@ async fn i18_a_restored_ledger_and_an_empty_disk_do_not_send_twice() {
         assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
         assert_eq!(Branch(world).head(), before, "nothing was recorded either");
         Branch(world).put(&newest);
-        world.start().await.unwrap();
-        world.sweep().await;
-        assert_eq!(world.state(&campaign).await, "executed");
-        assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
+        starts_and_has_run_once(world, &campaign).await;
     })
     .await;
 }
@@ -127,8 +136,7 @@ async fn i18_a_machine_restored_together_with_the_ledger_does_not_send_twice() {
     world.settle().await;
     assert_eq!(world.state(&campaign).await, "executed");
     let newest = Branch(&world).head();
-    world.crash();
-    std::fs::remove_dir_all(&bot).unwrap();
+    loses_its_disk(&mut world);
     copy(&backup, &bot);
     Branch(&world).put(&before);
     let shown = world.check(&campaign);
@@ -163,45 +171,21 @@ async fn i18_a_machine_restored_together_with_the_ledger_does_not_send_twice() {
     world.finish().await;
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    let copied = std::process::Command::new("cp")
-        .arg("-a")
-        .arg(from)
-        .arg(to)
-        .status();
-    assert!(copied.unwrap().success());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_a_ledger_that_was_rewritten_runs_nothing() {
     story_with(manual(), async |world| {
-        let (campaign, _) = approved(world).await;
-        let newest = Branch(world).head();
+        let (campaign, newest) = approved(world).await;
         let other = Branch(world).rewritten(&["-p", "ledger~1"]);
         Branch(world).put(&other);
-        merge(world, &campaign);
-        world.settle().await;
-        world.sweep().await;
-        assert_eq!(world.acted(), (0, 0), "while it runs");
-        world.crash();
-        let error = refusal(world).await;
-        assert!(
-            matches!(ledgers(&error), LedgerError::Rewritten { .. }),
-            "{error}"
-        );
+        let error = merged_runs_nothing(world, &campaign).await;
+        assert!(matches!(error, LedgerError::Rewritten { .. }), "{error}");
         assert!(error.to_string().contains("rolled back or rewritten"), "{error}");
         loses_its_disk(world);
         let error = refusal(world).await;
-        assert!(
-            matches!(ledgers(&error), LedgerError::Contradicted { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, LedgerError::Contradicted { .. }), "{error}");
         assert_eq!(world.acted(), (0, 0));
         Branch(world).put(&newest);
-        world.start().await.unwrap();
-        world.sweep().await;
-        assert_eq!(world.state(&campaign).await, "executed");
-        assert_eq!(world.acted(), (0, 1));
+        starts_and_has_run_once(world, &campaign).await;
     })
     .await;
 }
@@ -209,16 +193,10 @@ async fn i18_a_ledger_that_was_rewritten_runs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_a_ledger_that_was_deleted_runs_nothing() {
     story_with(manual(), async |world| {
-        let (campaign, _) = approved(world).await;
-        let newest = Branch(world).head();
+        let (campaign, newest) = approved(world).await;
         Branch(world).delete();
-        merge(world, &campaign);
-        world.settle().await;
-        world.sweep().await;
-        assert_eq!(world.acted(), (0, 0), "while it runs");
-        world.crash();
-        let error = refusal(world).await;
-        assert!(matches!(ledgers(&error), LedgerError::Gone { .. }), "{error}");
+        let error = merged_runs_nothing(world, &campaign).await;
+        assert!(matches!(error, LedgerError::Gone { .. }), "{error}");
         let said = error.to_string();
         assert!(said.contains(&newest) && said.contains("any more"), "{said}");
         // What the message says to do: the local repository still holds it.
@@ -226,25 +204,17 @@ async fn i18_a_ledger_that_was_deleted_runs_nothing() {
         let remote = world.github.git_dir(REPO).unwrap();
         let refspec = format!("{newest}:refs/heads/ledger");
         git(&local, &["push", "--quiet", remote.to_str().unwrap(), &refspec]);
-        world.start().await.unwrap();
-        world.sweep().await;
-        assert_eq!(world.state(&campaign).await, "executed");
-        assert_eq!(world.acted(), (0, 1));
+        starts_and_has_run_once(world, &campaign).await;
         let latest = Branch(world).head();
         Branch(world).delete();
         loses_its_disk(world);
         let error = refusal(world).await;
-        assert!(matches!(ledgers(&error), LedgerError::NoBranch(_)), "{error}");
+        assert!(matches!(error, LedgerError::NoBranch(_)), "{error}");
         Branch(world).put(&newest);
         let error = refusal(world).await;
-        assert!(
-            matches!(ledgers(&error), LedgerError::Contradicted { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, LedgerError::Contradicted { .. }), "{error}");
         Branch(world).put(&latest);
-        world.start().await.unwrap();
-        world.sweep().await;
-        assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
+        starts_and_has_run_once(world, &campaign).await;
     })
     .await;
 }
@@ -252,29 +222,17 @@ async fn i18_a_ledger_that_was_deleted_runs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i18_another_ledger_in_its_place_runs_nothing() {
     story_with(manual(), async |world| {
-        let (campaign, _) = approved(world).await;
-        let newest = Branch(world).head();
+        let (campaign, newest) = approved(world).await;
         let other = Branch(world).rewritten(&[]);
         Branch(world).put(&other);
-        merge(world, &campaign);
-        world.settle().await;
-        world.sweep().await;
-        assert_eq!(world.acted(), (0, 0), "while it runs");
-        world.crash();
-        let error = refusal(world).await;
-        assert!(
-            matches!(ledgers(&error), LedgerError::Rewritten { .. }),
-            "{error}"
-        );
+        let error = merged_runs_nothing(world, &campaign).await;
+        assert!(matches!(error, LedgerError::Rewritten { .. }), "{error}");
         loses_its_disk(world);
         let error = refusal(world).await;
-        assert!(matches!(ledgers(&error), LedgerError::Genesis(_)), "{error}");
+        assert!(matches!(error, LedgerError::Genesis(_)), "{error}");
         assert_eq!(world.acted(), (0, 0));
         Branch(world).put(&newest);
-        world.start().await.unwrap();
-        world.sweep().await;
-        assert_eq!(world.state(&campaign).await, "executed");
-        assert_eq!(world.acted(), (0, 1));
+        starts_and_has_run_once(world, &campaign).await;
     })
     .await;
 }

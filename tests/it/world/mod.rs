@@ -30,6 +30,7 @@ pub(crate) use agent::{campaign, fresh, note, payment};
 pub(crate) use outside::Outside;
 pub(crate) use people::merge_commit;
 use process::Process;
+pub(crate) use process::copy;
 pub(crate) use seen::{figures, git};
 pub(crate) use setup::{Setup, secret_file};
 

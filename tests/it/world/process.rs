@@ -1,6 +1,8 @@
 //! The bot's process: it starts, crashes, starts again; its clock, and waiting until nothing is on its way.
 
 use std::{
+    path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -37,12 +39,7 @@ impl World {
         // The dead process's lock dies with it; here it would live as long as the last handle.
         let (data, dead) = (self.data.path().join("bot"), self.data.path().join(fresh()));
         std::fs::rename(&data, &dead).unwrap();
-        let copied = std::process::Command::new("cp")
-            .arg("-a")
-            .arg(&dead)
-            .arg(&data)
-            .status();
-        assert!(copied.unwrap().success());
+        copy(&dead, &data);
     }
 
     /// Starts a process on the data of one that is gone.
@@ -139,6 +136,12 @@ impl World {
     pub(crate) fn time(&self) -> Timestamp {
         Timestamp::from_millis(now() + self.skew.load(Ordering::SeqCst))
     }
+}
+
+/// Copies a folder with everything in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
 }
 
 /// What a process of the bot's runs in, so that it can be killed in the middle.
