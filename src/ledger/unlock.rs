@@ -12,41 +12,31 @@ use std::{
 /// # Errors
 /// When it can't be read, or a lock can't be removed.
 pub fn unlock(repository: &Path) -> io::Result<()> {
+    unlock_folder(repository)?;
     let mut folders = vec![repository.join("refs")];
-    for file in files(repository, &mut Vec::new())? {
-        remove(&file)?;
-    }
     while let Some(folder) = folders.pop() {
-        for file in files(&folder, &mut folders)? {
-            remove(&file)?;
-        }
+        folders.extend(unlock_folder(&folder)?);
     }
     Ok(())
 }
 
-/// The locks in a folder; the folders in it go to `inside`.
-fn files(folder: &Path, inside: &mut Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
+/// Removes the locks in a folder; gives the folders in it.
+fn unlock_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        entries => entries?.collect::<io::Result<Vec<_>>>()?,
     };
-    let mut locks = Vec::new();
+    let mut inside = Vec::new();
     for entry in entries {
-        let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
             inside.push(path);
         } else if path.extension() == Some(OsStr::new("lock")) {
-            locks.push(path);
+            tracing::warn!(lock = %path.display(), "removed a lock of a process that is gone");
+            fs::remove_file(path)?;
         }
     }
-    Ok(locks)
-}
-
-fn remove(lock: &Path) -> io::Result<()> {
-    tracing::warn!(lock = %lock.display(), "removed a lock of a process that is gone");
-    fs::remove_file(lock)
+    Ok(inside)
 }
 
 #[cfg(test)]
