@@ -83,7 +83,8 @@ pub(super) fn status(status: &Status) {
         row("amended by", by);
     }
     for step in &status.steps {
-        row("item", format_args!("{}: {}", step.item, step.outcome));
+        let how = if step.undo { "undoing it " } else { "" };
+        row("result", format_args!("{}: {how}{}", step.what(), step.outcome));
     }
 }
 
@@ -180,6 +181,7 @@ fn rule(because: &TierRule) -> String {
         TierRule::SchemaChanged => "the catalog's parameters have changed".to_owned(),
         TierRule::Resource => "a parameter can't stand in the resource".to_owned(),
         TierRule::Corrected => "people amended it".to_owned(),
+        TierRule::Thaws => "it ends a freeze".to_owned(),
     }
 }
 

@@ -71,13 +71,20 @@ pub enum TierRule {
     Resource,
     /// People changed what the agent asked for: medium at least. INVARIANT i08.
     Corrected,
+    /// It ends a freeze. INVARIANT i22.
+    Thaws,
 }
 
 impl TierRule {
     /// Whether the catalog knows the action as proposed, for all this reason says.
     const fn known(&self) -> bool {
         match self {
-            Self::Rule(_) | Self::Escalated(_) | Self::Claimed(_) | Self::Limit(_) | Self::Corrected => true,
+            Self::Rule(_)
+            | Self::Escalated(_)
+            | Self::Claimed(_)
+            | Self::Limit(_)
+            | Self::Corrected
+            | Self::Thaws => true,
             Self::Errored { .. }
             | Self::LimitsChanged
             | Self::UnknownAction
@@ -163,6 +170,9 @@ fn assess_with(matter: &Matter<'_>, totals: Totals, fit: bool, policy: &Policy) 
         .collect();
     for limit in over {
         raise(Tier::High, TierRule::Limit(limit.to_owned()));
+    }
+    if action.execute().thaws() {
+        raise(Tier::High, TierRule::Thaws);
     }
     if matter.corrected {
         raise(Tier::Medium, TierRule::Corrected);

@@ -7,6 +7,7 @@ use std::{
 
 mod begin;
 mod descent;
+mod executing;
 mod register;
 mod room;
 mod running;
@@ -21,6 +22,7 @@ pub use room::Full;
 pub use snapshot::{Place, Restored, SnapshotKey, Unfit, Unsealed, WrittenDown};
 pub use staging::{Before, StageError, Staged};
 
+use executing::freezable;
 use register::Register;
 use running::{Running, Stands};
 
@@ -30,8 +32,9 @@ use super::{
     case::{Case, Life},
     correction,
     delegation::{self, Delegations, NotDelegated},
-    entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS, StepResult},
+    entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
     exception, exclusion,
+    freeze::Freezes,
     ids::{
         AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq, Timestamp,
     },
@@ -68,6 +71,7 @@ pub struct Book {
     amendments: Arc<Amendments>,
     /// Whether base branch and ledger were strong enough when that was noted last.
     strong: bool,
+    freezes: Freezes,
 }
 
 impl Book {
@@ -117,6 +121,7 @@ impl Book {
             delegations: Delegations::default(),
             amendments: Arc::default(),
             strong: true,
+            freezes: Freezes::default(),
         };
         let recorded = Recorded {
             commit: first.commit,
@@ -177,6 +182,7 @@ impl Book {
         match event {
             Event::Genesis(_) => return Err(Illegal::SecondGenesis),
             Event::Incident(_) | Event::Protection(_) if proposal.is_none() => return Ok(()),
+            Event::Frozen(_) => return freezable(proposal, person),
             Event::Delegated(_) if proposal.is_some() => return Err(NotDelegated::AboutAProposal.into()),
             Event::Delegated(said) => return Ok(delegation::admissible(said, person, self.time)?),
             Event::Received(received) => return self.receivable(proposal, person, received, digests),
@@ -237,31 +243,10 @@ impl Book {
                     None => Ok(()),
                 }
             }
-            Event::Started(started) => {
-                let low = case.tier() == Tier::Low;
-                let outbox = started.claim == super::entry::ClaimedBy::Outbox;
-                if digests.action.is_none() || digests.plan.is_none() {
-                    Err(Illegal::Digest("plan"))
-                } else if !case.left_out().eq(&started.excluded) {
-                    Err(Illegal::Items)
-                } else if low == outbox {
-                    self.startable(case, time)
-                } else {
-                    Err(Illegal::Claim)
-                }
-            }
             Event::Exception(said) => Ok(exception::admissible(case, said, digests, person)?),
             Event::Withdrawn(said) => Ok(exception::retractable(case, said, person)?),
             Event::Excluded(said) => Ok(exclusion::admissible(case, said, person)?),
-            Event::Finished(finished) => {
-                same_instance(case, &finished.instance)?;
-                none_excluded(case, &finished.steps)
-            }
-            Event::Unknown(unknown) => {
-                same_instance(case, &unknown.instance)?;
-                none_excluded(case, &unknown.steps)
-            }
-            _ => Ok(()),
+            _ => self.executing(case, person, event, digests, time),
         }
     }
 
@@ -385,6 +370,11 @@ impl Book {
         match &entry.event {
             Event::Policy(enacted) => self.policy = enacted.new,
             Event::Protection(watched) => self.strong = watched.strong(),
+            Event::Frozen(frozen) => {
+                let by = entry.actor.person.clone();
+                self.freezes.extend(by.map(|by| (entry.seq, by, frozen.clone())));
+            }
+            Event::Thawed(thawed) => self.freezes.thaw(thawed.freeze),
             _ => {}
         }
         let evicted = self.follow(entry);
@@ -494,6 +484,10 @@ impl Book {
     pub const fn strong(&self) -> bool {
         self.strong
     }
+    /// What people stopped from being executed. INVARIANT i22.
+    pub const fn freezes(&self) -> &Freezes {
+        &self.freezes
+    }
     /// A proposal that has not ended.
     pub fn case(&self, id: ProposalId) -> Option<&Case> {
         self.cases.get(&id)
@@ -550,21 +544,6 @@ impl Book {
 struct Evicted {
     id: ProposalId,
     case: Arc<Case>,
-}
-
-fn same_instance(case: &Case, instance: &super::ids::InstanceId) -> Result<(), Illegal> {
-    match &case.started {
-        Some(started) if started.instance == *instance => Ok(()),
-        Some(_) | None => Err(Illegal::Instance),
-    }
-}
-
-/// What approvers took out never ran.
-fn none_excluded(case: &Case, steps: &[StepResult]) -> Result<(), Illegal> {
-    match steps.iter().find(|step| case.excludes(&step.item)) {
-        Some(step) => Err(Illegal::Excluded(step.item.clone())),
-        None => Ok(()),
-    }
 }
 
 /// Whether the key that signed may write this kind at this position. INVARIANT i03.

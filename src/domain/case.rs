@@ -11,14 +11,17 @@ use super::{
     assess::Assessment,
     delegation::Delegations,
     entry::{
-        Digests, EditedPart, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Reviewed,
-        Started, VoidReason, Withdrawn,
+        Digests, EditedPart, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Resolution,
+        Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
     },
     ids::{AccountId, Digest, ItemId, ProposalId, Seq, Timestamp},
     policy::Tier,
     proposal::{Item, Proposal},
     verdict::Verdict,
 };
+
+/// An execution whose processes stop in mid-call is begun so often at most.
+const MOST_ATTEMPTS: u32 = 10;
 
 /// Where a proposal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -245,9 +248,21 @@ pub struct Case {
     /// Its execution.
     #[serde(default)]
     pub started: Option<Started>,
+    /// The digest of its plan, from the first attempt on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Digest>,
+    /// Whether whoever had begun its execution stopped in mid-call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+    /// What its execution did so far, where it has several steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<StepResult>,
     /// How its execution ended.
     #[serde(default)]
     pub finished: Option<Finished>,
+    /// What a person found when nobody knew how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
     /// The proposal that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<ProposalId>,
@@ -289,7 +304,11 @@ impl Case {
             escalated: false,
             merged: None,
             started: None,
+            plan: None,
+            stopped: false,
+            took: Vec::new(),
             finished: None,
+            resolved: None,
             replaced_by: None,
             reviewed_before: BTreeSet::new(),
             co_writers: BTreeSet::new(),
@@ -325,6 +344,25 @@ impl Case {
         items.filter(|item| self.excludes(item))
     }
 
+    /// Whether whoever finds it given up in mid-call may go on with it: the target acts once for each key. INVARIANT
+    /// i21.
+    pub fn resumable(&self) -> bool {
+        let may = |started: &Started| started.resumable && started.attempt < MOST_ATTEMPTS;
+        let begun = self.started.as_ref().filter(|_| self.tier() != Tier::Low);
+        self.life == Life::Unknown && self.stopped && begun.is_some_and(may)
+    }
+
+    /// How every step ended so far.
+    pub fn results(&self) -> &[StepResult] {
+        let finished = self.finished.as_ref();
+        finished.map_or(&self.took, |finished| &finished.steps)
+    }
+
+    /// How often its execution was begun.
+    pub fn attempts(&self) -> u32 {
+        self.started.as_ref().map_or(0, |started| started.attempt)
+    }
+
     /// Whether an event may follow; the table of the proposal's life.
     pub fn allows(&self, event: &Event) -> bool {
         use Life::{Cancelled, Denied, Expired, Merged, Open, Received, Started, Superseded, Voided};
@@ -334,6 +372,7 @@ impl Case {
             | Event::Policy(_)
             | Event::Received(_)
             | Event::Delegated(_)
+            | Event::Frozen(_)
             | Event::Protection(_) => false,
             Event::Opened(_) => self.life == Received && !low,
             Event::Reviewed(_)
@@ -345,7 +384,9 @@ impl Case {
             | Event::Merged(_) => self.life == Open,
             // Told of late, what was edited before the merge still counts at the act.
             Event::Edited(_) => matches!(self.life, Open | Merged),
-            Event::Observed(_) => matches!(self.life, Open | Merged) || low && self.life == Received,
+            Event::Observed(_) => {
+                matches!(self.life, Open | Merged) || low && self.life == Received || self.resumable()
+            }
             Event::Voided(_)
             | Event::Denied(_)
             | Event::Expired(_)
@@ -360,9 +401,12 @@ impl Case {
                 )
             }
             Event::PolicyChanged(_) | Event::RefusedAfterMerge(_) => self.life == Merged,
+            Event::Started(_) if self.life == Life::Unknown => self.resumable(),
             Event::Started(_) => self.life == if low { Received } else { Merged },
-            Event::Finished(_) => self.life == Started,
-            Event::Unknown(_) => self.life == Started,
+            Event::Step(_) | Event::Undone(_) | Event::Thawed(_) | Event::Finished(_) | Event::Unknown(_) => {
+                self.life == Started
+            }
+            Event::Resolved(_) => self.life == Life::Unknown,
             Event::Incident(_) => true,
         }
     }
@@ -376,6 +420,8 @@ impl Case {
             | Event::Received(_)
             | Event::Delegated(_)
             | Event::Protection(_)
+            | Event::Frozen(_)
+            | Event::Thawed(_)
             | Event::Incident(_) => {}
             Event::Opened(opened) => {
                 self.life = Life::Open;
@@ -432,13 +478,27 @@ impl Case {
             Event::RefusedAfterMerge(refusal) => self.refuse(Life::RefusedAfterMerge, &refusal.reason),
             Event::Started(started) => {
                 self.life = Life::Started;
+                self.refused = None;
                 self.started = Some(started.clone());
+                self.plan = digests.plan;
             }
+            Event::Step(took) | Event::Undone(took) => self.took.push(took.result.clone()),
             Event::Finished(finished) => {
                 self.life = Life::of(finished.outcome);
                 self.finished = Some(finished.clone());
             }
-            Event::Unknown(unknown) => self.refuse(Life::Unknown, &unknown.reason),
+            Event::Resolved(resolved) => {
+                self.life = match resolved.found {
+                    Resolution::Executed => Life::Executed,
+                    Resolution::NotExecuted => Life::Errored,
+                };
+                self.refused = Some(format!("found to be {}: {}", resolved.found, resolved.reason));
+                self.resolved = Some(resolved.clone());
+            }
+            Event::Unknown(unknown) => {
+                self.stopped = unknown.stopped;
+                self.refuse(Life::Unknown, &unknown.reason);
+            }
         }
     }
 

@@ -10,8 +10,10 @@ use super::{
     entry::Delegated,
     exception::{self, Departure, Withdrawal},
     exclusion::{self, Exclusion},
+    freeze::{self, Freeze},
     policy::Policy,
     proposal::Change,
+    resolution::{self, Settlement},
 };
 
 /// What a comment asks for.
@@ -27,6 +29,8 @@ pub enum Wish {
     Exclude(Exclusion),
     /// `/amend`
     Correct(Vec<Change>),
+    /// `/resolve`
+    Resolve(Settlement),
 }
 
 /// What a comment on a case's pull request asks for; nothing when it asks for none. Errors: why it can't be recorded,
@@ -41,7 +45,19 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
             exception::Asked::Withdraw(wish) => Wish::Withdraw(wish),
         })),
         exclusion::COMMAND => Some(exclusion::asked(words, case).map(Wish::Exclude)),
+        resolution::COMMAND => {
+            Some(resolution::asked(words, case, policy, comment.by.name()).map(Wish::Resolve))
+        }
         correction::COMMAND => Some(correction::asked(comment.text, case, policy).map(Wish::Correct)),
+        _ => None,
+    }
+}
+
+/// What a comment asks for that is about no one proposal, wherever it stands. Errors: as for [`asked`].
+pub fn asked_anywhere(text: &str, policy: &Policy) -> Option<Result<Freeze, String>> {
+    let mut words = text.trim_start().lines().next()?.split_whitespace();
+    match words.next()? {
+        freeze::COMMAND => Some(freeze::asked(words, policy)),
         _ => None,
     }
 }
@@ -54,6 +70,7 @@ pub fn named(text: &str) -> Option<&'static str> {
         exception::COMMAND,
         exclusion::COMMAND,
         correction::COMMAND,
+        resolution::COMMAND,
     ];
     all.into_iter().find(|command| *command == word)
 }

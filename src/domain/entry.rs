@@ -7,15 +7,18 @@ use serde_json::value::RawValue;
 
 mod body;
 mod command;
+mod execution;
+mod freeze;
 mod rules;
 mod watched;
 
 pub use body::{
-    Assurance, Cancelled, ClaimedBy, Delegated, Denied, Edited, EditedPart, Expired, Finished, Found,
-    Genesis, Incident, Merged, Observed, Opened, Outcome, Received, Refusal, Reminded, Reviewed, Started,
-    StepResult, Superseded, Unknown, Via, VoidReason, Voided, When,
+    Assurance, Cancelled, Delegated, Denied, Edited, EditedPart, Expired, Found, Genesis, Incident, Merged,
+    Observed, Opened, Received, Refusal, Reminded, Reviewed, Superseded, Via, VoidReason, Voided, When,
 };
 pub use command::{Exception, Excluded, Heard, Withdrawn};
+pub use execution::{ClaimedBy, Finished, Outcome, Started, StepResult, Took, Unknown};
+pub use freeze::{Frozen, Resolution, Resolved, Said, Scope, Thawed};
 pub use rules::{Approver, Enacted, Stray, Under};
 pub use watched::Watched;
 
@@ -138,7 +141,7 @@ kinds! {
     Started = "started" by Executor;
     /// One step ended.
     Step = "step" by Executor;
-    /// Finished steps were undone.
+    /// A step was taken back.
     Undone = "undone" by Executor;
     /// It ended.
     Finished = "finished" by Executor;
@@ -157,7 +160,7 @@ kinds! {
     /// Execution was stopped.
     Frozen = "frozen" by Gate;
     /// Execution may go on.
-    Thawed = "thawed" by Gate;
+    Thawed = "thawed" by Executor;
     /// A proposal's data key was destroyed.
     Erased = "erased" by Gate;
     /// How the branches are protected.
@@ -259,10 +262,20 @@ events! {
     RefusedAfterMerge(Refusal),
     /// An executor began. INVARIANT i16.
     Started(Started),
+    /// A step of an action of several ended.
+    Step(Took),
+    /// A step was taken back. INVARIANT i21.
+    Undone(Took),
     /// It ended.
     Finished(Finished),
     /// It may or may not have run. INVARIANT i21.
     Unknown(Unknown),
+    /// A person found out what became of it. INVARIANT i21.
+    Resolved(Resolved),
+    /// A person stopped executions. INVARIANT i22.
+    Frozen(Frozen),
+    /// An executed proposal lets them go on. INVARIANT i22.
+    Thawed(Thawed),
     /// Something needs a person.
     Incident(Incident),
     /// Base branch and ledger became strong enough, or too weak. INVARIANT i31.

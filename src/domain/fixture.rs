@@ -323,6 +323,7 @@ impl Story {
             protection: Seen::Known(strong()),
             ledger: Seen::Known(strong()),
             app: APP,
+            freeze: None,
             skew: Seen::Known(0),
         };
         Self { policy, case, seen }

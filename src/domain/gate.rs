@@ -258,8 +258,8 @@ fn alone<'p>(case: &Case, seen: &Observation, policy: &'p Policy) -> (Vec<Becaus
     let live = match case.life {
         Life::Received => case.tier() == Tier::Low,
         Life::Open | Life::Merged => case.tier() > Tier::Low,
+        Life::Unknown => case.resumable(),
         Life::Started
-        | Life::Unknown
         | Life::Executed
         | Life::Refused
         | Life::Errored
@@ -297,8 +297,20 @@ fn alone<'p>(case: &Case, seen: &Observation, policy: &'p Policy) -> (Vec<Becaus
     rules.append(&mut departures.rules);
     rules.extend(excluded(case.left_out(), case.proposal.binding.items.len()));
     rules.extend(times(case, seen));
+    rules.extend(freeze(case, seen, policy));
     rules.extend(protection::clock(seen));
     (rules, departures)
+}
+
+/// What people stopped waits, apart from what ends that. INVARIANT i22.
+fn freeze(case: &Case, seen: &Observation, policy: &Policy) -> Option<Because> {
+    let seq = seen.freeze.filter(|_| !thaws(&case.proposal.matter(), policy))?;
+    Some(Because::new(Rule::Freeze, Standing::Missing).who([seq]))
+}
+
+fn thaws(matter: &Matter<'_>, policy: &Policy) -> bool {
+    let action = policy.action(matter.operation);
+    action.is_some_and(|action| action.execute().thaws())
 }
 
 /// Whether the policy lets this agent propose this action, for this sponsor. INVARIANT i04, i10.
@@ -357,7 +369,7 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull, policy: &Policy) -> 
     let alive = match (&pull.state, case.life) {
         (PullState::Open, Life::Open) => !pull.draft,
         (PullState::Merged { .. }, Life::Open) => true,
-        (PullState::Merged { sha, .. }, Life::Merged) => case
+        (PullState::Merged { sha, .. }, Life::Merged | Life::Unknown) => case
             .merged
             .as_ref()
             .is_some_and(|merged| sha.is_none_or(|sha| sha == merged.sha)),
@@ -386,14 +398,16 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull, policy: &Policy) -> 
         Because::holds_or_blocks(Rule::Presentation, shown),
         Because::new(Rule::Commits, commits),
         protection::rule(seen),
-        preview(&case.proposal.matter(), policy.gate(case.tier())),
+        preview(&case.proposal.matter(), policy.gate(case.tier()), policy),
     ]
 }
 
 /// Whether the bot saw for itself what the policy wants seen. INVARIANT i13.
-pub(super) fn preview(matter: &Matter<'_>, gate: &GateRule) -> Because {
+pub(super) fn preview(matter: &Matter<'_>, gate: &GateRule, policy: &Policy) -> Because {
     let unseen: Vec<&str> = match gate.preview() {
         Preview::None => Vec::new(),
+        // What a freeze stops stands in the ledger.
+        Preview::Required if thaws(matter, policy) => Vec::new(),
         Preview::Required => {
             let unseen = |item: &&Item| !matter.observed.iter().any(|seen| seen.item == item.id);
             let items = matter.items.iter();

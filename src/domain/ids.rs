@@ -134,6 +134,12 @@ name!(
     |text| slug(text, 60)
 );
 name!(
+    /// A step of an action, as the catalog names it.
+    StepName, "a step's name",
+    "a lower-case letter, then letters, digits, `-` and `_`, 40 characters at most",
+    |text| slug(text, 40)
+);
+name!(
     /// A GitHub login as it was at the time; logins change, account ids do not.
     Login, "a login",
     "letters, digits and `-`, with `[bot]` allowed at the end, 80 characters at most",

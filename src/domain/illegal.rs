@@ -10,7 +10,7 @@ use super::{
     entry::{Kind, Role},
     exception::NotGranted,
     exclusion::NotExcluded,
-    ids::{AgentName, BranchName, ItemId, ProposalId, PullNumber},
+    ids::{AgentName, BranchName, ItemId, ProposalId, PullNumber, Seq},
 };
 
 /// Open proposals one agent may have at a time. INVARIANT i24.
@@ -80,6 +80,18 @@ pub enum Illegal {
     /// The lock is not the one the tier demands. INVARIANT i16.
     #[error("the claim is not the one that the proposal's tier demands")]
     Claim,
+    /// Attempts are counted, so that two can't be made at a time. INVARIANT i16.
+    #[error("attempt {0} does not follow the last one")]
+    Attempt(u32),
+    /// A person stopped executions. INVARIANT i22.
+    #[error("executions are frozen by entry {0}; they go on once a proposal of the high tier thaws it")]
+    Frozen(Seq),
+    /// What is to be thawed does not hold, or is not what was approved to be.
+    #[error("entry {0} is no freeze that this may end")]
+    NoFreeze(Seq),
+    /// It must be a person's own word.
+    #[error("this takes a person of people.yaml")]
+    Nobody,
     /// The instance is not the one that started.
     #[error("the execution was started by another instance")]
     Instance,

@@ -27,6 +27,7 @@ pub mod extent;
 pub mod facts;
 #[cfg(test)]
 mod fixture;
+pub mod freeze;
 pub mod gate;
 pub mod group;
 pub mod ids;
@@ -42,6 +43,7 @@ pub mod publish;
 pub mod receive;
 pub mod replay;
 pub mod request;
+pub mod resolution;
 mod review;
 pub mod sample;
 pub mod sealed;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AccountId, BranchName, Digest, Login, PullNumber, ReviewId, Sha, TeamName, Timestamp};
+use super::ids::{AccountId, BranchName, Digest, Login, PullNumber, ReviewId, Seq, Sha, TeamName, Timestamp};
 
 /// A fact, or the reason why it could not be had. An unknown never opens a gate. INVARIANT i10.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,9 @@ pub struct Observation {
     pub ledger: Seen<Protection>,
     /// The app's id, which the required check must be bound to. INVARIANT i27.
     pub app: u64,
+    /// The place of the freeze that stops it, as the ledger stands. INVARIANT i22.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Seq>,
     /// Milliseconds by which the local clock is ahead of GitHub's; negative when it is behind. INVARIANT i30.
     pub skew: Seen<i64>,
 }

@@ -98,6 +98,16 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
         Event::PolicyChanged(_) => format!("policy changed: {what}; not executed"),
         Event::RefusedAfterMerge(refusal) => format!("refused after merge: {what}, {}", refusal.reason),
         Event::Started(started) => format!("started: {what}, attempt {}", started.attempt),
+        Event::Step(took) => {
+            let (done, of) = took.progress;
+            let (about, outcome) = (took.result.what(), took.result.outcome);
+            format!("step {done} of {of}: {what}, {about} {outcome}")
+        }
+        Event::Undone(took) => {
+            let undone = took.result.outcome == Outcome::Executed;
+            let how = if undone { "undone" } else { "could not be undone" };
+            format!("{how}: {what}, {}", took.result.what())
+        }
         Event::Finished(finished) => {
             let word = match finished.outcome {
                 Outcome::Executed => "executed",
@@ -109,6 +119,9 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
             format!("{word}: {what}")
         }
         Event::Unknown(_) => format!("unknown: {what}, it may or may not have run; a person must settle it"),
+        Event::Resolved(resolved) => format!("resolved: {what}, {}{}", resolved.found, by(entry)),
+        Event::Frozen(frozen) => format!("frozen: {}{}, {}", frozen.what, by(entry), frozen.reason),
+        Event::Thawed(thawed) => format!("thawed: what entry {} had frozen may run again", thawed.freeze),
         Event::Incident(incident) => format!("incident: {}", incident.what),
         Event::Protection(watched) => protection_line(watched),
     };

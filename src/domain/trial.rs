@@ -350,7 +350,8 @@ impl Reached {
                 | TierRule::UnknownAction
                 | TierRule::SchemaChanged
                 | TierRule::Resource
-                | TierRule::Corrected => false,
+                | TierRule::Corrected
+                | TierRule::Thaws => false,
             };
         }
         let found = judged.checks.iter();

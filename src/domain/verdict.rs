@@ -27,6 +27,8 @@ pub enum Rule {
     Expiry,
     /// Its window of validity has begun.
     NotBefore,
+    /// Nobody stopped executions of this kind. INVARIANT i22.
+    Freeze,
     /// It is executed soon after its merge. INVARIANT i15.
     ExecuteWithin,
     /// It is the pull request the bot opened, on its base branch, still open or merged. INVARIANT i25.
@@ -85,6 +87,7 @@ impl Rule {
             Self::Excluded => "excluded",
             Self::Expiry => "expiry",
             Self::NotBefore => "not_before",
+            Self::Freeze => "freeze",
             Self::ExecuteWithin => "execute_within",
             Self::Pull => "pull",
             Self::Head => "head",

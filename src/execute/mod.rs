@@ -4,11 +4,16 @@
 //! now, and [`run`] carries out a [`Claimed`](crate::domain::warrant::Claimed), the one thing an executor takes.
 
 mod address;
+mod call;
 mod http;
 mod observe;
+mod ready;
 mod run;
+mod told;
 mod unseal;
 
 pub use http::{Client, ClientError, MAX_ANSWER, SendError};
 pub use observe::{ObserveError, observe};
-pub use run::{Answer, Ending, Ran, Tools, Unfit, preflight, run};
+pub use ready::{Tools, Unfit};
+pub use run::{Answer, Ending, Ran, preflight, run};
+pub use told::{Progress, Tell};

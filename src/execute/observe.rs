@@ -100,6 +100,7 @@ pub async fn observe(
         params: &item.parameters,
         proposal: &id,
         item: item.id.as_str(),
+        key: "",
     };
     let host = declared.url().host().to_owned();
     let unusable = |why: String| ObserveError::Answer {

@@ -1,50 +1,18 @@
-//! Carrying out what was approved: each step looked at again, sent once, and settled on its own.
-
-use std::{fmt, time::Duration};
-
-use reqwest::StatusCode;
+//! Carrying out what was approved: each item looked at again, its steps taken in order, and settled on its own.
 
 use super::{
-    http::{Client, Outgoing, Reply, SendError},
-    observe::{ObserveError, observe},
-    unseal::{Clear, unseal},
+    call::{Answered, Called, call},
+    ready::{Tools, Unfit, in_time, look_again, unchanged},
+    told::{Progress, Tell},
 };
 use crate::domain::{
     canonical::{Salt, digest_of},
     entry::{Outcome, StepResult},
-    ids::{Digest, ItemId, Timestamp},
-    policy::Policy,
-    proposal::{Item, ObservedFacts, Proposal},
-    receive::{ClearItem, ProofError, check_proof, clear_parameters},
-    sealed::{DataKey, SealError},
-    warrant::{Claimed, HttpCall, Step},
+    ids::{Digest, ItemId, StepName},
+    proposal::{Item, Proposal},
+    receive::check_proof,
+    warrant::{Call, Claimed, ItemPlan, Step},
 };
-
-/// A call whose effect is unclear is made this often at most, where the catalog promises that one key acts once.
-const ATTEMPTS: u32 = 3;
-/// The first pause before a call is made again; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// What an execution needs.
-#[derive(Clone, Copy)]
-pub struct Tools<'a> {
-    /// Sends the requests.
-    pub client: &'a Client,
-    /// The policy in force.
-    pub policy: &'a Policy,
-    /// The key of the proposal's sealed values, when it has any.
-    pub key: Option<&'a DataKey>,
-    /// The time.
-    pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
-    /// Whether executions are stopped; asked before every step. INVARIANT i22.
-    pub frozen: &'a (dyn Fn() -> bool + Send + Sync),
-}
-
-impl fmt::Debug for Tools<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tools").finish_non_exhaustive()
-    }
-}
 
 /// How an execution ended.
 #[derive(Debug)]
@@ -52,6 +20,7 @@ pub struct Ran {
     ending: Ending,
     steps: Vec<StepResult>,
     answers: Vec<Answer>,
+    incidents: Vec<String>,
 }
 
 /// Whether it is known how an execution ended.
@@ -71,7 +40,7 @@ impl Ran {
     pub const fn ending(&self) -> &Ending {
         &self.ending
     }
-    /// How each item ended; when the ending is unknown, those that are settled.
+    /// How each step ended; when the ending is unknown, those that are settled.
     pub fn steps(&self) -> &[StepResult] {
         &self.steps
     }
@@ -79,15 +48,16 @@ impl Ran {
     pub fn answers(&self) -> &[Answer] {
         &self.answers
     }
-    /// The parts: ending, steps, answers.
-    pub fn into_parts(self) -> (Ending, Vec<StepResult>, Vec<Answer>) {
-        (self.ending, self.steps, self.answers)
+    /// What could not be undone, a line each. INVARIANT i21.
+    pub fn incidents(&self) -> &[String] {
+        &self.incidents
     }
 }
 
 /// What a target answered; the record holds only `sha256(salt || body)`.
 pub struct Answer {
     item: ItemId,
+    step: Option<StepName>,
     salt: Salt,
     body: Vec<u8>,
 }
@@ -96,6 +66,10 @@ impl Answer {
     /// The item.
     pub const fn item(&self) -> &ItemId {
         &self.item
+    }
+    /// The step, when the action has named steps.
+    pub const fn step(&self) -> Option<&StepName> {
+        self.step.as_ref()
     }
     /// The salt of its commitment.
     pub const fn salt(&self) -> &Salt {
@@ -111,71 +85,11 @@ impl Answer {
         Digest::of(&bytes)
     }
 }
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Answer")
             .field("item", &self.item)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a proposal can't run as things stand. Nothing was sent that acts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// Executions are stopped.
-    #[error("executions are frozen")]
-    Frozen,
-    /// Its time has not come.
-    #[error("it may not run before {0}")]
-    TooEarly(Timestamp),
-    /// Its time has passed.
-    #[error("it had to be begun before {0}")]
-    TooLate(Timestamp),
-    /// The agent can't be shown to have asked for it. INVARIANT i04.
-    #[error(transparent)]
-    Proof(#[from] ProofError),
-    /// A sealed value does not open.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The catalog does not know the action any more.
-    #[error("the catalog does not know `{0}`")]
-    Action(String),
-    /// The facts could not be read again.
-    #[error("could not observe again: {0}")]
-    Observe(#[from] ObserveError),
-    /// The facts are not the approved ones. INVARIANT i13.
-    #[error("`{part}` of what was observed is not what was approved")]
-    Changed {
-        /// The first part that differs.
-        part: &'static str,
-    },
-    /// The request has no form that can be sent.
-    #[error("the request can't be written: {0}")]
-    Request(String),
-}
-
-impl Unfit {
-    /// A fact that says no is a refusal; what could not be looked at is an error.
-    const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Proof(ProofError::Seal(_))
-            | Self::Seal(_)
-            | Self::Action(_)
-            | Self::Observe(_)
-            | Self::Request(_) => Outcome::Errored,
-            Self::Frozen
-            | Self::TooEarly(_)
-            | Self::TooLate(_)
-            | Self::Changed { .. }
-            | Self::Proof(
-                ProofError::Agent(_)
-                | ProofError::Defaults(_)
-                | ProofError::Request(_)
-                | ProofError::Nobody(_)
-                | ProofError::Changes(_)
-                | ProofError::Replaces,
-            ) => Outcome::Refused,
-        }
     }
 }
 
@@ -196,277 +110,303 @@ pub async fn preflight<'a>(
     Ok(())
 }
 
-/// Carries out a claimed plan, step by step; the first step that does not run stops it. Takes the claim, so that it
-/// runs once.
-pub async fn run(claimed: Claimed, tools: &Tools<'_>) -> Ran {
-    let mut ran = Ran {
-        ending: Ending::Settled(Outcome::Executed),
-        steps: Vec::new(),
-        answers: Vec::new(),
+/// Carries out a claimed plan, item by item; the first item that does not run stops it. Takes the claim, so that it
+/// runs once. `before` is what an earlier attempt recorded, `tell` hears of every step where there are several.
+pub async fn run(claimed: Claimed, before: &[StepResult], tools: &Tools<'_>, tell: &Tell<'_>) -> Ran {
+    let calls = claimed.items().iter().map(|item| item.steps.len()).sum();
+    let mut running = Running {
+        claimed: &claimed,
+        before,
+        tools,
+        tell,
+        calls,
+        told: 0,
+        ran: Ran {
+            ending: Ending::Settled(Outcome::Executed),
+            steps: Vec::new(),
+            answers: Vec::new(),
+            incidents: Vec::new(),
+        },
     };
-    let proven = check_proof(claimed.proposal(), tools.policy, tools.key).map_err(Unfit::from);
-    let mut stopped: Option<ItemId> = None;
-    for step in claimed.steps() {
-        if let Some(before) = &stopped {
-            let note = format!("not tried: item `{before}` did not run");
-            ran.steps.push(settled(step, &claimed, Outcome::Refused, note));
-            continue;
-        }
-        let taken = match proven.clone() {
-            Ok(()) => take(step, &claimed, tools).await,
-            Err(unfit) => Taken::Not(unfit),
-        };
-        match taken {
-            Taken::Not(unfit) => {
-                ran.steps
-                    .push(settled(step, &claimed, unfit.outcome(), unfit.to_string()));
-                stopped = Some(step.item.clone());
-            }
-            Taken::Unsent(error) => {
-                ran.steps
-                    .push(settled(step, &claimed, Outcome::Errored, error.to_string()));
-                stopped = Some(step.item.clone());
-            }
-            Taken::Answered(outcome, reply) => {
-                ran.answered(step, &claimed, outcome, reply);
-                if outcome != Outcome::Executed {
-                    stopped = Some(step.item.clone());
-                }
-            }
-            Taken::Unclear(why) => {
-                ran.ending = Ending::Unknown {
-                    reason: format!("item `{}`: {why}", step.item),
-                };
-                return ran;
-            }
-        }
-    }
-    ran.ending = Ending::Settled(as_a_whole(&ran.steps));
-    ran
+    running.all().await;
+    running.ran
 }
 
-impl Ran {
-    fn answered(&mut self, step: &Step, claimed: &Claimed, outcome: Outcome, reply: Reply) {
-        let status = reply.status;
-        let mut note = status.to_string();
+/// Why a step was not taken, or did nothing.
+struct Failed {
+    outcome: Outcome,
+    note: String,
+    reply: Option<Answered>,
+}
+
+/// Nobody can tell what became of a call.
+struct Unclear(String);
+
+struct Running<'a, 't, 'u> {
+    claimed: &'a Claimed,
+    before: &'a [StepResult],
+    tools: &'a Tools<'t>,
+    tell: &'a Tell<'u>,
+    calls: usize,
+    told: usize,
+    ran: Ran,
+}
+
+impl Running<'_, '_, '_> {
+    async fn all(&mut self) {
+        let proven = check_proof(self.claimed.proposal(), self.tools.policy, self.tools.key);
+        let proven = proven.map_err(Unfit::from);
+        let (mut ends, mut stopped) = (Vec::new(), None::<&ItemId>);
+        for plan in self.claimed.items() {
+            let end = match stopped {
+                Some(before) => {
+                    let note = format!("not tried: item `{before}` did not run");
+                    self.not_tried(plan, note);
+                    Ok(Outcome::Refused)
+                }
+                None => self.item(plan, &proven).await,
+            };
+            match end {
+                Ok(outcome) => {
+                    if outcome != Outcome::Executed {
+                        stopped = stopped.or(Some(&plan.item));
+                    }
+                    ends.push(outcome);
+                }
+                Err(Unclear(why)) => {
+                    let reason = format!("item `{}`: {why}", plan.item);
+                    self.ran.ending = Ending::Unknown { reason };
+                    return;
+                }
+            }
+        }
+        self.ran.ending = Ending::Settled(as_a_whole(&ends));
+    }
+
+    /// Takes the steps of an item; when one fails, takes back those before it. INVARIANT i21.
+    async fn item(&mut self, plan: &ItemPlan, proven: &Result<(), Unfit>) -> Result<Outcome, Unclear> {
+        for (step, done) in plan.steps.iter().zip(0..) {
+            let recorded = self.recorded(plan, step, false).cloned();
+            let failed = match recorded {
+                Some(result) => {
+                    let outcome = result.outcome;
+                    self.ran.steps.push(result);
+                    (outcome != Outcome::Executed).then_some(outcome)
+                }
+                None => match self.take(plan, step, done == 0, proven).await? {
+                    Ok(reply) => {
+                        self.replied(plan, step, false, Outcome::Executed, reply);
+                        self.tell(false).await;
+                        None
+                    }
+                    Err(Failed { outcome, note, reply }) => {
+                        match reply {
+                            Some(reply) => self.replied(plan, step, false, outcome, reply),
+                            None => {
+                                let result = self.settled(plan, step, &step.call, outcome, note);
+                                self.ran.steps.push(result);
+                            }
+                        }
+                        // What is taken back must not be tried again by whoever comes after a crash.
+                        self.tell(done > 0).await;
+                        Some(outcome)
+                    }
+                },
+            };
+            if let Some(outcome) = failed {
+                return match plan.steps.get(..done).unwrap_or_default() {
+                    [] => Ok(outcome),
+                    finished => self.undo(plan, finished).await,
+                };
+            }
+        }
+        Ok(Outcome::Executed)
+    }
+
+    /// Everything that must hold right before a step, and the call.
+    async fn take(
+        &self,
+        plan: &ItemPlan,
+        step: &Step,
+        first: bool,
+        proven: &Result<(), Unfit>,
+    ) -> Result<Result<Answered, Failed>, Unclear> {
+        let again = (self.claimed.attempt() > 1).then(|| "it may have run before".to_owned());
+        let ready = async {
+            proven.clone()?;
+            in_time(self.claimed, self.tools)?;
+            if first {
+                unchanged(plan, self.claimed, self.tools).await?;
+                in_time(self.claimed, self.tools)?;
+            }
+            Ok(())
+        };
+        let called = match ready.await {
+            Ok(()) => call(&step.call, &plan.item, again.clone(), self.claimed, self.tools).await,
+            Err(unfit) => Called::Not(unfit),
+        };
+        let failed = |outcome, note| {
+            Ok(Err(Failed {
+                outcome,
+                note,
+                reply: None,
+            }))
+        };
+        match (called, again) {
+            (Called::Done(reply), _) => Ok(Ok(reply)),
+            (Called::Refused(reply), _) => Ok(Err(Failed {
+                outcome: Outcome::Refused,
+                note: String::new(),
+                reply: Some(reply),
+            })),
+            (Called::Unclear(why), _) => Err(Unclear(at(step, &why))),
+            (Called::Not(unfit), Some(again)) => Err(Unclear(at(step, &format!("{again}, and now {unfit}")))),
+            (Called::Unsent(error), Some(again)) => {
+                Err(Unclear(at(step, &format!("{again}, and now {error}"))))
+            }
+            (Called::Not(unfit), None) => failed(unfit.outcome(), unfit.to_string()),
+            (Called::Unsent(error), None) => failed(Outcome::Errored, error.to_string()),
+        }
+    }
+
+    /// Takes finished steps back, the last one first. A freeze does not keep anything half done.
+    async fn undo(&mut self, plan: &ItemPlan, finished: &[Step]) -> Result<Outcome, Unclear> {
+        let mut all = true;
+        for step in finished.iter().rev() {
+            let name = step.name.as_ref().map_or("", StepName::as_str);
+            let result = match (self.recorded(plan, step, true).cloned(), &step.undo) {
+                (Some(result), _) => {
+                    let outcome = result.outcome;
+                    self.ran.steps.push(result);
+                    (outcome != Outcome::Executed).then(|| "it failed before".to_owned())
+                }
+                (None, None) => Some("the catalog has no way to".to_owned()),
+                (None, Some(undo)) => self.take_back(plan, step, undo).await?,
+            };
+            if let Some(why) = result {
+                all = false;
+                let what = format!("item `{}`: step `{name}` can't be undone: {why}", plan.item);
+                self.ran.incidents.push(what);
+            }
+        }
+        Ok(if all { Outcome::Undone } else { Outcome::Partial })
+    }
+
+    /// Takes one step back; why not, when that is certain.
+    async fn take_back(
+        &mut self,
+        plan: &ItemPlan,
+        step: &Step,
+        undo: &Call,
+    ) -> Result<Option<String>, Unclear> {
+        let again = (self.claimed.attempt() > 1).then(|| "it may have been undone before".to_owned());
+        let why = match call(undo, &plan.item, again, self.claimed, self.tools).await {
+            Called::Done(reply) => {
+                self.replied(plan, step, true, Outcome::Executed, reply);
+                None
+            }
+            Called::Refused(reply) => {
+                let said = format!("the target answered {}", reply.note);
+                self.replied(plan, step, true, Outcome::Refused, reply);
+                Some(said)
+            }
+            Called::Unclear(why) => return Err(Unclear(at(step, &format!("undoing it, {why}")))),
+            Called::Not(unfit) => Some(self.not_undone(plan, step, undo, unfit.to_string())),
+            Called::Unsent(error) => Some(self.not_undone(plan, step, undo, error.to_string())),
+        };
+        self.tell(false).await;
+        Ok(why)
+    }
+
+    fn not_undone(&mut self, plan: &ItemPlan, step: &Step, undo: &Call, why: String) -> String {
+        let result = self.settled(plan, step, undo, Outcome::Errored, why.clone());
+        self.ran.steps.push(StepResult { undo: true, ..result });
+        why
+    }
+
+    fn not_tried(&mut self, plan: &ItemPlan, note: String) {
+        if let Some(step) = plan.steps.first() {
+            let result = self.settled(plan, step, &step.call, Outcome::Refused, note);
+            self.ran.steps.push(StepResult { step: None, ..result });
+        }
+    }
+
+    /// What an earlier attempt recorded of a step.
+    fn recorded(&self, plan: &ItemPlan, step: &Step, undo: bool) -> Option<&StepResult> {
+        let mut before = self.before.iter();
+        before.find(|one| one.item == plan.item && one.step == step.name && one.undo == undo)
+    }
+
+    /// Says how the last call ended, where there are several.
+    async fn tell(&mut self, first: bool) {
+        self.told += 1;
+        if let (true, Some(result)) = (self.calls > 1, self.ran.steps.last()) {
+            let progress = Progress {
+                result: result.clone(),
+                number: u32::try_from(self.told).unwrap_or(u32::MAX),
+                of: u32::try_from(self.calls).unwrap_or(u32::MAX),
+                first,
+            };
+            (self.tell)(progress).await;
+        }
+    }
+
+    fn settled(
+        &self,
+        plan: &ItemPlan,
+        step: &Step,
+        call: &Call,
+        outcome: Outcome,
+        note: String,
+    ) -> StepResult {
+        StepResult {
+            item: plan.item.clone(),
+            step: step.name.clone(),
+            undo: false,
+            outcome,
+            status: None,
+            // The plan was digested with this very call in it, so the call has a digest too.
+            request: digest_of(call).unwrap_or(self.claimed.plan()),
+            response: None,
+            note: Some(note),
+        }
+    }
+
+    fn replied(&mut self, plan: &ItemPlan, step: &Step, undo: bool, outcome: Outcome, said: Answered) {
+        let call = step.undo.as_ref().filter(|_| undo).unwrap_or(&step.call);
         let mut result = StepResult {
-            status: Some(status.as_u16()),
-            ..settled(step, claimed, outcome, String::new())
+            status: said.status,
+            undo,
+            ..self.settled(plan, step, call, outcome, said.note)
         };
-        match reply.body {
-            Ok(body) => {
-                let answer = Answer {
-                    item: step.item.clone(),
-                    salt: Salt::new(rand::random()),
-                    body,
-                };
-                result.response = Some(answer.commitment());
-                self.answers.push(answer);
-            }
-            Err(error) => note.push_str(&format!("; {error} and was not kept")),
-        }
-        result.note = Some(note);
-        self.steps.push(result);
-    }
-}
-
-fn as_a_whole(steps: &[StepResult]) -> Outcome {
-    let ran = steps
-        .iter()
-        .filter(|step| step.outcome == Outcome::Executed)
-        .count();
-    let first = steps
-        .iter()
-        .map(|step| step.outcome)
-        .find(|outcome| *outcome != Outcome::Executed);
-    match (ran, first) {
-        (_, None) => Outcome::Executed,
-        (0, Some(first)) => first,
-        (_, Some(_)) => Outcome::Partial,
-    }
-}
-
-fn settled(step: &Step, claimed: &Claimed, outcome: Outcome, note: String) -> StepResult {
-    StepResult {
-        item: step.item.clone(),
-        outcome,
-        status: None,
-        // The plan was digested with this very call in it, so the call has a digest too.
-        request: digest_of(&step.call).unwrap_or(claimed.plan()),
-        response: None,
-        note: Some(note),
-    }
-}
-
-enum Taken {
-    /// Not begun.
-    Not(Unfit),
-    /// No connection was made.
-    Unsent(SendError),
-    /// The target said yes or no.
-    Answered(Outcome, Reply),
-    /// It may or may not have taken effect.
-    Unclear(String),
-}
-
-async fn take(step: &Step, claimed: &Claimed, tools: &Tools<'_>) -> Taken {
-    match ready(step, claimed, tools).await {
-        Ok(body) => call(&step.call, body.as_ref(), claimed, tools).await,
-        Err(unfit) => Taken::Not(unfit),
-    }
-}
-
-/// Everything that must hold right before a step, and its body in clear.
-async fn ready(step: &Step, claimed: &Claimed, tools: &Tools<'_>) -> Result<Option<Clear>, Unfit> {
-    let proposal = claimed.proposal();
-    in_time(claimed, tools)?;
-    let item = proposal
-        .binding
-        .items
-        .iter()
-        .find(|item| item.id == step.item)
-        .ok_or(Unfit::Changed { part: "items" })?;
-    look_again(proposal, item, step.observed.as_ref(), tools).await?;
-    let body = step.call.body.as_ref();
-    let body = body
-        .map(|body| unseal(body, proposal, &step.item, tools.key))
-        .transpose()?;
-    in_time(claimed, tools)?;
-    Ok(body)
-}
-
-fn in_time(claimed: &Claimed, tools: &Tools<'_>) -> Result<(), Unfit> {
-    let now = (tools.clock)();
-    let from = claimed.proposal().binding.valid.from;
-    if (tools.frozen)() {
-        Err(Unfit::Frozen)
-    } else if now < from {
-        Err(Unfit::TooEarly(from))
-    } else if now >= claimed.deadline() {
-        Err(Unfit::TooLate(claimed.deadline()))
-    } else {
-        Ok(())
-    }
-}
-
-/// Observes an item again; the facts must be the approved ones to the byte. INVARIANT i13.
-async fn look_again(
-    proposal: &Proposal,
-    item: &Item,
-    approved: Option<&ObservedFacts>,
-    tools: &Tools<'_>,
-) -> Result<(), Unfit> {
-    let operation = &proposal.binding.operation;
-    let action = tools
-        .policy
-        .action(operation)
-        .ok_or_else(|| Unfit::Action(operation.to_string()))?;
-    let clear = Clear::new(clear_parameters(proposal, item, tools.key)?);
-    let clear_item = ClearItem {
-        id: item.id.clone(),
-        parameters: clear.value().clone(),
-        defaulted: Vec::new(),
-    };
-    let now = observe(tools.client, action, proposal.id, &clear_item).await;
-    drop(Clear::new(clear_item.parameters));
-    match (approved, now?) {
-        (None, None) => Ok(()),
-        (Some(approved), Some(now)) => same(approved, &now),
-        (None, Some(_)) | (Some(_), None) => Err(Unfit::Changed { part: "connector" }),
-    }
-}
-
-fn same(approved: &ObservedFacts, now: &ObservedFacts) -> Result<(), Unfit> {
-    let part = if approved.before != now.before {
-        "before"
-    } else if approved.after != now.after {
-        "after"
-    } else if approved.affected != now.affected {
-        "affected"
-    } else if approved.precondition != now.precondition {
-        "precondition"
-    } else if approved.connector != now.connector {
-        "connector"
-    } else {
-        return Ok(());
-    };
-    Err(Unfit::Changed { part })
-}
-
-/// Makes one call, and again with the same key where that is promised to be harmless.
-async fn call(call: &HttpCall, body: Option<&Clear>, claimed: &Claimed, tools: &Tools<'_>) -> Taken {
-    let attempts = if call.repeatable { ATTEMPTS } else { 1 };
-    let mut unclear: Option<String> = None;
-    let mut pause = PAUSE;
-    for _ in 0..attempts {
-        if unclear.is_some() {
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2);
-        }
-        let left = claimed
-            .deadline()
-            .since((tools.clock)())
-            .min(call.timeout.millis());
-        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
-            break;
-        };
-        let body = match body.map(Clear::to_bytes).transpose() {
-            Ok(body) => body,
-            Err(error) => return Taken::Not(Unfit::Request(error.to_string())),
-        };
-        let sent = tools
-            .client
-            .send(Outgoing {
-                method: &call.method,
-                url: &call.url,
+        if let Some(body) = said.body {
+            let answer = Answer {
+                item: plan.item.clone(),
+                step: step.name.clone(),
+                salt: Salt::new(rand::random()),
                 body,
-                proposal: claimed.proposal().id,
-                idempotency: Some((&call.idempotency_header, &call.idempotency_key)),
-                timeout: Duration::from_millis(left),
-                allow_private: call.allow_private,
-            })
-            .await;
-        match sent {
-            Ok(reply) => match (judge(reply.status), &unclear) {
-                (Said::Yes, _) => return Taken::Answered(Outcome::Executed, reply),
-                // A "no" after an unclear "maybe" does not tell what became of the first.
-                (Said::No, None) => return Taken::Answered(Outcome::Refused, reply),
-                (Said::No | Said::Redirect, Some(_)) => break,
-                (Said::Redirect, None) => {
-                    return Taken::Unclear(format!(
-                        "answered {}, and redirects are not followed",
-                        reply.status
-                    ));
-                }
-                (Said::Maybe, _) => unclear = Some(format!("answered {}", reply.status)),
-            },
-            Err(error @ SendError::Unclear { .. }) => unclear = Some(error.to_string()),
-            Err(error @ (SendError::Forbidden(_) | SendError::Unsent { .. })) => {
-                if unclear.is_none() {
-                    return Taken::Unsent(error);
-                }
-            }
+            };
+            result.response = Some(answer.commitment());
+            self.ran.answers.push(answer);
         }
-    }
-    match unclear {
-        Some(why) => Taken::Unclear(why),
-        None => Taken::Not(Unfit::TooLate(claimed.deadline())),
+        self.ran.steps.push(result);
     }
 }
 
-enum Said {
-    Yes,
-    No,
-    Maybe,
-    Redirect,
+/// Names the step, where there are several.
+fn at(step: &Step, why: &str) -> String {
+    match &step.name {
+        Some(name) => format!("step `{name}`: {why}"),
+        None => why.to_owned(),
+    }
 }
 
-fn judge(status: StatusCode) -> Said {
-    match status.as_u16() {
-        200..=299 => Said::Yes,
-        300..=399 => Said::Redirect,
-        408 | 409 | 425 | 429 => Said::Maybe,
-        400..=499 => Said::No,
-        _ => Said::Maybe,
+fn as_a_whole(items: &[Outcome]) -> Outcome {
+    let ran = |outcome: &&Outcome| matches!(outcome, Outcome::Executed | Outcome::Partial);
+    let first = items.iter().find(|outcome| **outcome != Outcome::Executed);
+    match (items.iter().filter(ran).count(), first) {
+        (_, None) => Outcome::Executed,
+        (0, Some(first)) => *first,
+        (_, Some(_)) => Outcome::Partial,
     }
 }

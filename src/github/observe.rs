@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     extent::Extent,
-    ids::{AccountId, BranchName, Digest, Login, PullNumber, Sha, TeamName, Timestamp},
+    ids::{AccountId, BranchName, Digest, Login, PullNumber, Seq, Sha, TeamName, Timestamp},
     observation::{Commit, LiveReview, Observation, Permission, Pull, PullState, ReviewState, Seen},
     policy::Owner,
     protection::CHECK,
@@ -80,6 +80,12 @@ impl Seeing {
     #[must_use]
     pub fn with_skew(mut self, skew: Seen<i64>) -> Self {
         self.observation.skew = skew;
+        self
+    }
+    /// Adds the freeze that stops it, which the ledger tells. INVARIANT i22.
+    #[must_use]
+    pub fn with_freeze(mut self, freeze: Option<Seq>) -> Self {
+        self.observation.freeze = freeze;
         self
     }
     /// Adds the digest of `policies/` on the base branch, which comes from Git.
@@ -220,6 +226,7 @@ impl GitHub {
                 protection: base,
                 ledger,
                 app: self.app_id(),
+                freeze: None,
                 skew: Seen::unknown("not compared yet"),
             };
             return Ok(Seeing {

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::domain::{
     case::Case,
-    entry::{Exception, Excluded, Withdrawn},
-    ids::{PersonName, PullNumber},
+    entry::{Exception, Excluded, Frozen, Resolution, Resolved, Withdrawn},
+    ids::{PersonName, PullNumber, Seq},
     proposal::Proposal,
 };
 
@@ -39,6 +39,43 @@ pub fn not_recorded(by: &PersonName, why: &str) -> Result<String, RenderError> {
         refused: Some(words(why).and(if why.ends_with('?') { "" } else { "." })),
         said: Markdown::default(),
         means: Markdown::default(),
+    })
+}
+
+/// A freeze, in the words of the ledger.
+pub fn frozen(by: &PersonName, seq: Seq, frozen: &Frozen) -> Result<String, RenderError> {
+    fill(&Answer {
+        by: by.to_string(),
+        refused: None,
+        said: Markdown::prose(by.as_str())
+            .and(" stops ")
+            .then(&Markdown::prose(&frozen.what.to_string()))
+            .and(", because ")
+            .then(&Markdown::prose(&frozen.reason)),
+        means: Markdown::ours(
+            "Nothing of that begins any more, in any process; what has begun takes no further step, and is undone where that \
+             can be. It lasts until a proposal that thaws has run, for freeze ",
+        )
+        .then(&Markdown::code(&seq.to_string()))
+        .and("."),
+    })
+}
+
+/// What a person found out about an execution, in the words of the ledger.
+pub fn resolved(by: &PersonName, resolved: &Resolved) -> Result<String, RenderError> {
+    let means = match resolved.found {
+        Resolution::Executed => "It counts as having run, once.",
+        Resolution::NotExecuted => "It counts as not having run; its agent may propose it anew.",
+    };
+    fill(&Answer {
+        by: by.to_string(),
+        refused: None,
+        said: Markdown::prose(by.as_str())
+            .and(" found it to be ")
+            .then(&Markdown::prose(&resolved.found.to_string()))
+            .and(": ")
+            .then(&Markdown::prose(&resolved.reason)),
+        means: Markdown::ours(means),
     })
 }
 

@@ -56,11 +56,7 @@ pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
 }
 
 fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage {
-    let mut steps: Vec<&StepResult> = case
-        .finished
-        .iter()
-        .flat_map(|finished| &finished.steps)
-        .collect();
+    let mut steps: Vec<&StepResult> = case.results().iter().collect();
     let more = steps.len().saturating_sub(listed);
     if more > 0 {
         steps.sort_by_key(|step| step.outcome == Outcome::Executed);
@@ -133,8 +129,13 @@ fn excluded(case: &Case, policy: &Policy, room: usize) -> impl Iterator<Item = S
 
 fn step_line(step: &StepResult, room: usize) -> StepLine {
     StepLine {
-        item: step.item.to_string(),
+        item: match &step.step {
+            Some(name) => format!("{}, {name}", step.item),
+            None => step.item.to_string(),
+        },
         outcome: Markdown::ours(match step.outcome {
+            Outcome::Executed if step.undo => "undone",
+            Outcome::Refused | Outcome::Errored if step.undo => "**not undone**",
             Outcome::Executed => "ran",
             Outcome::Refused => "**refused**",
             Outcome::Errored => "**failed**",
@@ -173,7 +174,6 @@ pub(super) const fn headline(life: Life) -> &'static str {
     }
 }
 
-/// What that means, and the next step.
 /// What took its place.
 fn replaced(case: &Case) -> Option<Markdown> {
     let by = Markdown::code(&case.replaced_by?.to_string());
@@ -184,6 +184,7 @@ fn replaced(case: &Case) -> Option<Markdown> {
     )
 }
 
+/// What that means, and the next step.
 fn what(case: &Case) -> Markdown {
     Markdown::ours(match case.life {
         Life::Received | Life::Open => "Nothing ran so far.",

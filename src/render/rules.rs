@@ -24,6 +24,7 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Excluded => "Excluded",
         Rule::Expiry => "Deadline",
         Rule::NotBefore => "Earliest time",
+        Rule::Freeze => "Freeze",
         Rule::ExecuteWithin => "Runs in time",
         Rule::Pull => "Pull request",
         Rule::Head => "Commit",
@@ -127,6 +128,10 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
         (Rule::NotBefore, false) => {
             ours("waits until ").then(&Markdown::time(case.proposal.binding.valid.from))
         }
+        (Rule::Freeze, true) => ours("executions are not stopped"),
+        (Rule::Freeze, false) => ours("somebody stopped executions (entry ")
+            .then(&list(&one.who))
+            .and(" of the ledger); it waits until a proposal that thaws it ran"),
         (Rule::ExecuteWithin, true) => ours("soon enough after the merge"),
         (Rule::ExecuteWithin, false) => ours("too long after the merge; the agent must propose it anew"),
         (Rule::Pull, true) => ours("the one Countersign opened"),
@@ -245,6 +250,7 @@ pub(super) fn unknown(one: &Because) -> Markdown {
         | Rule::Action
         | Rule::Expiry
         | Rule::NotBefore
+        | Rule::Freeze
         | Rule::ExecuteWithin
         | Rule::Owners
         | Rule::ChangesRequested

@@ -44,6 +44,7 @@ pub(super) fn why(proposal: &Proposal, assessment: &Assessment, policy: &Policy)
             Markdown::ours("its parameters are not those of the catalog any more")
         }
         (TierRule::Resource, _) => Markdown::ours("a parameter can't stand in the name of its resource"),
+        (TierRule::Thaws, _) => Markdown::ours("it lets go on what somebody stopped"),
         (TierRule::Corrected, _) => {
             Markdown::ours("a person amended it, which is no signature of the agent's")
         }

@@ -5,6 +5,7 @@ mod facts;
 mod forbidden;
 mod secrets;
 mod server;
+mod steps;
 
 use std::sync::Arc;
 
@@ -25,8 +26,9 @@ use countersign::{
         totals::Totals,
         warrant::{Claimed, ExecutionPlan, OutboxRow, PlanError, Warrant, plan},
     },
-    execute::{Client, Ending, Ran, Tools, observe, run},
+    execute::{Client, Ending, Progress, Ran, Tools, observe, run},
 };
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 /// When everything happens.
@@ -34,7 +36,7 @@ pub(crate) fn now() -> Timestamp {
     "2026-01-05T10:00:00Z".parse().unwrap()
 }
 
-/// A policy with one low-tier action, `things.do`, whose connectors are given as YAML under `http:`.
+/// A policy with one low-tier action, `things.do`, whose connectors are given as YAML under `http:`, or as `steps:`.
 pub(crate) fn policy(execute: &str, observe: Option<&str>) -> Policy {
     let files = files(execute, observe, "[name]");
     compile(&files).unwrap_or_else(|errors| panic!("{errors:#?}\n{}", files[0].text))
@@ -56,7 +58,12 @@ pub(crate) fn files(execute: &str, observe: Option<&str>, required: &str) -> Vec
          rollback: {{ kind: restore }}\n    raci: {{ responsible: robot, accountable: ann }}\n    params:\n      type: object\n      \
          required: {required}\n      properties:\n        name: {{ type: string }}\n        text: {{ type: string }}\n        \
          more: {{ type: object, properties: {{ deep: {{ type: string, default: filled }} }} }}\n        secret: {{ type: string }}\n    \
-         describe: \"Do {{{{ params.name }}}}\"\n    checks: []\n    sensitive: [params.secret]\n{observe}    execute:\n      http:\n{}",
+         describe: \"Do {{{{ params.name }}}}\"\n    checks: []\n    sensitive: [params.secret]\n{observe}    execute:\n{}{}",
+        if execute.starts_with("steps:") {
+            ""
+        } else {
+            "      http:\n"
+        },
         indent(execute)
     );
     let files = [
@@ -149,6 +156,7 @@ pub(crate) fn try_plan(policy: &Policy, proposal: &Proposal) -> Result<Execution
         protection: Seen::unknown("low tier"),
         ledger: Seen::unknown("low tier"),
         app: 12,
+        freeze: None,
         skew: Seen::Known(0),
     };
     let decision = decide(&case, &seen, policy);
@@ -197,17 +205,25 @@ pub(crate) async fn run_with(
     frozen: &(dyn Fn() -> bool + Send + Sync),
 ) -> Ran {
     let (client, key) = (Client::new().unwrap(), key());
-    run(
-        claimed,
-        &Tools {
-            client: &client,
-            policy,
-            key: Some(&key),
-            clock,
-            frozen,
-        },
-    )
-    .await
+    let tools = Tools {
+        client: &client,
+        policy,
+        key: Some(&key),
+        clock,
+        frozen,
+        thaw: &|freeze| no_ledger(freeze),
+    };
+    run(claimed, &[], &tools, &untold).await
+}
+
+/// There is nothing to thaw.
+pub(crate) fn no_ledger(_: Seq) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(std::future::ready(Err("no ledger".to_owned())))
+}
+
+/// Nobody who hears of an execution while it goes on.
+pub(crate) fn untold(_: Progress) -> BoxFuture<'static, ()> {
+    Box::pin(std::future::ready(()))
 }
 
 /// The ending and the notes, for comparison in one line.

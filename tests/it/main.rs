@@ -30,6 +30,7 @@ mod exclusion;
 mod execute;
 mod explain;
 mod faults;
+mod freeze;
 mod fuzz;
 mod gestures;
 mod github;

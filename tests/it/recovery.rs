@@ -202,6 +202,103 @@ async fn i16_ran_and_not_recorded_is_unknown_and_never_run_again() {
     .await;
 }
 
+/// A payment whose executor died in mid-call, and that changed what was observed: nobody knows of it.
+async fn unknown(world: &mut World) -> Opened {
+    let payment = world.payment().await;
+    world.approve("alice", &payment).await;
+    world.approve("bob", &payment).await;
+    world.targets.bank().fault(Broken::Slow(VERY_SLOW));
+    world
+        .person("dave")
+        .merge(REPO, payment.pull, merge_commit())
+        .unwrap();
+    asked(world.targets.bank()).await;
+    dies_and_comes_back(world).await;
+    assert_eq!(world.state(&payment).await, "unknown");
+    payment
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i21_i22_a_person_apart_from_its_parties_settles_what_nobody_knows() {
+    story_with(manual(), async |world| {
+        let payment = unknown(world).await;
+        for (login, text) in [
+            ("carol", "/resolve executed I say so"),
+            ("mallory", "/resolve executed I say so"),
+            ("bob", "/resolve executed"),
+            ("bob", "/resolve perhaps who knows"),
+        ] {
+            world.comment(login, &payment, text).await;
+            assert_eq!(world.state(&payment).await, "unknown", "{login}: {text}");
+        }
+        world
+            .comment("bob", &payment, "/resolve executed it is on the statement")
+            .await;
+        assert_eq!(world.state(&payment).await, "executed");
+        insta::assert_snapshot!(world.answers(&payment)[1..].concat(), @r"
+        Not recorded for carol: somebody else has to settle it: its sponsor and whoever changed it may not.
+        Not recorded for bob: it takes how you know; write `/resolve executed` or `/resolve not-executed`, then how you know.
+        Not recorded for bob: write `/resolve executed` or `/resolve not-executed`, then how you know.
+        Recorded: bob found it to be executed: it is on the statement.
+
+        It counts as having run, once.
+        ");
+        let [entry] = world.of_kind("resolved").try_into().unwrap();
+        assert_eq!(entry["actor"]["person"], "bob");
+        assert_eq!(entry["body"]["as"], "executed");
+        world
+            .comment("bob", &payment, "/resolve not-executed no, wait")
+            .await;
+        assert_eq!(world.of_kind("resolved").len(), 1);
+        assert_eq!((world.targets.bank().asked(), world.acted()), (1, (1, 0)));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i21_what_was_found_not_to_have_run_has_failed_and_is_not_run() {
+    story_with(manual(), async |world| {
+        let payment = unknown(world).await;
+        world
+            .comment("bob", &payment, "/resolve not-executed the bank lost it")
+            .await;
+        assert_eq!(world.state(&payment).await, "errored");
+        world.sweep().await;
+        assert_eq!(world.targets.bank().asked(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i16_i21_what_acts_once_for_a_key_goes_on_after_a_crash() {
+    // What it changes is not what was observed of it.
+    let setup = Setup {
+        edits: vec![("catalog.yaml", "/segments/{segment_id}\n", "/segments/vip\n")],
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        let campaign = world.campaign().await;
+        world.targets.crm().fault(Broken::Slow(VERY_SLOW));
+        world.person("dave").approve(REPO, campaign.pull).unwrap();
+        asked(world.targets.crm()).await;
+        dies_and_comes_back(world).await;
+        let last = world.about(&campaign).pop().unwrap();
+        assert_eq!(world.state(&campaign).await, "executed", "{last:#}");
+        assert_eq!((world.targets.crm().asked(), world.acted()), (2, (0, 1)));
+        let kinds = world.kinds(&campaign);
+        let from = kinds.iter().position(|kind| kind == "started").unwrap();
+        let told: Vec<&str> = kinds[from..].iter().map(String::as_str).collect();
+        assert_eq!(told, ["started", "unknown", "observed", "started", "finished"]);
+        let started = world
+            .about(&campaign)
+            .into_iter()
+            .filter(|entry| entry["kind"] == "started");
+        let attempts: Vec<_> = started.map(|entry| entry["body"]["attempt"].clone()).collect();
+        assert_eq!(attempts, [json!(1), json!(2)]);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn i21_low_tier_claimed_and_not_ended_is_unknown() {
     story(async |world| {

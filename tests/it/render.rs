@@ -908,6 +908,8 @@ fn i12_a_check_says_that_the_deadline_passed() {
 fn step(item: &str, outcome: Outcome, status: Option<u16>, note: Option<&str>) -> StepResult {
     StepResult {
         item: item.parse().unwrap(),
+        step: None,
+        undo: false,
         outcome,
         status,
         request: Digest::of(b"request"),
@@ -930,6 +932,8 @@ fn finished(case: &mut Case, life: Life, outcome: Outcome, steps: Vec<StepResult
         attempt: 1,
         idempotency_key: "cs-01M817QNM0-1".into(),
         claim: ClaimedBy::Ledger,
+        resumable: false,
+        thaws: None,
         excluded: Vec::new(),
     });
     case.finished = Some(Finished {

@@ -373,6 +373,8 @@ fn i26_no_payload_gets_through_a_check_an_outcome_or_an_answer() {
             outcome: Outcome::Executed,
             steps: vec![StepResult {
                 item: "1".parse().unwrap(),
+                step: None,
+                undo: false,
                 outcome: Outcome::Executed,
                 status: Some(201),
                 request: Digest::of(b"r"),

@@ -356,6 +356,7 @@ pub(crate) fn observation(case: &Case) -> Observation {
         protection: Seen::Known(strong.clone()),
         ledger: Seen::Known(strong),
         app: 12,
+        freeze: None,
         skew: Seen::Known(0),
     }
 }

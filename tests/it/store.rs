@@ -194,6 +194,7 @@ async fn i16_a_claim_is_given_once_whatever_happens_after_it() {
         assert_eq!(before(None, "another-nonce-00").await, (None, false));
 
         let end = Ended::Unknown(Unknown {
+            stopped: true,
             instance: "me".parse().unwrap(),
             reason: "it stopped".into(),
             steps: Vec::new(),

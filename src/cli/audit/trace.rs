@@ -13,7 +13,7 @@ use crate::domain::{
     audit::Recorded,
     book::Book,
     case::Life,
-    entry::{Digests, Event},
+    entry::{Digests, Event, StepResult},
     ids::ProposalId,
     source::is_visible,
 };
@@ -159,21 +159,26 @@ fn step(out: &mut impl Write, recorded: &Recorded, subject: &str) -> io::Result<
             "instance {}, until {}",
             started.instance, started.deadline
         )),
-        Event::Finished(finished) => facts.extend(finished.steps.iter().map(|step| {
-            let status = step
-                .status
-                .map_or_else(String::new, |status| format!(", status {status}"));
-            format!(
-                "item {}: {}{status}, request {}",
-                step.item, step.outcome, step.request
-            )
-        })),
+        Event::Step(took) | Event::Undone(took) => facts.push(settled(&took.result)),
+        Event::Finished(finished) => facts.extend(finished.steps.iter().map(settled)),
         _ => {}
     }
     for fact in facts {
         writeln!(out, "        {fact}")?;
     }
     Ok(())
+}
+
+fn settled(step: &StepResult) -> String {
+    let status = step.status.map(|status| format!(", status {status}"));
+    let undoing = if step.undo { "undoing it " } else { "" };
+    format!(
+        "{}: {undoing}{}{}, request {}",
+        step.what(),
+        step.outcome,
+        status.unwrap_or_default(),
+        step.request
+    )
 }
 
 /// Everybody an entry names: as they act, not as somebody claims.

@@ -100,6 +100,7 @@ pub(super) fn reason(because: &TierRule, action: Option<&Action>) -> String {
         TierRule::SchemaChanged => "the catalog's parameters have changed".into(),
         TierRule::Resource => "a parameter can't stand in the resource".into(),
         TierRule::Corrected => "people amended it".into(),
+        TierRule::Thaws => "it ends a freeze".into(),
     }
 }
 
@@ -143,6 +144,7 @@ const fn about(rule: Rule) -> &'static str {
         Rule::Excluded => "items that run, without those excluded",
         Rule::Expiry => "it can still be approved",
         Rule::NotBefore => "its window has begun",
+        Rule::Freeze => "nobody stopped executions",
         Rule::ExecuteWithin => "it runs soon after its merge",
         Rule::Pull => "the pull request is the one that was opened, on its base branch",
         Rule::Head => "the head is the proposal's commit",

@@ -19,6 +19,7 @@ use super::{
         case::{Case, Life},
         delegation::Delegations,
         entry::{Genesis, SEMANTICS},
+        freeze::Freezes,
         ids::{Digest, ProposalId, Seq, Sha, Timestamp},
         keys::Keys,
     },
@@ -151,6 +152,7 @@ struct Image {
     running: Running,
     delegations: Delegations,
     amendments: Arc<Amendments>,
+    freezes: Freezes,
 }
 
 /// What every image says first, whichever version wrote it.
@@ -213,6 +215,7 @@ impl Book {
             running: self.running.clone(),
             delegations: self.delegations.clone(),
             amendments: Arc::clone(&self.amendments),
+            freezes: self.freezes.clone(),
         };
         let json = serde_json::to_vec(&image).map_err(|error| Unfit::NoBook(error.to_string()))?;
         let mac = key.mac(&json).ok_or(Unfit::Seal)?.finalize().into_bytes();
@@ -336,6 +339,7 @@ impl Unsealed {
             delegations: image.delegations,
             amendments: image.amendments,
             strong: image.strong,
+            freezes: image.freezes,
         };
         Ok(Restored {
             book,

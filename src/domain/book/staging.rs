@@ -9,6 +9,7 @@ use super::{
         canonical::NotCanonical,
         case::Case,
         entry::{Draft, MAX_ENTRY},
+        freeze::Freezes,
         ids::{Digest, KeyId, ProposalId, Seq, Timestamp},
     },
     Book, Evicted, Illegal, Stands,
@@ -52,6 +53,7 @@ pub struct Before {
     policy: Digest,
     strong: bool,
     amendments: Arc<Amendments>,
+    freezes: Freezes,
 }
 
 /// What stood in the book about the entry's proposal.
@@ -93,6 +95,7 @@ impl Book {
             policy: self.policy,
             strong: self.strong,
             amendments: Arc::clone(&self.amendments),
+            freezes: self.freezes.clone(),
             stood,
             evicted: self.advance(&entry, digest),
         };
@@ -108,6 +111,7 @@ impl Book {
         self.policy = before.policy;
         self.strong = before.strong;
         self.amendments = before.amendments;
+        self.freezes = before.freezes;
         if self.delegations.len() > before.delegations {
             self.delegations.truncate(before.delegations);
             self.cases.values_mut().for_each(|case| case.delegations.pop());

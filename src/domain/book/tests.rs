@@ -131,6 +131,8 @@ fn life(n: u64) -> Vec<Draft> {
             attempt: 1,
             idempotency_key: proposal.id.to_string(),
             claim: ClaimedBy::Ledger,
+            resumable: false,
+            thaws: None,
             excluded: Vec::new(),
         })),
         executor(Event::Finished(Finished {
@@ -174,6 +176,7 @@ fn a_proposal_that_ended_leaves_a_small_row() {
         delegations,
         running,
         amendments,
+        freezes,
     } = &book;
     assert_eq!(
         running.len(),
@@ -191,6 +194,7 @@ fn a_proposal_that_ended_leaves_a_small_row() {
         0,
         "grows with what people change of the rules"
     );
+    assert!(freezes.is_empty(), "grows with what people stop");
     let each = (register.bytes() - before) / usize::try_from(more).unwrap();
     assert!(each <= 224, "{each} bytes for each proposal that ended");
 }
@@ -293,6 +297,8 @@ fn life_without(excluded: &[&str], started: &[&str], ran: &[&str]) -> Vec<Draft>
             Event::Finished(finished) => {
                 let step = |item: &&str| StepResult {
                     item: item.parse().unwrap(),
+                    step: None,
+                    undo: false,
                     outcome: Outcome::Executed,
                     status: None,
                     request: Digest::of(b"request"),

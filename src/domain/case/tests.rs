@@ -64,6 +64,8 @@ fn events(story: &Story) -> Vec<Event> {
         attempt: 1,
         idempotency_key: id.to_string(),
         claim: ClaimedBy::Ledger,
+        resumable: false,
+        thaws: None,
         excluded: Vec::new(),
     };
     let open_for = Span::seconds(60);
@@ -134,14 +136,55 @@ fn events(story: &Story) -> Vec<Event> {
         Event::Unknown(Unknown {
             instance: "me".parse().unwrap(),
             reason: "x".into(),
+            stopped: false,
             steps: Vec::new(),
         }),
+        Event::Step(took()),
+        Event::Undone(took()),
+        Event::Resolved(Resolved {
+            found: Resolution::Executed,
+            reason: "x".into(),
+            said: said(),
+        }),
+        Event::Frozen(Frozen {
+            what: Scope::All,
+            reason: "x".into(),
+            said: said(),
+        }),
+        Event::Thawed(Thawed { freeze: Seq(1) }),
         Event::Incident(Incident {
             what: "x".into(),
             account: None,
             stray: None,
         }),
     ]
+}
+
+fn took() -> Took {
+    Took {
+        instance: "me".parse().unwrap(),
+        result: StepResult {
+            item: ItemId::only(),
+            step: Some("pay".parse().unwrap()),
+            undo: false,
+            outcome: Outcome::Executed,
+            status: None,
+            request: Digest::of(b"x"),
+            response: None,
+            note: None,
+        },
+        progress: (1, 2),
+    }
+}
+
+fn said() -> Said {
+    Said {
+        account: AccountId(1),
+        comment: CommentId(1),
+        below: PullNumber(1),
+        at: at(1),
+        delivery: "d-1".parse().unwrap(),
+    }
 }
 
 fn heard() -> Heard {
@@ -211,13 +254,13 @@ fn may_follow(life: Life, low: bool) -> &'static [&'static str] {
             "refused_after_merge",
             "incident",
         ],
-        (Life::Started, _) => &["finished", "unknown", "incident"],
+        (Life::Started, _) => &["step", "undone", "thawed", "finished", "unknown", "incident"],
+        (Life::Unknown, _) => &["resolved", "incident"],
         (Life::Voided | Life::Denied | Life::Expired | Life::Cancelled | Life::Superseded, _) => {
             &["bypassed", "incident"]
         }
         (
-            Life::Unknown
-            | Life::Executed
+            Life::Executed
             | Life::Refused
             | Life::Errored
             | Life::Undone

@@ -9,8 +9,8 @@ use super::{Heard, RoleKey, Stray};
 use crate::domain::{
     assess::Assessment,
     ids::{
-        AccountId, ActionName, BranchName, DeliveryId, Digest, InstanceId, ItemId, Login, PersonName,
-        ProposalId, PullNumber, RepoName, ReviewId, Sha, Span, Timestamp,
+        AccountId, ActionName, BranchName, DeliveryId, Digest, Login, PersonName, ProposalId, PullNumber,
+        RepoName, ReviewId, Sha, Span, Timestamp,
     },
     observation::{Observation, ReviewState},
     proposal::Proposal,
@@ -312,108 +312,6 @@ pub struct Refusal {
     /// The rules that did not hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<Because>,
-}
-
-/// The body of `started`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Started {
-    /// The process that executes.
-    pub instance: InstanceId,
-    /// It must have ended by then.
-    pub deadline: Timestamp,
-    /// 1 for the first.
-    pub attempt: u32,
-    /// What the target is given so that a repetition has no second effect.
-    pub idempotency_key: String,
-    /// The lock that was taken before the act.
-    pub claim: ClaimedBy,
-    /// The items that approvers excluded; every other item of the proposal is in the plan, and none of these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excluded: Vec<ItemId>,
-}
-
-/// The lock that was taken before the act. INVARIANT i16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClaimedBy {
-    /// This entry, acknowledged by the remote ledger.
-    Ledger,
-    /// A row of the outbox on disk; low tier only.
-    Outbox,
-}
-
-/// The body of `finished`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Finished {
-    /// The process that executed.
-    pub instance: InstanceId,
-    /// How it ended as a whole.
-    pub outcome: Outcome,
-    /// How each item ended.
-    pub steps: Vec<StepResult>,
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every item ran.
-    Executed,
-    /// The target said no; nothing ran.
-    Refused,
-    /// Something failed.
-    Errored,
-    /// It failed and was undone.
-    Undone,
-    /// Some items ran and some did not.
-    Partial,
-}
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Executed => "executed",
-            Self::Refused => "refused",
-            Self::Errored => "errored",
-            Self::Undone => "undone",
-            Self::Partial => "partial",
-        })
-    }
-}
-
-/// How one item ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepResult {
-    /// The item.
-    pub item: ItemId,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The target's status code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// The digest of the request as sent, sensitive values as commitments.
-    pub request: Digest,
-    /// A salted commitment to the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response: Option<Digest>,
-    /// One line for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-/// The body of `unknown`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Unknown {
-    /// The process that had started it.
-    pub instance: InstanceId,
-    /// Why nobody can tell.
-    pub reason: String,
-    /// How far it is known to have come.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepResult>,
 }
 
 /// The body of `edited`: title and text are put back, another base makes it void.

@@ -41,7 +41,7 @@ fn planned(story: &Story) -> Vec<String> {
     let open = story.decide().open().unwrap();
     let warrant = Warrant::merged(open, story.merge()).unwrap();
     let plan = plan(warrant, &story.policy).unwrap();
-    plan.steps().iter().map(|step| step.item.to_string()).collect()
+    plan.items().iter().map(|plan| plan.item.to_string()).collect()
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn gated(
     because.push(Because::holds_or_blocks(Rule::Expiry, fresh).could((!fresh).then_some(expires_at)));
     let mut approvers = Vec::new();
     if tier > Tier::Low {
-        because.push(gate::preview(matter, rule));
+        because.push(gate::preview(matter, rule, policy));
         if let Some(owned) = review::owned(matter, policy, &mut because) {
             let opinions = opinions(facts, policy, &mut because);
             let mut parties = parties.unwrap_or_default();

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{
     escalate::Escalation,
-    http::{Execute, HttpObserve},
+    execute::Execute,
+    http::HttpObserve,
     limits::Limit,
     param::ParamPath,
     resource::ResourcePattern,

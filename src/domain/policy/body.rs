@@ -22,7 +22,11 @@ enum Filler {
     Param(ParamPath),
     ProposalId,
     ItemId,
+    StepKey,
 }
+
+/// Stands for a step's idempotency key.
+pub(super) const STEP_KEY: &str = "${step.key}";
 
 /// What fills the places of a body.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +37,8 @@ pub struct Filling<'a> {
     pub proposal: &'a str,
     /// The item's id.
     pub item: &'a str,
+    /// The step's idempotency key; for an undo, the key of the step that it takes back.
+    pub key: &'a str,
 }
 
 /// A parameter that the body needs and the proposal does not have.
@@ -93,7 +99,7 @@ impl Part {
     fn collect<'a>(&'a self, found: &mut Vec<&'a ParamPath>) {
         match self {
             Self::Fill(Filler::Param(param)) => found.push(param),
-            Self::Literal(_) | Self::Fill(Filler::ProposalId | Filler::ItemId) => {}
+            Self::Literal(_) | Self::Fill(Filler::ProposalId | Filler::ItemId | Filler::StepKey) => {}
             Self::List(items) => items.iter().for_each(|item| item.collect(found)),
             Self::Map(fields) => fields.iter().for_each(|(_, field)| field.collect(found)),
         }
@@ -134,6 +140,7 @@ impl Filler {
                 .ok_or_else(|| BodyError { param: param.clone() }),
             Self::ProposalId => Ok(with.proposal.into()),
             Self::ItemId => Ok(with.item.into()),
+            Self::StepKey => Ok(with.key.into()),
         }
     }
 }
@@ -146,12 +153,13 @@ fn filler(text: &str) -> Result<Option<Filler>, String> {
     match inner {
         Some("proposal.id") => Some(Filler::ProposalId),
         Some("item.id") => Some(Filler::ItemId),
+        Some("step.key") => Some(Filler::StepKey),
         Some(inner) => inner.parse().ok().map(Filler::Param),
         None => None,
     }
     .map(Some)
     .ok_or_else(|| {
         let text = text.escape_debug();
-        format!("`{text}` is not a place to fill; the whole text must be `${{params.name}}`, `${{proposal.id}}` or `${{item.id}}`")
+        format!("`{text}` is not a place to fill; the whole text must be `${{params.name}}`, `${{proposal.id}}`, `${{item.id}}` or `${{step.key}}`")
     })
 }

@@ -7,11 +7,13 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     action::{Action, Party, Raci, Rollback},
+    body::BodyTemplate,
     describe,
     error::{Errors, Rule, unknown},
     escalate,
+    execute::{Execute, Executing, Placed},
     expression::Names,
-    http::{Execute, Executing, HttpObserve, Observing},
+    http::{HttpObserve, Observing},
     limits::{self, LIMITS},
     param::ParamPath,
     people::People,
@@ -362,12 +364,19 @@ impl Uses<'_> {
     }
 
     fn connectors(&self, observe: Option<&HttpObserve>, execute: Option<&Execute>, errors: &mut Errors) {
-        let observe_url = observe.into_iter().flat_map(|http| http.url().params());
-        let execute_url = execute.map(Execute::url_params).unwrap_or_default();
-        let in_url = observe_url
-            .map(|param| (param, "/observe/http/url"))
-            .chain(execute_url.into_iter().map(|param| (param, "/execute/http/url")));
-        for (param, at) in in_url {
+        if let Some(observe) = observe {
+            self.in_url(observe.url().params(), "/observe/http/url", errors);
+            let params = observe.body().map(BodyTemplate::params).unwrap_or_default();
+            self.in_body(params, "/observe/http/body", errors);
+        }
+        for Placed { at, connector } in execute.map(Execute::connectors).unwrap_or_default() {
+            self.in_url(connector.url_params(), &format!("{at}/url"), errors);
+            self.in_body(connector.body_params(), &format!("{at}/body"), errors);
+        }
+    }
+
+    fn in_url<'p>(&self, params: impl IntoIterator<Item = &'p ParamPath>, at: &str, errors: &mut Errors) {
+        for param in params {
             if !self.must_exist(param, at, errors) {
                 continue;
             }
@@ -378,18 +387,10 @@ impl Uses<'_> {
             self.must_be_scalar(param, at, Rule::Connector, errors);
             self.must_not_be_sensitive(param, "a URL, which logs keep", at, errors);
         }
-        let observe_body = observe.and_then(HttpObserve::body).map(|body| body.params());
-        let execute_body = execute.map(Execute::body_params).unwrap_or_default();
-        let in_body = observe_body
-            .unwrap_or_default()
-            .into_iter()
-            .map(|param| (param, "/observe/http/body"))
-            .chain(
-                execute_body
-                    .into_iter()
-                    .map(|param| (param, "/execute/http/body")),
-            );
-        for (param, at) in in_body {
+    }
+
+    fn in_body(&self, params: Vec<&ParamPath>, at: &str, errors: &mut Errors) {
+        for param in params {
             let place = self.place_in(at, param);
             self.must_exist(param, &place, errors);
         }
@@ -398,11 +399,7 @@ impl Uses<'_> {
     /// The pointer of the leaf of a body that names a parameter.
     fn place_in(&self, at: &str, param: &ParamPath) -> String {
         let text = format!("${{{param}}}");
-        let body = at
-            .split('/')
-            .skip(1)
-            .try_fold(self.node, |node, part| node.get(part));
-        let leaf = body.and_then(|body| body.find_text(&text));
+        let leaf = self.node.at(at).and_then(|body| body.find_text(&text));
         leaf.map_or_else(|| at.into(), |leaf| format!("{at}{leaf}"))
     }
 

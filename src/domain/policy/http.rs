@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{body::BodyTemplate, param::ParamPath, url_template::UrlTemplate};
+use super::{
+    body::{self, BodyTemplate},
+    url_template::UrlTemplate,
+};
 use crate::domain::{
     ids::Span,
     source::{Fault, Node},
@@ -196,16 +199,8 @@ impl HttpExecute {
     }
 }
 
-/// How an action is carried out.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Execute {
-    /// One HTTP request.
-    Http(HttpExecute),
-}
-
-impl Execute {
-    pub(super) fn read(node: &Node) -> Result<Self, Vec<Fault>> {
-        let http = only_http(node)?;
+impl HttpExecute {
+    pub(super) fn read(http: &Node) -> Result<Self, Vec<Fault>> {
         let raw: RawExecute = http.decode().map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         if raw.method == Method::Get {
@@ -221,7 +216,7 @@ impl Execute {
         let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
         let body = read_body(http, &mut faults);
         match url {
-            Some(url) if faults.is_empty() => Ok(Self::Http(HttpExecute {
+            Some(url) if faults.is_empty() => Ok(Self {
                 method: raw.method,
                 url,
                 body,
@@ -229,27 +224,15 @@ impl Execute {
                 idempotency_header: header,
                 repeatable,
                 allow_private: raw.allow_private,
-            })),
+            }),
             Some(_) | None => Err(faults),
-        }
-    }
-    /// The parameters put into a URL.
-    pub(super) fn url_params(&self) -> Vec<&ParamPath> {
-        match self {
-            Self::Http(http) => http.url.params().collect(),
-        }
-    }
-    /// The parameters put into a body.
-    pub(super) fn body_params(&self) -> Vec<&ParamPath> {
-        match self {
-            Self::Http(http) => http.body.as_ref().map(BodyTemplate::params).unwrap_or_default(),
         }
     }
 }
 
 impl HttpObserve {
     pub(super) fn read(node: &Node) -> Result<Self, Vec<Fault>> {
-        let http = only_http(node)?;
+        let (_, http) = super::execute::connector(node, &["http"])?;
         let raw: RawObserve = http.decode().map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         match raw.method {
@@ -262,6 +245,10 @@ impl HttpObserve {
                 let message = "an observation only reads; use `GET`, or `POST` for a query";
                 faults.push(Fault::new(http.mark_at("/method"), message));
             }
+        }
+        if let Some(at) = http.get("body").and_then(|body| body.find_text(body::STEP_KEY)) {
+            let message = format!("an observation is no step; remove `{}`", body::STEP_KEY);
+            faults.push(Fault::new(http.mark_at(&format!("/body{at}")), message));
         }
         let timeout = limited(http, raw.timeout, 10, 60, &mut faults);
         let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
@@ -282,15 +269,6 @@ impl HttpObserve {
     }
 }
 
-/// How the bot carries an action out.
-#[derive(JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Executing {
-    /// One HTTP request.
-    #[serde(rename = "http")]
-    _http: RawExecute,
-}
-
 /// How the bot itself reads what is affected.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -303,7 +281,7 @@ pub(super) struct Observing {
 /// The request that carries an action out.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawExecute {
+pub(super) struct RawExecute {
     /// `POST`, `PUT`, `PATCH` or `DELETE`.
     method: Method,
     /// Where to act; `{parameter}` is filled in, in the path and the query only.
@@ -345,22 +323,6 @@ struct RawObserve {
     /// Whether a private address may be called.
     #[serde(default)]
     allow_private: bool,
-}
-
-fn only_http(node: &Node) -> Result<&Node, Vec<Fault>> {
-    match node.entries() {
-        [(key, http)] if key.text() == "http" => Ok(http),
-        [(key, _)] => Err(vec![super::error::unknown(
-            key.mark(),
-            "connector",
-            key.text(),
-            ["http"],
-        )]),
-        _ => {
-            let message = "expected one connector, as in `http: { ... }`";
-            Err(vec![Fault::new(node.mark(), message)])
-        }
-    }
 }
 
 fn limited(node: &Node, stated: Option<Span>, default: u32, most: u32, faults: &mut Vec<Fault>) -> Span {

@@ -12,6 +12,7 @@ mod describe;
 pub mod editor;
 mod error;
 mod escalate;
+mod execute;
 pub mod expression;
 mod http;
 mod limits;
@@ -22,6 +23,7 @@ mod pattern;
 mod people;
 mod resource;
 mod schema;
+mod thaw;
 mod tiers;
 mod url_template;
 
@@ -45,13 +47,15 @@ pub use checks::{Check, CheckKind};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
-pub use http::{Affected, Execute, HttpExecute, HttpObserve, JsonPointer, Method};
+pub use execute::{Connector, Execute, StepRule};
+pub use http::{Affected, HttpExecute, HttpObserve, JsonPointer, Method};
 pub use limits::{CountedBy, LIMITS, Limit, MAX_WINDOW, Measure};
 pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requirements, Said};
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
 pub use resource::ResourcePattern;
 pub use schema::ParamError;
+pub use thaw::{Thaw, ThawError};
 pub use tiers::{
     Approvers, Classified, DataClass, GateRule, Impact, MergeMode, Preview, RollbackKind, StepUp, Tier,
 };

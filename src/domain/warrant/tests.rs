@@ -1,7 +1,14 @@
 //! From an open gate to a claim: what must be proved on the way.
 
 use super::*;
-use crate::domain::{fixture::*, gate::OpenGate, policy::Tier};
+use crate::domain::{
+    audit::Recorded,
+    entry::{ClaimedBy, Draft, Event, Started},
+    fixture::*,
+    gate::OpenGate,
+    ids::InstanceId,
+    policy::Tier,
+};
 
 fn approved() -> Story {
     Story::high().approve(ALICE).approve(BOB).merged(ME, 40)
@@ -175,7 +182,7 @@ fn i14_i16_only_the_recorded_claim_of_this_plan_by_this_instance_claims() {
         plan.claim(&recorded(draft), &me)
     };
     let claimed = claim(|_| {}).unwrap();
-    assert_eq!(claimed.steps().len(), 1);
+    assert_eq!(claimed.items().len(), 1);
     assert!(claimed.deadline() <= story.case.proposal.binding.valid.until);
     let started = |draft: &mut Draft, change: fn(&mut Started)| {
         if let Event::Started(started) = &mut draft.event {

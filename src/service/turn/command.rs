@@ -67,7 +67,14 @@ impl Bot {
         told: &[Told],
     ) -> Result<(), NotNow> {
         for event in told.iter().filter_map(Told::comment) {
-            let (Some(by), Some(command)) = (policy.person_of(event.account), named(&event.text)) else {
+            let Some(by) = policy.person_of(event.account) else {
+                continue;
+            };
+            if let Some(answer) = self.freeze(event, by.name(), policy, pull).await? {
+                self.publishing().await?.answer(pull, &answer).await?;
+                continue;
+            }
+            let Some(command) = named(&event.text) else {
                 continue;
             };
             let why = format!(
@@ -85,8 +92,11 @@ impl Bot {
         let Some(by) = place.policy.person_of(event.account) else {
             return Ok(None);
         };
+        if let Some(answer) = self.freeze(event, by.name(), place.policy, place.pull).await? {
+            return Ok(Some(answer));
+        }
         let Some(case) = self.case(place.id) else {
-            return Ok(self.answered_once_replaced(event, place.id, by.name())?);
+            return Ok(self.answered_once_ended(event, place.id, by.name())?);
         };
         if let Some(answer) = self.answered(event, &case, by.name())? {
             return Ok(Some(answer));
@@ -109,6 +119,7 @@ impl Bot {
         };
         let recorded = match wish {
             Err(why) => Err(why),
+            Ok(Wish::Resolve(wish)) => self.resolve(wish, spoken).await?,
             Ok(_) if case.life > Life::Open => Err(MERGED.to_owned()),
             Ok(Wish::Delegate(said)) => self.delegate(said, place.policy).await?,
             Ok(Wish::Except(wish)) => self.except(wish, spoken).await?,
@@ -122,8 +133,11 @@ impl Bot {
         if let Err(why) = recorded {
             return Ok(Some(render::not_recorded(by.name(), &why)?));
         }
-        let case = self.case(place.id).unwrap_or(case);
-        Ok(self.answered(event, &case, by.name())?)
+        let now = self.ledger().read(|book| {
+            let now = book.case(place.id).or_else(|| book.recent(place.id));
+            now.cloned()
+        });
+        Ok(self.answered(event, &now.unwrap_or(case), by.name())?)
     }
 
     /// The answer to a comment whose command is on the ledger.
@@ -133,6 +147,9 @@ impl Bot {
         case: &Case,
         by: &PersonName,
     ) -> Result<Option<String>, RenderError> {
+        if let Some(answer) = resolved(event, case, by)? {
+            return Ok(Some(answer));
+        }
         let delegated = self
             .ledger()
             .read(|book| book.delegations().of_delivery(&event.delivery).cloned());
@@ -157,14 +174,19 @@ impl Bot {
         Ok(None)
     }
 
-    /// The answer below a proposal that another one took the place of: to the comment that had it replaced, and to commands
-    /// that come too late.
-    fn answered_once_replaced(
+    /// The answer below a proposal that ended: to the comment that settled it or had it replaced, and to commands that come
+    /// too late.
+    fn answered_once_ended(
         &self,
         event: &CommentEvent,
         id: ProposalId,
         by: &PersonName,
     ) -> Result<Option<String>, RenderError> {
+        if let Some(case) = self.ledger().read(|book| book.recent(id).cloned())
+            && let Some(answer) = resolved(event, &case, by)?
+        {
+            return Ok(Some(answer));
+        }
         let next = self.ledger().read(|book| {
             let next = book.recent(id)?.replaced_by?;
             let next = book.case(next).or_else(|| book.recent(next))?;
@@ -192,7 +214,7 @@ impl Bot {
     }
 
     /// Records a draft, unless the ledger's rules refuse it. Inner errors: why, for the person who wrote it.
-    async fn record_wish(&self, draft: Draft) -> Result<Result<(), String>, NotNow> {
+    pub(super) async fn record_wish(&self, draft: Draft) -> Result<Result<(), String>, NotNow> {
         if let Err(illegal) = self.ledger().read(|book| book.admits(&draft)) {
             return Ok(Err(illegal.to_string()));
         }
@@ -337,4 +359,13 @@ impl Bot {
         };
         Ok(Ok((heard, seeing.into_observation())))
     }
+}
+
+/// The answer to the comment that settled a case.
+fn resolved(event: &CommentEvent, case: &Case, by: &PersonName) -> Result<Option<String>, RenderError> {
+    let resolved = case.resolved.as_ref();
+    let resolved = resolved.filter(|resolved| resolved.said.comment == event.comment);
+    resolved
+        .map(|resolved| render::resolved(by, resolved))
+        .transpose()
 }

@@ -1,11 +1,16 @@
 //! From a merge to an effect: proved, observed and decided again, claimed on the ledger, run once, settled.
 
+use futures::future::BoxFuture;
+
 use super::{Bot, NotNow};
 use crate::{
     domain::{
         book::Full,
         case::{Case, Life},
-        entry::{Draft, Event, Finished, Observed, Refusal, Role, Unknown, VoidReason, Voided, When},
+        entry::{
+            Draft, Event, Finished, Incident, Observed, Refusal, Role, Took, Unknown, VoidReason, Voided,
+            When,
+        },
         gate::{Because, Rule, Standing, decide},
         ids::ProposalId,
         policy::Policy,
@@ -13,13 +18,14 @@ use crate::{
         sealed::DataKey,
         warrant::{Claimed, Warrant, plan},
     },
-    execute::{self, Ending, Ran, Tools, Unfit},
+    execute::{self, Ending, Progress, Ran, Tell, Tools, Unfit},
 };
 
 impl Bot {
     /// Executes a merged proposal, or records why it never will. INVARIANT i14, i15, i16.
     pub(super) async fn execute(&self, id: ProposalId, policy: &Policy) -> Result<(), NotNow> {
-        let Some(case) = self.case(id).filter(|case| case.life == Life::Merged) else {
+        let may_begin = |case: &Case| case.life == Life::Merged || case.resumable();
+        let Some(case) = self.case(id).filter(may_begin) else {
             return self.display(id, policy).await;
         };
         let (Some(opened), Some(merged)) = (&case.opened, &case.merged) else {
@@ -50,11 +56,21 @@ impl Bot {
             reason,
             because: against.clone(),
         };
+        // What was begun before is not refused any more: it stays unknown until a person settles it. INVARIANT i21.
+        let refuse = async |event: Event| {
+            if case.life == Life::Merged {
+                self.append(vec![observed.clone(), about(event)]).await?;
+            } else {
+                let why: Vec<&str> = against.iter().map(|one| one.rule.as_str()).collect();
+                tracing::warn!(proposal = %id, ?why, "begun before, and it can't go on now; a person has to settle it");
+            }
+            self.display(id, policy).await
+        };
         let Some(open) = decision.open() else {
-            // Either passes: its window begins, or the branches are protected again. INVARIANT i31.
+            // Each passes: its window begins, the branches are protected again, a freeze ends. INVARIANT i22, i31.
             let passes = |one: &Because| match one.rule {
                 Rule::NotBefore => one.standing == Standing::Missing,
-                Rule::Protection => true,
+                Rule::Protection | Rule::Freeze => true,
                 _ => false,
             };
             if against.iter().all(passes) {
@@ -67,8 +83,7 @@ impl Bot {
             } else {
                 Event::RefusedAfterMerge(refusal(reason))
             };
-            self.append(vec![observed, about(event)]).await?;
-            return self.display(id, policy).await;
+            return refuse(event).await;
         };
         let merge = self
             .mirror()
@@ -85,17 +100,11 @@ impl Bot {
             .and_then(|warrant| plan(warrant, policy).map_err(|error| error.to_string()));
         let plan = match planned {
             Ok(plan) => plan,
-            Err(reason) => {
-                self.append(vec![observed, about(Event::RefusedAfterMerge(refusal(reason)))])
-                    .await?;
-                return self.display(id, policy).await;
-            }
+            Err(reason) => return refuse(Event::RefusedAfterMerge(refusal(reason))).await,
         };
         if let Err(Full { limit, .. }) = self.room(&case).await? {
             let reason = format!("limit `{limit}` is over: others of this kind ran since it was approved");
-            self.append(vec![observed, about(Event::RefusedAfterMerge(refusal(reason)))])
-                .await?;
-            return self.display(id, policy).await;
+            return refuse(Event::RefusedAfterMerge(refusal(reason))).await;
         }
         // Nothing that can fail stands between the claim and the act.
         let key = self.store().keys().get(id).await?;
@@ -104,7 +113,7 @@ impl Bot {
             return self.display(id, policy).await;
         }
         let _acting = self.acting(id);
-        let started = plan.started(self.instance().clone(), now);
+        let started = plan.attempt(case.attempts().saturating_add(1), self.instance().clone(), now);
         let recorded = self.record(vec![observed, started]).await?;
         let started = recorded
             .last()
@@ -114,10 +123,12 @@ impl Bot {
         // The act has a deadline, and a slow GitHub must not use it up.
         let (ended, ()) = tokio::join!(
             async {
-                let ran = self.act(policy, key.as_ref(), claimed).await;
-                let event = self.ending(&case, ran).await;
-                self.append_surely(vec![Draft::about(&case, Role::Executor, event, self.now())])
-                    .await
+                let ran = self.carry_out(&case, policy, key.as_ref(), claimed).await;
+                let draft = |event| Draft::about(&case, Role::Executor, event, self.now());
+                let incidents = ran.incidents().iter().map(|what| Event::Incident(incident(what)));
+                let mut drafts: Vec<Draft> = incidents.map(draft).collect();
+                drafts.push(draft(self.ending(&case, &ran).await));
+                self.append_surely(drafts).await
             },
             async {
                 if let Err(error) = self.display(id, policy).await {
@@ -129,24 +140,79 @@ impl Bot {
         self.display(id, policy).await
     }
 
+    /// Runs a claimed plan and records its steps: one that failed before those in front of it are undone, the others
+    /// beside what goes on.
+    async fn carry_out(&self, case: &Case, policy: &Policy, key: Option<&DataKey>, claimed: Claimed) -> Ran {
+        let (send, mut took) = tokio::sync::mpsc::unbounded_channel::<Draft>();
+        let running = async {
+            let tell = |progress: Progress| -> BoxFuture<'_, ()> {
+                let (first, draft) = (progress.first, self.took(case, progress));
+                if !first {
+                    // The receiver lives as long as this does.
+                    let (Ok(()) | Err(_)) = send.send(draft);
+                    return Box::pin(std::future::ready(()));
+                }
+                Box::pin(async move {
+                    if let Err(error) = self.append_surely(vec![draft]).await {
+                        tracing::error!(proposal = %case.proposal.id, %error, "a failed step could not be recorded");
+                    }
+                })
+            };
+            let ran = self.act(case, policy, key, claimed, &tell).await;
+            drop(send);
+            ran
+        };
+        let recording = async {
+            let mut waiting = Vec::new();
+            while took.recv_many(&mut waiting, usize::MAX).await > 0 {
+                if let Err(error) = self.append(std::mem::take(&mut waiting)).await {
+                    tracing::warn!(proposal = %case.proposal.id, %error, "steps could not be recorded; its end tells of them");
+                }
+            }
+        };
+        tokio::join!(running, recording).0
+    }
+
+    fn took(&self, case: &Case, progress: Progress) -> Draft {
+        let took = Took {
+            instance: self.instance().clone(),
+            progress: (progress.number, progress.of),
+            result: progress.result,
+        };
+        let event = if took.result.undo {
+            Event::Undone(took)
+        } else {
+            Event::Step(took)
+        };
+        Draft::about(case, Role::Executor, event, self.now())
+    }
+
     /// Runs a claimed plan with this machine's key of the proposal's sealed values.
-    pub(super) async fn act(&self, policy: &Policy, key: Option<&DataKey>, claimed: Claimed) -> Ran {
-        let clock = self.clock();
+    pub(super) async fn act(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        key: Option<&DataKey>,
+        claimed: Claimed,
+        tell: &Tell<'_>,
+    ) -> Ran {
+        let (clock, thaws) = (self.clock(), claimed.thaws().is_some());
         let tools = Tools {
             client: self.client(),
             policy,
             key,
             clock: &*clock,
-            frozen: &|| false,
+            frozen: &|| !thaws && self.frozen(&case.proposal).is_some(),
+            thaw: &|freeze| Box::pin(self.thaw(case, freeze)),
         };
-        execute::run(claimed, &tools).await
+        execute::run(claimed, &case.took, &tools, tell).await
     }
 
     /// Keeps the target's answers where they can be erased, and says how it ended.
-    pub(super) async fn ending(&self, case: &Case, ran: Ran) -> Event {
+    pub(super) async fn ending(&self, case: &Case, ran: &Ran) -> Event {
         let instance = self.instance().clone();
-        let (ending, steps, answers) = ran.into_parts();
-        for answer in &answers {
+        let steps = ran.steps().to_vec();
+        for answer in ran.answers() {
             let kept = self
                 .store()
                 .results()
@@ -156,15 +222,16 @@ impl Bot {
                 tracing::error!(proposal = %case.proposal.id, %error, "the target's answer could not be kept");
             }
         }
-        match ending {
+        match ran.ending() {
             Ending::Settled(outcome) => Event::Finished(Finished {
                 instance,
-                outcome,
+                outcome: *outcome,
                 steps,
             }),
             Ending::Unknown { reason } => Event::Unknown(Unknown {
                 instance,
-                reason,
+                reason: reason.clone(),
+                stopped: false,
                 steps,
             }),
         }
@@ -184,7 +251,8 @@ impl Bot {
             policy,
             key: key.as_ref(),
             clock: &*clock,
-            frozen: &|| false,
+            frozen: &|| self.frozen(&case.proposal).is_some(),
+            thaw: &|_| Box::pin(std::future::ready(Err("nothing runs yet".to_owned()))),
         };
         match execute::preflight(&case.proposal, case.left_in(), &tools).await {
             Ok(()) => Ok(true),
@@ -233,7 +301,8 @@ impl Bot {
             let event = Event::Unknown(Unknown {
                 instance: started.instance.clone(),
                 reason,
-                steps: Vec::new(),
+                stopped: true,
+                steps: case.took.clone(),
             });
             let draft = Draft::about(&case, Role::Executor, event, now);
             match self.append(vec![draft]).await {
@@ -242,5 +311,14 @@ impl Bot {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+/// What could not be undone. INVARIANT i21.
+pub(super) fn incident(what: &str) -> Incident {
+    Incident {
+        what: what.to_owned(),
+        account: None,
+        stray: None,
     }
 }

@@ -39,7 +39,10 @@ impl Bot {
             return Ok(());
         };
         if case.life > Life::Merged {
-            return self.display(id, &policy).await;
+            return match case.resumable() && self.executes() {
+                true => self.execute(id, &policy).await,
+                false => self.display(id, &policy).await,
+            };
         }
         let seeing = self.see_case(&case, &policy, pull).await?;
         self.record_reviews(&case, &policy, &seeing, told).await?;
@@ -213,6 +216,7 @@ impl Bot {
                     Rule::NotBefore,
                     Rule::Policy,
                     Rule::Protection,
+                    Rule::Freeze,
                 ]);
         if !late {
             let rules: Vec<String> = against.iter().map(|one| one.rule.as_str().to_owned()).collect();

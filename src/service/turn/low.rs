@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Bot, NotNow};
+use super::{Bot, NotNow, execute::incident};
 use crate::{
     domain::{
         case::Case,
@@ -15,6 +15,7 @@ use crate::{
         policy::Policy,
         warrant::{Warrant, plan},
     },
+    execute::Tell,
     ledger::AppendError,
     service::problem::Problem,
     store::{ClaimError, Ended, Row},
@@ -77,6 +78,7 @@ impl Bot {
             protection: Seen::unknown(nothing()),
             ledger: Seen::unknown(nothing()),
             app: self.github().app_id(),
+            freeze: self.frozen(&proposal),
             skew: self.skew().await,
         };
         let decision = decide(&case, &seen, policy);
@@ -117,8 +119,10 @@ impl Bot {
         let claimed = planned
             .claim_low(claim.row(), self.instance(), now)
             .map_err(|error| shut(error.to_string()))?;
-        let ran = self.act(policy, key.as_ref(), claimed).await;
-        let ended = match self.ending(&case, ran).await {
+        // Recorded with its end: nothing is told on the way.
+        let untold: &Tell<'_> = &|_| Box::pin(std::future::ready(()));
+        let ran = self.act(&case, policy, key.as_ref(), claimed, untold).await;
+        let ended = match self.ending(&case, &ran).await {
             Event::Unknown(unknown) => Some(Ended::Unknown(unknown)),
             Event::Finished(finished) => Some(Ended::Finished(finished)),
             _ => None,
@@ -134,6 +138,16 @@ impl Bot {
         self.recording().spawn(async move {
             if let Err(error) = bot.record_now(proposal.id).await {
                 tracing::warn!(%error, "ran, not recorded yet; the sweep tries again");
+            }
+            let incidents: Vec<Draft> = ran
+                .incidents()
+                .iter()
+                .map(|what| about(&case, what, now))
+                .collect();
+            if !incidents.is_empty()
+                && let Err(error) = bot.append_surely(incidents).await
+            {
+                tracing::error!(proposal = %proposal.id, %error, "what could not be undone is not recorded");
             }
         });
         Ok(())
@@ -216,6 +230,7 @@ impl Bot {
                 let unknown = Unknown {
                     instance: instance.clone(),
                     reason,
+                    stopped: true,
                     steps: Vec::new(),
                 };
                 let ended = Ended::Unknown(unknown);
@@ -235,6 +250,11 @@ impl Bot {
                 .is_gone(instance, self.store().machine(), self.now())
                 .await?)
     }
+}
+
+/// What could not be undone of a low-tier proposal.
+fn about(case: &Case, what: &str, now: Timestamp) -> Draft {
+    Draft::about(case, Role::Executor, Event::Incident(incident(what)), now)
 }
 
 /// The three entries of a low-tier proposal: received, started, and how it ended.

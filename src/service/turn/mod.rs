@@ -20,6 +20,7 @@ mod open;
 mod receive;
 mod record;
 mod status;
+mod stop;
 mod stray;
 mod told;
 mod witness;

@@ -46,7 +46,8 @@ impl Bot {
         };
         let also = granters.chain(also).filter_map(known).collect();
         let teams = teams(case, policy).into_iter().collect();
-        self.see(case.proposal.id, teams, also, policy, pull).await
+        let seeing = self.see(case.proposal.id, teams, also, policy, pull).await?;
+        Ok(seeing.with_freeze(self.frozen(&case.proposal)))
     }
 
     /// One consistent observation of a proposal's pull request.

@@ -128,10 +128,7 @@ impl Bot {
                     pull_request: pull,
                     url: pull.map(page),
                     expires_at: (!case.life.ended()).then_some(case.proposal.expires_at),
-                    steps: case
-                        .finished
-                        .as_ref()
-                        .map_or_else(Vec::new, |finished| finished.steps.clone()),
+                    steps: case.results().to_vec(),
                     excluded: case.left_out().cloned().collect(),
                     changes_requested: changes_requested(case),
                     replaced_by: case.replaced_by,

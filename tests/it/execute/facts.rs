@@ -8,7 +8,7 @@ use countersign::{
 use serde_json::{Value, json};
 
 use super::{
-    act_on, claim, executed, key, now, policy, propose, run_with,
+    act_on, claim, executed, key, no_ledger, now, policy, propose, run_with,
     server::{Raw, Script, say, say_with},
     told,
 };
@@ -219,6 +219,7 @@ async fn i15_the_pre_flight_tells_what_the_execution_would_refuse() {
         key: Some(&key),
         clock: &now,
         frozen: &|| false,
+        thaw: &|freeze| no_ledger(freeze),
     };
     assert_eq!(
         preflight(&proposal, proposal.binding.items.iter(), &tools).await,

@@ -7,9 +7,9 @@ use countersign::{
 use serde_json::json;
 
 use super::{
-    act_on, claim, now, policy, propose,
+    act_on, claim, no_ledger, now, policy, propose,
     server::{Raw, say},
-    told,
+    told, untold,
 };
 
 const IBAN: &str = "DE89370400440532013000";
@@ -54,8 +54,9 @@ async fn i29_without_its_key_nothing_is_sent() {
             key: key.as_ref(),
             clock: &now,
             frozen: &|| false,
+            thaw: &|freeze| no_ledger(freeze),
         };
-        let ran = run(claimed, &tools).await;
+        let ran = run(claimed, &[], &tools, &untold).await;
         assert_eq!(
             told(&ran),
             "errored [errored: could not open the sealed value at `/secret`: another key, or the record was changed]"

@@ -223,6 +223,7 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
         protection: Seen::Known(strong.clone()),
         ledger: Seen::Known(strong),
         app: 12,
+        freeze: None,
         skew: Seen::Known(0),
     };
     (case, observation)

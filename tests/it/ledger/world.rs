@@ -288,6 +288,8 @@ impl Story {
         let mut draft = self.draft(
             Role::Executor,
             Event::Started(Started {
+                resumable: false,
+                thaws: None,
                 instance: "one".parse().unwrap(),
                 deadline: at(i64::from(self.n) + 60),
                 attempt: 1,

@@ -1,5 +1,7 @@
 //! The demo's bank: one account, a few suppliers, and what was paid to them.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -265,8 +267,8 @@ impl System for Bank {
     fn effects(&self) -> Vec<Effect> {
         self.once.effects().to_vec()
     }
-    fn asked(&self) -> usize {
-        self.once.asked()
+    fn asked(&self) -> BTreeMap<String, usize> {
+        self.once.asked().clone()
     }
 }
 

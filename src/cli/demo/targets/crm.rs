@@ -1,5 +1,7 @@
 //! The demo's CRM: contacts with notes, segments of contacts, and the campaigns that were sent to them.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -244,7 +246,7 @@ impl System for Crm {
     fn effects(&self) -> Vec<Effect> {
         self.once.effects().to_vec()
     }
-    fn asked(&self) -> usize {
-        self.once.asked()
+    fn asked(&self) -> BTreeMap<String, usize> {
+        self.once.asked().clone()
     }
 }

@@ -9,7 +9,7 @@ mod once;
 mod page;
 mod wire;
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use serde_json::Value;
 
@@ -70,6 +70,10 @@ impl Target {
     }
     /// How often it was asked to act, repetitions included.
     pub fn asked(&self) -> usize {
+        self.asked_with().values().sum()
+    }
+    /// How often it was asked to act with each key.
+    pub fn asked_with(&self) -> BTreeMap<String, usize> {
         self.server.system().asked()
     }
     /// Spoils the next request that acts; several are used up one by one.

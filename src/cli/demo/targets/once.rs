@@ -47,7 +47,7 @@ pub(super) struct Asked {
 pub(super) struct Once {
     answered: BTreeMap<String, (Value, Reply)>,
     effects: Vec<Effect>,
-    asked: usize,
+    asked: BTreeMap<String, usize>,
 }
 
 impl Once {
@@ -57,10 +57,10 @@ impl Once {
         asked: &Asked,
         act: impl FnOnce() -> Result<(Value, String), Reply>,
     ) -> Reply {
-        self.asked += 1;
         let Some(key) = &asked.key else {
             return Reply::refuse(StatusCode::BAD_REQUEST, "an `Idempotency-Key` is needed");
         };
+        *self.asked.entry(key.clone()).or_default() += 1;
         if let Some((body, reply)) = self.answered.get(key) {
             return if *body == asked.body {
                 reply.clone()
@@ -92,7 +92,7 @@ impl Once {
     pub(super) fn effects(&self) -> &[Effect] {
         &self.effects
     }
-    pub(super) const fn asked(&self) -> usize {
-        self.asked
+    pub(super) const fn asked(&self) -> &BTreeMap<String, usize> {
+        &self.asked
     }
 }

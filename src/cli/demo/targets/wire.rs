@@ -1,7 +1,7 @@
 //! The server in front of a target system, and what can go wrong on the way.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     io,
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
@@ -60,7 +60,7 @@ pub(super) trait System: Send + 'static {
     fn state(&self) -> Value;
     fn page(&self) -> Value;
     fn effects(&self) -> Vec<Effect>;
-    fn asked(&self) -> usize;
+    fn asked(&self) -> BTreeMap<String, usize>;
 }
 
 #[derive(Clone)]

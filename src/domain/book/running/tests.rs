@@ -308,6 +308,8 @@ fn started(proposal: &Proposal, policy: &Policy, minutes: i64) -> Draft {
         attempt: 1,
         idempotency_key: proposal.id.to_string(),
         claim: ClaimedBy::Ledger,
+        resumable: false,
+        thaws: None,
         excluded: Vec::new(),
     });
     draft(proposal, policy, Role::Executor, minutes, event)

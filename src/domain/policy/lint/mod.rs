@@ -20,7 +20,9 @@ mod proposers;
 mod responsible;
 mod sections;
 mod step_up;
+mod thaws;
 mod tier_rules;
+mod undo;
 mod unguarded;
 mod untested;
 mod unused_checks;
@@ -57,6 +59,8 @@ const REGISTRY: &[Lint] = &[
     parties::LINT,
     tier_rules::LINT,
     idle_times::LINT,
+    undo::LINT,
+    thaws::LINT,
     owner_lines::LINT,
     sections::LINT,
     lone_owners::LINT,

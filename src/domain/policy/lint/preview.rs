@@ -11,6 +11,8 @@ pub(super) const LINT: Lint = Lint {
 
 fn look(at: &Around<'_>) -> Vec<Found> {
     let blind = at.policy.actions().filter(|action| action.observe().is_none());
+    // What a freeze stops stands in the ledger.
+    let blind = blind.filter(|action| !action.execute().thaws());
     let waiting = blind.filter_map(|action| {
         let mut tiers = tiers_of(at, action).into_iter();
         let tier =

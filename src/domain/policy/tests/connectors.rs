@@ -3,12 +3,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::{
     ids::Span,
-    policy::{Execute, Filling, HttpExecute, Method, UrlTemplate},
+    policy::{Connector, Filling, HttpExecute, Method, UrlTemplate},
 };
 
 fn http(action: &Action) -> HttpExecute {
-    match action.execute() {
-        Execute::Http(http) => http.clone(),
+    match action.execute().steps()[0].connector() {
+        Connector::Http(http) => http.clone(),
+        Connector::Thaw(_) => panic!("not over HTTP"),
     }
 }
 
@@ -26,6 +27,7 @@ fn a_body_is_filled_with_whole_values() {
             params,
             proposal: "P1",
             item: "I1",
+            key: "P1/I1",
         }
     }
     let body = execute.body().unwrap().fill(filling(&hostile)).unwrap();

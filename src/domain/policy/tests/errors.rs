@@ -443,13 +443,13 @@ fn mistakes_in_connector_are_named_with_their_place() {
             "catalog.yaml",
             "amount: ${params.amount}",
             "amount: 'EUR ${params.amount}'",
-            "[connector] catalog.yaml:141:19: `EUR ${params.amount}` is not a place to fill; the whole text must be `${params.name}`, `${proposal.id}` or `${item.id}`",
+            "[connector] catalog.yaml:141:19: `EUR ${params.amount}` is not a place to fill; the whole text must be `${params.name}`, `${proposal.id}`, `${item.id}` or `${step.key}`",
         ),
         (
             "catalog.yaml",
             "amount: ${params.amount}",
             "amount: ${proposal.nonce}",
-            "[connector] catalog.yaml:141:19: `${proposal.nonce}` is not a place to fill; the whole text must be `${params.name}`, `${proposal.id}` or `${item.id}`",
+            "[connector] catalog.yaml:141:19: `${proposal.nonce}` is not a place to fill; the whole text must be `${params.name}`, `${proposal.id}`, `${item.id}` or `${step.key}`",
         ),
         (
             "catalog.yaml",

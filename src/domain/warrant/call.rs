@@ -1,0 +1,163 @@
+//! One call to make, filled from the approved parameters and the catalog alone.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::{
+    ids::{ItemId, ProposalId, Seq, Span, StepName},
+    policy::{BodyError, Connector, Filling, HttpExecute, ThawError, UrlError},
+    proposal::{Item, Proposal},
+};
+
+/// A call, complete but for sealed values.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Over HTTP.
+    Http(HttpCall),
+    /// To the ledger: a freeze ends. INVARIANT i22.
+    Thaw(ThawCall),
+}
+
+/// The end of a freeze.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ThawCall {
+    /// Its place in the ledger.
+    pub freeze: Seq,
+    /// The call's own name; the ledger ends a freeze once.
+    pub idempotency_key: String,
+}
+
+/// A call over HTTP.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HttpCall {
+    /// The method.
+    pub method: String,
+    /// Where to.
+    pub url: url::Url,
+    /// The JSON body; sensitive values are placeholders until the moment it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// The header that carries the idempotency key.
+    pub idempotency_header: String,
+    /// What the target is given so that a repetition has no second effect.
+    pub idempotency_key: String,
+    /// Whether the target acts once for one key, so that an unclear call may be repeated with it. INVARIANT i21.
+    pub repeatable: bool,
+    /// How long it may take.
+    pub timeout: Span,
+    /// Whether the catalog allows a private or loopback address.
+    pub allow_private: bool,
+}
+
+/// Why a template of the catalog can't be filled with the approved parameters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FillError {
+    /// The body.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The address.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The freeze.
+    #[error(transparent)]
+    Thaw(#[from] ThawError),
+}
+
+/// What a call is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct For<'a> {
+    pub(super) proposal: &'a Proposal,
+    pub(super) item: &'a Item,
+    pub(super) step: Option<&'a StepName>,
+}
+
+/// The key of a step: the same for every attempt, and for no other step.
+fn key(proposal: ProposalId, item: &ItemId, step: Option<&StepName>) -> String {
+    match step {
+        Some(step) => format!("{proposal}/{item}/{step}"),
+        None => format!("{proposal}/{item}"),
+    }
+}
+
+impl Call {
+    /// The call that takes a step.
+    pub(super) fn doing(connector: &Connector, of: For<'_>) -> Result<Self, FillError> {
+        let key = key(of.proposal.id, &of.item.id, of.step);
+        Self::fill(connector, of, &key, key.clone())
+    }
+
+    /// The call that takes a step back; it has a key of its own, and may name the step's.
+    pub(super) fn undoing(connector: &Connector, of: For<'_>) -> Result<Self, FillError> {
+        let key = key(of.proposal.id, &of.item.id, of.step);
+        Self::fill(connector, of, &key, format!("{key}/undo"))
+    }
+
+    fn fill(connector: &Connector, of: For<'_>, step: &str, own: String) -> Result<Self, FillError> {
+        let id = of.proposal.id.to_string();
+        let with = Filling {
+            params: &of.item.parameters,
+            proposal: &id,
+            item: of.item.id.as_str(),
+            key: step,
+        };
+        match connector {
+            Connector::Http(http) => HttpCall::fill(http, with, own).map(Self::Http),
+            Connector::Thaw(thaw) => Ok(Self::Thaw(ThawCall {
+                freeze: thaw.fill(with.params)?,
+                idempotency_key: own,
+            })),
+        }
+    }
+
+    /// What it sends; sensitive values are placeholders.
+    pub const fn body(&self) -> Option<&Value> {
+        match self {
+            Self::Http(http) => http.body.as_ref(),
+            Self::Thaw(_) => None,
+        }
+    }
+    /// How long it may take.
+    pub const fn timeout(&self) -> Span {
+        match self {
+            Self::Http(http) => http.timeout,
+            Self::Thaw(_) => Span::seconds(60),
+        }
+    }
+    /// Whether making it again with its key has no second effect.
+    pub const fn repeatable(&self) -> bool {
+        match self {
+            Self::Http(http) => http.repeatable,
+            Self::Thaw(_) => true,
+        }
+    }
+    /// What the target is given so that a repetition has no second effect.
+    pub fn idempotency_key(&self) -> &str {
+        match self {
+            Self::Http(http) => &http.idempotency_key,
+            Self::Thaw(thaw) => &thaw.idempotency_key,
+        }
+    }
+    /// The freeze that it ends.
+    pub const fn thaws(&self) -> Option<Seq> {
+        match self {
+            Self::Http(_) => None,
+            Self::Thaw(thaw) => Some(thaw.freeze),
+        }
+    }
+}
+
+impl HttpCall {
+    fn fill(http: &HttpExecute, with: Filling<'_>, key: String) -> Result<Self, FillError> {
+        Ok(Self {
+            method: http.method().as_str().to_owned(),
+            url: http.url().fill(with.params)?,
+            body: http.body().map(|body| body.fill(with)).transpose()?,
+            idempotency_header: http.idempotency_header().to_owned(),
+            idempotency_key: key,
+            repeatable: http.repeatable(),
+            timeout: http.timeout(),
+            allow_private: http.allow_private(),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! The lock that is held while a plan runs. INVARIANT i16.
+
+use std::sync::Arc;
+
+use super::plan::{ItemPlan, thaws};
+use crate::domain::{
+    ids::{Digest, InstanceId, ProposalId, Seq, Timestamp},
+    proposal::Proposal,
+};
+
+/// The lock is not this plan's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the recorded claim is not this plan's: {0}")]
+pub struct NotMine(pub &'static str);
+
+/// What an outbox wrote to disk before a low-tier act. INVARIANT i16.
+#[derive(Debug)]
+pub struct OutboxRow {
+    /// The proposal.
+    pub proposal: ProposalId,
+    /// The plan.
+    pub plan: Digest,
+    /// The process that wrote it.
+    pub instance: InstanceId,
+}
+
+/// A plan whose lock is held: the only thing an executor takes.
+///
+/// There is one way to it, through [`super::gate::decide`], a merge (or low tier) and a recorded claim:
+///
+/// ```
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, seen: &Observation, policy: &Policy, merge: Merge, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let open = decide(case, seen, policy).open()?;
+///     let warrant = Warrant::merged(open, merge).ok()?;
+///     plan(warrant, policy).ok()?.claim(started, me).ok()
+/// }
+/// ```
+///
+/// The same without the decision, without the merge, and with an entry that is not recorded:
+///
+/// ```compile_fail,E0308
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, policy: &Policy, merge: Merge, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let warrant = Warrant::merged(case.clone(), merge).ok()?;
+///     plan(warrant, policy).ok()?.claim(started, me).ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, seen: &Observation, policy: &Policy, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let open = decide(case, seen, policy).open()?;
+///     plan(open, policy).ok()?.claim(started, me).ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};
+/// use countersign::domain::{policy::Policy, warrant::{Claimed, Merge, Warrant, plan}};
+/// fn whole(case: &Case, seen: &Observation, policy: &Policy, merge: Merge, started: &Recorded, me: &InstanceId) -> Option<Claimed> {
+///     let open = decide(case, seen, policy).open()?;
+///     let warrant = Warrant::merged(open, merge).ok()?;
+///     plan(warrant, policy).ok()?.claim(started.entry(), me).ok()
+/// }
+/// ```
+///
+/// Nor can it be made by hand, copied, or read from a store:
+///
+/// ```compile_fail,E0451
+/// fn forged(claimed: countersign::domain::warrant::Claimed) {
+///     let forged = countersign::domain::warrant::Claimed { items: Vec::new(), ..claimed };
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn cloned<T: Clone>(_: &T) {}
+/// fn told(claimed: &countersign::domain::warrant::Claimed) {
+///     cloned(claimed);
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn stored<T: serde::de::DeserializeOwned>() {}
+/// stored::<countersign::domain::warrant::Claimed>();
+/// ```
+#[derive(Debug)]
+pub struct Claimed {
+    proposal: Arc<Proposal>,
+    items: Vec<ItemPlan>,
+    plan: Digest,
+    attempt: u32,
+    deadline: Timestamp,
+}
+
+impl Claimed {
+    pub(super) const fn of(
+        proposal: Arc<Proposal>,
+        items: Vec<ItemPlan>,
+        plan: Digest,
+        attempt: u32,
+        deadline: Timestamp,
+    ) -> Self {
+        Self {
+            proposal,
+            items,
+            plan,
+            attempt,
+            deadline,
+        }
+    }
+    /// The proposal.
+    pub fn proposal(&self) -> &Proposal {
+        &self.proposal
+    }
+    /// What is done for each item, in order.
+    pub fn items(&self) -> &[ItemPlan] {
+        &self.items
+    }
+    /// The freeze that it ends. INVARIANT i22.
+    pub fn thaws(&self) -> Option<Seq> {
+        thaws(&self.items)
+    }
+    /// 1, or more where an earlier attempt was given up without an end.
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+    /// The plan's digest.
+    pub const fn plan(&self) -> Digest {
+        self.plan
+    }
+    /// Nothing may be begun at or after this.
+    pub const fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+}

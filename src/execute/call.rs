@@ -1,0 +1,165 @@
+//! One call: made once, or again with its key where the catalog promises that one key acts once.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::{
+    http::{Outgoing, Reply, SendError},
+    ready::{Tools, Unfit},
+    unseal::{Clear, unseal},
+};
+use crate::domain::{
+    ids::ItemId,
+    warrant::{Call, Claimed, HttpCall},
+};
+
+/// A call whose effect is unclear is made this often at most, where the catalog promises that one key acts once.
+const ATTEMPTS: u32 = 3;
+/// The first pause before a call is made again; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What became of a call.
+pub(super) enum Called {
+    /// It was not made.
+    Not(Unfit),
+    /// No connection was made.
+    Unsent(SendError),
+    /// The target did it.
+    Done(Answered),
+    /// The target said no, and did nothing.
+    Refused(Answered),
+    /// It may or may not have taken effect.
+    Unclear(String),
+}
+
+/// What a target said.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// Its status, where it has one.
+    pub(super) status: Option<u16>,
+    /// One line for people.
+    pub(super) note: String,
+    /// Its bytes as they came.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl From<Reply> for Answered {
+    fn from(reply: Reply) -> Self {
+        let (status, kept) = (reply.status, reply.body);
+        Self {
+            status: Some(status.as_u16()),
+            note: match &kept {
+                Ok(_) => status.to_string(),
+                Err(error) => format!("{status}; {error} and was not kept"),
+            },
+            body: kept.ok(),
+        }
+    }
+}
+
+/// Makes a call. `unclear` says why it may have been made before, by whoever began this.
+pub(super) async fn call(
+    call: &Call,
+    item: &ItemId,
+    unclear: Option<String>,
+    claimed: &Claimed,
+    tools: &Tools<'_>,
+) -> Called {
+    let body = call
+        .body()
+        .map(|body| unseal(body, claimed.proposal(), item, tools.key));
+    match (body.transpose(), call) {
+        (Err(error), _) => Called::Not(error.into()),
+        (Ok(body), Call::Http(http)) => over_http(http, body.as_ref(), unclear, claimed, tools).await,
+        (Ok(_), Call::Thaw(thaw)) => match (tools.thaw)(thaw.freeze).await {
+            Ok(()) => Called::Done(Answered {
+                note: format!("what entry {} had frozen may run again", thaw.freeze),
+                ..Answered::default()
+            }),
+            Err(why) => Called::Unclear(why),
+        },
+    }
+}
+
+async fn over_http(
+    call: &HttpCall,
+    body: Option<&Clear>,
+    mut unclear: Option<String>,
+    claimed: &Claimed,
+    tools: &Tools<'_>,
+) -> Called {
+    let attempts = if call.repeatable { ATTEMPTS } else { 1 };
+    let mut pause = PAUSE;
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        let left = claimed
+            .deadline()
+            .since((tools.clock)())
+            .min(call.timeout.millis());
+        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+            break;
+        };
+        let body = match body.map(Clear::to_bytes).transpose() {
+            Ok(body) => body,
+            Err(error) => return Called::Not(Unfit::Request(error.to_string())),
+        };
+        let sent = tools
+            .client
+            .send(Outgoing {
+                method: &call.method,
+                url: &call.url,
+                body,
+                proposal: claimed.proposal().id,
+                idempotency: Some((&call.idempotency_header, &call.idempotency_key)),
+                timeout: Duration::from_millis(left),
+                allow_private: call.allow_private,
+            })
+            .await;
+        match sent {
+            Ok(reply) => match (judge(reply.status), &unclear) {
+                (Said::Yes, _) => return Called::Done(reply.into()),
+                // A "no" after an unclear "maybe" does not tell what became of the first.
+                (Said::No, None) => return Called::Refused(reply.into()),
+                (Said::No | Said::Redirect, Some(_)) => break,
+                (Said::Redirect, None) => {
+                    return Called::Unclear(format!(
+                        "answered {}, and redirects are not followed",
+                        reply.status
+                    ));
+                }
+                (Said::Maybe, _) => unclear = Some(format!("answered {}", reply.status)),
+            },
+            Err(error @ SendError::Unclear { .. }) => unclear = Some(error.to_string()),
+            Err(error @ (SendError::Forbidden(_) | SendError::Unsent { .. })) => {
+                if unclear.is_none() {
+                    return Called::Unsent(error);
+                }
+            }
+        }
+    }
+    match unclear {
+        Some(why) => Called::Unclear(why),
+        None => Called::Not(Unfit::TooLate(claimed.deadline())),
+    }
+}
+
+enum Said {
+    Yes,
+    No,
+    Maybe,
+    Redirect,
+}
+
+fn judge(status: StatusCode) -> Said {
+    match status.as_u16() {
+        200..=299 => Said::Yes,
+        300..=399 => Said::Redirect,
+        408 | 409 | 425 | 429 => Said::Maybe,
+        400..=499 => Said::No,
+        _ => Said::Maybe,
+    }
+}

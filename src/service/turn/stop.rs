@@ -1,0 +1,116 @@
+//! People stop executions, and settle those whose end nobody knows. INVARIANT i21, i22.
+
+use super::{Bot, NotNow, command::Spoken};
+use crate::{
+    domain::{
+        case::Case,
+        command::asked_anywhere,
+        entry::{Digests, Draft, Event, Frozen, Resolved, Role, Said, Thawed},
+        ids::{PersonName, PullNumber, Seq},
+        policy::Policy,
+        proposal::Proposal,
+        resolution::Settlement,
+    },
+    github::CommentEvent,
+    render,
+};
+
+impl Bot {
+    /// The oldest freeze that stops a proposal.
+    pub(super) fn frozen(&self, proposal: &Proposal) -> Option<Seq> {
+        let binding = &proposal.binding;
+        self.ledger().read(|book| {
+            let over = book.freezes().over(&binding.operation, &binding.agent);
+            over.map(|(seq, _)| seq)
+        })
+    }
+
+    /// Stops executions as a comment asks, here and, before they claim anything more, in every process of the database.
+    /// The answer; none to a comment that asks for no freeze.
+    pub(super) async fn freeze(
+        &self,
+        event: &CommentEvent,
+        by: &PersonName,
+        policy: &Policy,
+        below: PullNumber,
+    ) -> Result<Option<String>, NotNow> {
+        let wish = match asked_anywhere(&event.text, policy) {
+            None => return Ok(None),
+            Some(Err(why)) => return Ok(Some(render::not_recorded(by, &why)?)),
+            Some(Ok(wish)) => wish,
+        };
+        let frozen = Frozen {
+            what: wish.what,
+            reason: wish.reason,
+            said: said(event, below),
+        };
+        let draft = Draft {
+            role: Role::Gate,
+            person: Some(by.clone()),
+            agent: None,
+            time: self.now(),
+            proposal: None,
+            digests: Digests {
+                policy: Some(policy.digest()),
+                ..Digests::default()
+            },
+            event: Event::Frozen(frozen.clone()),
+            grouped: false,
+        };
+        let of_comment = || {
+            self.ledger().read(|book| {
+                let mut all = book.freezes().iter();
+                let found = all.find(|(_, freeze)| freeze.frozen.said.comment == event.comment);
+                found.map(|(seq, _)| seq)
+            })
+        };
+        if of_comment().is_none() {
+            if let Err(why) = self.record_wish(draft).await? {
+                return Ok(Some(render::not_recorded(by, &why)?));
+            }
+            metrics::counter!("countersign_freezes_total").increment(1);
+        }
+        self.store().outbox().end_epoch().await?;
+        let seq = of_comment().ok_or_else(|| NotNow::because("the freeze was thawed meanwhile"))?;
+        Ok(Some(render::frozen(by, seq, &frozen)?))
+    }
+
+    /// Ends a freeze, as a proposal that runs was approved to. One that has ended already stays so.
+    pub(super) async fn thaw(&self, case: &Case, freeze: Seq) -> Result<(), String> {
+        let ended = || self.ledger().read(|book| book.freezes().get(freeze).is_none());
+        let draft = Draft::about(case, Role::Executor, Event::Thawed(Thawed { freeze }), self.now());
+        match self.append_surely(vec![draft]).await {
+            Ok(()) => Ok(()),
+            Err(_) if ended() => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Settles what nobody knew the end of.
+    pub(super) async fn resolve(
+        &self,
+        wish: Settlement,
+        spoken: Spoken<'_>,
+    ) -> Result<Result<(), String>, NotNow> {
+        let event = Event::Resolved(Resolved {
+            found: wish.found,
+            reason: wish.reason,
+            said: said(spoken.event, spoken.place.pull),
+        });
+        self.record_wish(Draft {
+            person: Some(spoken.by.clone()),
+            ..Draft::about(spoken.case, Role::Gate, event, self.now())
+        })
+        .await
+    }
+}
+
+fn said(event: &CommentEvent, below: PullNumber) -> Said {
+    Said {
+        account: event.account,
+        comment: event.comment,
+        below,
+        at: event.at,
+        delivery: event.delivery.clone(),
+    }
+}

@@ -1,0 +1,183 @@
+//! `/freeze` stops executions at once, everywhere; only a proposal of the high tier lets them go on. INVARIANT i22.
+
+use serde_json::{Value, json};
+
+use crate::world::{Setup, World, fresh, note, story, story_with};
+
+const THAW: &str = r#"actions:
+  executions.thaw:
+    summary: Let executions go on after a freeze
+    resource: /executions/freezes/{freeze}
+    impact: low
+    data: [internal]
+    rollback: { kind: none }
+    raci: { responsible: campaign-agent, accountable: marketing }
+    params:
+      type: object
+      required: [freeze, reason]
+      properties:
+        freeze: { type: integer, minimum: 1 }
+        reason: { type: string, maxLength: 400 }
+    describe: "End freeze {{ params.freeze }}"
+    execute:
+      thaw: { freeze: "${params.freeze}" }
+"#;
+
+/// Rules with an action that thaws, which `tiers.yaml` would not have in the high tier.
+fn thawing() -> Setup {
+    Setup {
+        edits: vec![
+            ("catalog.yaml", "actions:\n", THAW),
+            (
+                "agents.yaml",
+                "[campaigns.send, crm.note]",
+                "[campaigns.send, crm.note, executions.thaw]",
+            ),
+            (
+                "CODEOWNERS",
+                "/policies/ ",
+                "/executions/ @acme/finance @acme/treasury\n/policies/ ",
+            ),
+        ],
+        ..Setup::default()
+    }
+}
+
+fn thaw(freeze: &Value) -> Value {
+    json!({
+        "operation": "executions.thaw", "sponsor": "erin",
+        "parameters": { "freeze": freeze, "reason": "the bank works again" },
+        "nonce": fresh(), "justification": "payments wait",
+    })
+}
+
+/// The newest freeze's place in the ledger.
+fn newest(world: &World) -> Value {
+    world.of_kind("frozen").last().unwrap()["seq"].clone()
+}
+
+/// Lets the newest freeze end.
+async fn thawed(world: &mut World) {
+    let freeze = newest(world);
+    let thaw = world.open("campaign-agent", thaw(&freeze)).await;
+    assert_eq!(world.status(thaw.agent, &thaw.id).await["tier"], "high");
+    world.approve("alice", &thaw).await;
+    assert_eq!(world.state(&thaw).await, "open");
+    world.approve("bob", &thaw).await;
+    assert_eq!(world.state(&thaw).await, "executed");
+    let [entry] = world.of_kind("thawed").try_into().unwrap();
+    assert_eq!(entry["body"]["freeze"], freeze);
+    assert_eq!(entry["actor"]["role"], "executor");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i22_a_freeze_stops_what_is_approved_until_a_high_proposal_thaws_it() {
+    story_with(thawing(), async |world| {
+        let payment = world.payment().await;
+        world.approve("alice", &payment).await;
+        world
+            .comment("dave", &payment, "/freeze all the bank is down")
+            .await;
+        insta::assert_snapshot!(world.answers(&payment)[0], @r"
+        Recorded: dave stops all executions, because the bank is down.
+
+        Nothing of that begins any more, in any process; what has begun takes no further step, and is undone where that can be. It lasts until a proposal that thaws has run, for freeze `5`.
+        ");
+        world.approve("bob", &payment).await;
+        assert_eq!(
+            (world.state(&payment).await.as_str(), world.acted()),
+            ("open", (0, 0))
+        );
+        let check = world.check(&payment);
+        assert_eq!(check.conclusion, "action_required");
+        assert!(
+            check.summary.contains("somebody stopped executions"),
+            "{}",
+            check.summary
+        );
+        let (status, answer) = world.propose("support-agent", note()).await;
+        assert_eq!(status, 409, "{answer:#}");
+        assert!(answer.to_string().contains("freeze"), "{answer:#}");
+        let [entry] = world.of_kind("frozen").try_into().unwrap();
+        assert_eq!(
+            (&entry["actor"]["person"], &entry["body"]["what"]),
+            (&json!("dave"), &json!("all"))
+        );
+        thawed(world).await;
+        world.sweep().await;
+        assert_eq!(
+            (world.state(&payment).await.as_str(), world.acted()),
+            ("executed", (1, 0))
+        );
+        let (status, answer) = world.propose("support-agent", note()).await;
+        assert_eq!(status, 201, "{answer:#}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i22_a_freeze_of_an_action_or_an_agent_stops_no_other() {
+    story(async |world| {
+        let campaign = world.campaign().await;
+        let payment = world.payment().await;
+        world
+            .comment("dave", &payment, "/freeze action payments.create too many")
+            .await;
+        world
+            .comment("dave", &payment, "/freeze agent campaign-agent strange")
+            .await;
+        for login in ["alice", "bob"] {
+            world.approve(login, &payment).await;
+        }
+        assert_eq!(world.state(&payment).await, "open");
+        let (status, answer) = world.propose("support-agent", note()).await;
+        assert_eq!(status, 201, "{answer:#}");
+        world.comment("dave", &campaign, "thanks").await;
+        assert!(!world.check(&campaign).summary.contains("stopped"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i22_strangers_agents_and_bad_words_freeze_nothing() {
+    story(async |world| {
+        let payment = world.payment().await;
+        for (login, text) in [
+            ("mallory", "/freeze all because"),
+            ("alice", "/freeze"),
+            ("alice", "/freeze all"),
+            ("alice", "/freeze everything now"),
+            ("alice", "/freeze action payments.creat typo"),
+            ("alice", "/freeze agent nobody-agent typo"),
+            ("alice", "please /freeze all now"),
+        ] {
+            world.comment(login, &payment, text).await;
+        }
+        assert_eq!(world.of_kind("frozen"), Vec::<Value>::new());
+        insta::assert_snapshot!(world.answers(&payment).concat(), @r"
+        Not recorded for alice: write `/freeze all`, `/freeze action payments.create` or `/freeze agent payments-agent`, then why.
+        Not recorded for alice: it takes your reason; write `/freeze all`, `/freeze action payments.create` or `/freeze agent payments-agent`, then why.
+        Not recorded for alice: there is no action `payments.creat`; did you mean `payments.create`?
+        Not recorded for alice: there is no agent `nobody-agent`.
+        ");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i22_a_freeze_outlives_the_process_and_a_doubled_comment_freezes_once() {
+    story(async |world| {
+        let payment = world.payment().await;
+        world
+            .comment("dave", &payment, "/freeze all the bank is down")
+            .await;
+        world.restart().await;
+        world.sweep().await;
+        assert_eq!(world.of_kind("frozen").len(), 1);
+        world.approve("alice", &payment).await;
+        world.approve("bob", &payment).await;
+        assert_eq!(world.state(&payment).await, "open");
+        assert_eq!(world.acted(), (0, 0));
+    })
+    .await;
+}
