@@ -4,11 +4,13 @@
     reason = "what documents an argument is also its help text on a terminal"
 )]
 
+mod credentials;
 mod database;
 mod file;
 
 mod secret;
 mod site;
+mod vault;
 
 use std::{
     collections::BTreeMap,
@@ -26,11 +28,13 @@ use crate::domain::{
     ids::{AgentName, Digest, RepoName, Span},
     source::SourceError,
 };
+pub use credentials::{CredentialArgs, Credentials};
 pub use database::Address;
 use file::Written;
 pub use site::Site;
 pub(crate) use site::beside;
 use site::{Root, encrypted};
+pub use vault::Vault;
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
 const AGENT_SECRET: &str = "COUNTERSIGN_AGENT_SECRET_";
@@ -111,6 +115,15 @@ pub struct Args {
     /// Whether this process also carries out what was approved [default: true]
     #[arg(long, value_name = "true|false", env = "COUNTERSIGN_EXECUTOR")]
     pub executor: Option<bool>,
+    /// The keys that credentials are signed with; replicas share one file [default: one of its own in the data directory]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CREDENTIAL_KEY_FILE")]
+    pub credential_key_file: Option<PathBuf>,
+    /// Whose credentials they are: their `iss` [default: the repository's address]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_CREDENTIAL_ISSUER")]
+    pub credential_issuer: Option<Url>,
+    /// The directory of the secrets that a catalog may name by file; others are variables that begin with COUNTERSIGN_SECRET_
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_SECRETS_DIR")]
+    pub secrets_dir: Option<PathBuf>,
 }
 
 /// Where a bot's store is, for commands that look into it beside the bot.
@@ -215,6 +228,8 @@ pub struct Settings {
     group_within: Span,
     pushes_per_minute: NonZeroU32,
     sweep_every: Span,
+    vault: Vault,
+    credentials: Credentials,
 }
 
 impl Settings {
@@ -299,6 +314,14 @@ impl Settings {
     pub const fn sweep_every(&self) -> Span {
         self.sweep_every
     }
+    /// Secrets for targets.
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+    /// Whose credentials are made, and where their keys are.
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -347,6 +370,8 @@ fn gather(
     let alarm_url = args.alarm_url.as_ref().or(written.alarm_url.as_ref());
     let alarm_url = alarm_url.map(|url| note(encrypted(url, "the address of alarms"), wrong));
     let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
+    let vault = Vault::gather(args, written, &mut variables, wrong);
+    let credentials = Credentials::gather(args, written, site.as_ref(), wrong);
     let mut agents = BTreeMap::new();
     for (name, path) in &written.agents {
         if let Some(secret) = note(secret::shared(path, "an agent's secret"), wrong) {
@@ -382,6 +407,8 @@ fn gather(
         database: database?,
         listen: args.listen.or(written.listen).unwrap_or(default_listen),
         webhook_secret: webhook_secret?,
+        vault,
+        credentials: credentials?,
         genesis: site.as_ref()?.genesis()?,
         site: site?,
         gate_key: gate_key?,

@@ -11,6 +11,7 @@
 
 pub mod audit;
 mod caller;
+mod credentials;
 pub mod demo;
 mod doctor;
 mod door;
@@ -68,6 +69,8 @@ enum Command {
     Inbox(inbox::Args),
     /// See, and make again from Git, what a start reads instead of folding the whole ledger
     Index(Box<index::Args>),
+    /// See and change the keys that targets verify credentials with
+    Credentials(credentials::Args),
     /// Prove and read a ledger, from any clone and without a server
     Audit(audit::Args),
     /// Ask what the rules say, without a server
@@ -96,6 +99,7 @@ pub async fn run() -> ExitCode {
         Command::Status(args) => status::run(args).await,
         Command::Inbox(args) => inbox::run(args).await,
         Command::Index(args) => index::run(*args),
+        Command::Credentials(args) => credentials::run(args),
         Command::Audit(args) => Ok(audit::run(args)),
         Command::Policy(args) => Ok(policy::run(args)),
         Command::Completions(args) => manual::completions(args, Cli::command()),

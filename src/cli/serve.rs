@@ -164,6 +164,9 @@ fn cannot_stand(error: AssembleError) -> Failure {
         AssembleError::Store(_) => {
             "give a directory of this user's own with `--data-dir DIR`, and a database with `--database URL` or none"
         }
+        AssembleError::Credentials(_) => {
+            "make their file as this user: `countersign credentials rotate`, with the same settings"
+        }
         AssembleError::Policy(_) => "put `policies/` on the base branch back to what is in force",
         AssembleError::Client(_) | AssembleError::Name(_) => "run again with COUNTERSIGN_LOG=debug",
     };

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 mod body;
 mod command;
+mod credential;
 mod execution;
 mod freeze;
 mod rules;
@@ -17,6 +18,7 @@ pub use body::{
     Observed, Opened, Received, Refusal, Reminded, Reviewed, Superseded, Via, VoidReason, Voided, When,
 };
 pub use command::{Exception, Excluded, Heard, Withdrawn};
+pub use credential::Credential;
 pub use execution::{ClaimedBy, Finished, Outcome, Started, StepResult, Took, Unknown};
 pub use freeze::{Frozen, Resolution, Resolved, Said, Scope, Thawed};
 pub use rules::{Approver, Enacted, Stray, Under};

@@ -102,6 +102,7 @@ pub struct Warrant {
     tier: Tier,
     policy: Digest,
     deadline: Timestamp,
+    approvers: Vec<String>,
 }
 
 impl Warrant {
@@ -146,6 +147,7 @@ impl Warrant {
             tier: gate.tier(),
             policy: gate.policy(),
             deadline: until,
+            approvers: gate.approvers().to_vec(),
             excluded: gate.excluded().clone(),
             proposal: Arc::new(merge.proposal),
         })
@@ -161,6 +163,7 @@ impl Warrant {
             tier: gate.tier(),
             policy: gate.policy(),
             deadline,
+            approvers: gate.approvers().to_vec(),
             excluded: gate.excluded().clone(),
             proposal,
         })

@@ -5,11 +5,14 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::{
+    credential::Occasion,
     http::{Outgoing, Reply, SendError},
     ready::{Tools, Unfit},
+    room::Slot,
     unseal::{Clear, unseal},
 };
 use crate::domain::{
+    entry::Credential,
     ids::ItemId,
     warrant::{Call, Claimed, HttpCall},
 };
@@ -31,6 +34,15 @@ pub(super) enum Called {
     Refused(Answered),
     /// It may or may not have taken effect.
     Unclear(String),
+}
+
+/// What a call is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To take a step.
+    Do,
+    /// To take one back.
+    Undo,
 }
 
 /// What a target said.
@@ -58,20 +70,29 @@ impl From<Reply> for Answered {
     }
 }
 
-/// Makes a call. `unclear` says why it may have been made before, by whoever began this.
+/// Makes a call. `unclear` says why it may have been made before, by whoever began this; `made` takes the credentials.
 pub(super) async fn call(
-    call: &Call,
+    (call, purpose): (&Call, Purpose),
     item: &ItemId,
     unclear: Option<String>,
     claimed: &Claimed,
     tools: &Tools<'_>,
+    made: &mut Vec<Credential>,
 ) -> Called {
     let body = call
         .body()
         .map(|body| unseal(body, claimed.proposal(), item, tools.key));
     match (body.transpose(), call) {
         (Err(error), _) => Called::Not(error.into()),
-        (Ok(body), Call::Http(http)) => over_http(http, body.as_ref(), unclear, claimed, tools).await,
+        (Ok(body), Call::Http(http)) => {
+            let to = Target {
+                call: http,
+                purpose,
+                item,
+                claimed,
+            };
+            over_http(to, body.as_ref(), unclear, tools, made).await
+        }
         (Ok(_), Call::Thaw(thaw)) => match (tools.thaw)(thaw.freeze).await {
             Ok(()) => Called::Done(Answered {
                 note: format!("what entry {} had frozen may run again", thaw.freeze),
@@ -82,13 +103,25 @@ pub(super) async fn call(
     }
 }
 
+/// A call over HTTP, and what it is for.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    call: &'a HttpCall,
+    purpose: Purpose,
+    item: &'a ItemId,
+    claimed: &'a Claimed,
+}
+
 async fn over_http(
-    call: &HttpCall,
+    to: Target<'_>,
     body: Option<&Clear>,
     mut unclear: Option<String>,
-    claimed: &Claimed,
     tools: &Tools<'_>,
+    made: &mut Vec<Credential>,
 ) -> Called {
+    let Target {
+        call, item, claimed, ..
+    } = to;
     let attempts = if call.repeatable { ATTEMPTS } else { 1 };
     let mut pause = PAUSE;
     for attempt in 0..attempts {
@@ -96,16 +129,40 @@ async fn over_http(
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2);
         }
-        let left = claimed
-            .deadline()
-            .since((tools.clock)())
-            .min(call.timeout.millis());
+        let _slot = match room(call, claimed, tools).await {
+            Ok(slot) => slot,
+            // What is half done is taken back, whatever others ask of the target.
+            Err(_) if to.purpose == Purpose::Undo => None,
+            Err(unfit) if unclear.is_none() => return Called::Not(unfit),
+            Err(_) => break,
+        };
+        let now = (tools.clock)();
+        let left = claimed.deadline().since(now).min(call.timeout.millis());
         let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
             break;
         };
         let body = match body.map(Clear::to_bytes).transpose() {
             Ok(body) => body,
             Err(error) => return Called::Not(Unfit::Request(error.to_string())),
+        };
+        let occasion = Occasion {
+            claimed,
+            item,
+            call,
+            body: body.as_ref(),
+            number: u32::try_from(made.len()).unwrap_or(u32::MAX).saturating_add(1),
+            now,
+        };
+        let shown = call.auth.as_deref();
+        let shown = shown.map(|auth| tools.client.wallet().for_call(auth, &occasion));
+        let pass = match (shown.transpose(), &unclear) {
+            (Ok(None), _) => None,
+            (Ok(Some((pass, credential))), _) => {
+                made.extend(credential);
+                Some(pass)
+            }
+            (Err(error), None) => return Called::Not(error.into()),
+            (Err(_), Some(_)) => break,
         };
         let sent = tools
             .client
@@ -117,6 +174,7 @@ async fn over_http(
                 idempotency: Some((&call.idempotency_header, &call.idempotency_key)),
                 timeout: Duration::from_millis(left),
                 allow_private: call.allow_private,
+                pass,
             })
             .await;
         match sent {
@@ -144,6 +202,22 @@ async fn over_http(
     match unclear {
         Some(why) => Called::Unclear(why),
         None => Called::Not(Unfit::TooLate(claimed.deadline())),
+    }
+}
+
+/// Waits for room at the target for as long as leaves the call its time.
+async fn room(call: &HttpCall, claimed: &Claimed, tools: &Tools<'_>) -> Result<Option<Slot>, Unfit> {
+    let Some((host, bounds)) = tools.policy.bounds(&call.url) else {
+        return Ok(None);
+    };
+    let left = claimed.deadline().since((tools.clock)());
+    let spare = left.saturating_sub(call.timeout.millis());
+    let within = Duration::from_millis(u64::try_from(spare).unwrap_or(0));
+    match tools.client.rooms().slot(host, bounds, within).await {
+        Some(slot) => Ok(Some(slot)),
+        None => Err(Unfit::NoRoom {
+            host: host.to_owned(),
+        }),
     }
 }
 

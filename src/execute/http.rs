@@ -9,7 +9,12 @@ use reqwest::{
 };
 use url::Host;
 
-use super::address::{self, Guard, Lookup};
+use super::{
+    address::{self, Guard, Lookup},
+    auth::{Pass, Secrets, Wallet},
+    credential::Minter,
+    room::Rooms,
+};
 use crate::domain::ids::ProposalId;
 
 /// The most bytes of an answer that are read: 1 MiB.
@@ -29,6 +34,8 @@ pub struct ClientError(#[from] reqwest::Error);
 pub struct Client {
     public: reqwest::Client,
     private: reqwest::Client,
+    wallet: Wallet,
+    rooms: Arc<Rooms>,
 }
 
 /// Why a request has no answer that can be used.
@@ -66,6 +73,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) idempotency: Option<(&'a str, &'a str)>,
     pub(super) timeout: Duration,
     pub(super) allow_private: bool,
+    /// What lets it in.
+    pub(super) pass: Option<Pass>,
 }
 
 /// What came back. A body that is missing was larger than [`MAX_ANSWER`] or broke off; the status holds all the same.
@@ -118,7 +127,33 @@ impl Client {
         Ok(Self {
             public: build(lookup, false)?,
             private: build(lookup, true)?,
+            wallet: Wallet::default(),
+            rooms: Arc::default(),
         })
+    }
+
+    /// The same with the secrets that the catalog may name; without them, none is there.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.wallet.secrets = secrets;
+        self
+    }
+
+    /// The same with what makes credentials; without it, none is made.
+    #[must_use]
+    pub fn with_minter(mut self, minter: Minter) -> Self {
+        self.wallet.minter = Some(minter);
+        self
+    }
+
+    /// The secrets and keys that requests are shown with.
+    pub(super) const fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// How much targets are asked to do at a time.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     /// Sends one request, once.
@@ -163,6 +198,9 @@ impl Client {
         if request.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        if let Some(pass) = &request.pass {
+            pass.show(&mut headers);
+        }
         let method: Method = request
             .method
             .parse()
@@ -182,10 +220,17 @@ impl Client {
         let response = building.send().await.map_err(|error| failed(&error, &host))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response).await;
-        Ok(Reply {
-            status,
-            headers,
-            body,
+        Ok(match &request.pass {
+            Some(pass) => Reply {
+                status,
+                headers: pass.without(headers),
+                body: body.map(|body| pass.masked(body)),
+            },
+            None => Reply {
+                status,
+                headers,
+                body,
+            },
         })
     }
 }
@@ -279,6 +324,7 @@ mod tests {
                 idempotency: Some(("Idempotency-Key", "k")),
                 timeout: Duration::from_secs(5),
                 allow_private: false,
+                pass: None,
             });
             let error = sent.await.unwrap_err();
             assert!(matches!(error, SendError::Unsent { .. }), "{error:?}");

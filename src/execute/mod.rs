@@ -4,14 +4,19 @@
 //! now, and [`run`] carries out a [`Claimed`](crate::domain::warrant::Claimed), the one thing an executor takes.
 
 mod address;
+mod auth;
 mod call;
+mod credential;
 mod http;
 mod observe;
 mod ready;
+mod room;
 mod run;
 mod told;
 mod unseal;
 
+pub use auth::{AuthError, Secrets};
+pub use credential::{Keys, MintError, Minter};
 pub use http::{Client, ClientError, MAX_ANSWER, SendError};
 pub use observe::{ObserveError, observe};
 pub use ready::{Tools, Unfit};

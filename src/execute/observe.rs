@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 
 use super::{
+    auth::AuthError,
     http::{Client, Outgoing, Reply, SendError},
     unseal::Clear,
 };
@@ -30,6 +31,9 @@ pub enum ObserveError {
     /// The request was not answered.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The target can't be shown what the catalog names.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The parameters make no URL.
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -115,6 +119,10 @@ pub async fn observe(
         ),
         None => None,
     };
+    let pass = declared
+        .auth()
+        .map(|auth| client.wallet().for_observation(auth, &url))
+        .transpose()?;
     let reply = client
         .send(Outgoing {
             method: declared.method().as_str(),
@@ -124,6 +132,7 @@ pub async fn observe(
             idempotency: None,
             timeout: Duration::from_millis(u64::try_from(declared.timeout().millis()).unwrap_or(0)),
             allow_private: declared.allow_private(),
+            pass,
         })
         .await?;
     if !reply.status.is_success() {

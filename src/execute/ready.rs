@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use super::{
+    auth::AuthError,
     http::Client,
     observe::{ObserveError, observe},
     unseal::Clear,
@@ -12,7 +13,7 @@ use super::{
 use crate::domain::{
     entry::Outcome,
     ids::{Seq, Timestamp},
-    policy::Policy,
+    policy::{Action, Policy},
     proposal::{Item, ObservedFacts, Proposal},
     receive::{ClearItem, ProofError, clear_parameters},
     sealed::{DataKey, SealError},
@@ -60,6 +61,9 @@ pub enum Unfit {
     /// A sealed value does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The target can't be shown what the catalog names. INVARIANT i19.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The catalog does not know the action any more.
     #[error("the catalog does not know `{0}`")]
     Action(String),
@@ -72,6 +76,12 @@ pub enum Unfit {
         /// The first part that differs.
         part: &'static str,
     },
+    /// Others take all that its target may be asked to do.
+    #[error("`{host}` is asked as much as `targets` in the catalog allows, and no room came in time")]
+    NoRoom {
+        /// The target.
+        host: String,
+    },
     /// The request has no form that can be sent.
     #[error("the request can't be written: {0}")]
     Request(String),
@@ -83,12 +93,14 @@ impl Unfit {
         match self {
             Self::Proof(ProofError::Seal(_))
             | Self::Seal(_)
+            | Self::Auth(_)
             | Self::Action(_)
             | Self::Observe(_)
             | Self::Request(_) => Outcome::Errored,
             Self::Frozen
             | Self::TooEarly(_)
             | Self::TooLate(_)
+            | Self::NoRoom { .. }
             | Self::Changed { .. }
             | Self::Proof(
                 ProofError::Agent(_)
@@ -126,6 +138,27 @@ pub(super) fn in_time(claimed: &Claimed, tools: &Tools<'_>) -> Result<(), Unfit>
     }
 }
 
+fn action_of<'a>(proposal: &Proposal, tools: &Tools<'a>) -> Result<&'a Action, Unfit> {
+    let operation = &proposal.binding.operation;
+    let action = tools.policy.action(operation);
+    action.ok_or_else(|| Unfit::Action(operation.to_string()))
+}
+
+/// Whether every call for an item could be shown to its target. INVARIANT i15, i19.
+pub(super) fn let_in(proposal: &Proposal, item: &Item, tools: &Tools<'_>) -> Result<(), Unfit> {
+    let steps = action_of(proposal, tools)?.execute().steps().iter();
+    for connector in steps.flat_map(|step| std::iter::once(step.connector()).chain(step.undo())) {
+        if let Some(http) = connector.http()
+            && let Some(auth) = http.auth()
+        {
+            let url = http.url().fill(&item.parameters);
+            let url = url.map_err(|error| Unfit::Request(error.to_string()))?;
+            tools.client.wallet().ready(auth, &url, (tools.clock)())?;
+        }
+    }
+    Ok(())
+}
+
 /// Observes an item again; the facts must be the approved ones to the byte. INVARIANT i13.
 pub(super) async fn look_again(
     proposal: &Proposal,
@@ -133,11 +166,7 @@ pub(super) async fn look_again(
     approved: Option<&ObservedFacts>,
     tools: &Tools<'_>,
 ) -> Result<(), Unfit> {
-    let operation = &proposal.binding.operation;
-    let action = tools
-        .policy
-        .action(operation)
-        .ok_or_else(|| Unfit::Action(operation.to_string()))?;
+    let action = action_of(proposal, tools)?;
     let clear = Clear::new(clear_parameters(proposal, item, tools.key)?);
     let clear_item = ClearItem {
         id: item.id.clone(),

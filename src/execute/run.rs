@@ -1,13 +1,13 @@
 //! Carrying out what was approved: each item looked at again, its steps taken in order, and settled on its own.
 
 use super::{
-    call::{Answered, Called, call},
-    ready::{Tools, Unfit, in_time, look_again, unchanged},
+    call::{Answered, Called, Purpose, call},
+    ready::{Tools, Unfit, in_time, let_in, look_again, unchanged},
     told::{Progress, Tell},
 };
 use crate::domain::{
     canonical::{Salt, digest_of},
-    entry::{Outcome, StepResult},
+    entry::{Credential, Outcome, StepResult},
     ids::{Digest, ItemId, StepName},
     proposal::{Item, Proposal},
     receive::check_proof,
@@ -21,6 +21,7 @@ pub struct Ran {
     steps: Vec<StepResult>,
     answers: Vec<Answer>,
     incidents: Vec<String>,
+    credentials: Vec<Credential>,
 }
 
 /// Whether it is known how an execution ended.
@@ -51,6 +52,10 @@ impl Ran {
     /// What could not be undone, a line each. INVARIANT i21.
     pub fn incidents(&self) -> &[String] {
         &self.incidents
+    }
+    /// The credentials that were made, in order. INVARIANT i19.
+    pub fn credentials(&self) -> &[Credential] {
+        &self.credentials
     }
 }
 
@@ -104,6 +109,7 @@ pub async fn preflight<'a>(
 ) -> Result<(), Unfit> {
     check_proof(proposal, tools.policy, tools.key)?;
     for item in left_in {
+        let_in(proposal, item, tools)?;
         let approved = proposal.observed_for(&item.id).map(|seen| &seen.facts);
         look_again(proposal, item, approved, tools).await?;
     }
@@ -126,6 +132,7 @@ pub async fn run(claimed: Claimed, before: &[StepResult], tools: &Tools<'_>, tel
             steps: Vec::new(),
             answers: Vec::new(),
             incidents: Vec::new(),
+            credentials: Vec::new(),
         },
     };
     running.all().await;
@@ -225,7 +232,7 @@ impl Running<'_, '_, '_> {
 
     /// Everything that must hold right before a step, and the call.
     async fn take(
-        &self,
+        &mut self,
         plan: &ItemPlan,
         step: &Step,
         first: bool,
@@ -241,8 +248,13 @@ impl Running<'_, '_, '_> {
             }
             Ok(())
         };
-        let called = match ready.await {
-            Ok(()) => call(&step.call, &plan.item, again.clone(), self.claimed, self.tools).await,
+        let ready: Result<(), Unfit> = ready.await;
+        let made = &mut self.ran.credentials;
+        let called = match ready {
+            Ok(()) => {
+                let act = (&step.call, Purpose::Do);
+                call(act, &plan.item, again.clone(), self.claimed, self.tools, made).await
+            }
             Err(unfit) => Called::Not(unfit),
         };
         let failed = |outcome, note| {
@@ -300,7 +312,9 @@ impl Running<'_, '_, '_> {
         undo: &Call,
     ) -> Result<Option<String>, Unclear> {
         let again = (self.claimed.attempt() > 1).then(|| "it may have been undone before".to_owned());
-        let why = match call(undo, &plan.item, again, self.claimed, self.tools).await {
+        let made = &mut self.ran.credentials;
+        let act = (undo, Purpose::Undo);
+        let why = match call(act, &plan.item, again, self.claimed, self.tools, made).await {
             Called::Done(reply) => {
                 self.replied(plan, step, true, Outcome::Executed, reply);
                 None

@@ -1,11 +1,13 @@
 //! How often the ledger's remote is pushed to. GitHub advises six pushes a minute for a repository; what waits meanwhile
-//! goes together. Generic cell rate algorithm (ITU-T I.371). INVARIANT i31.
+//! goes together. INVARIANT i31.
 
 use std::{
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use crate::domain::pace::Cells;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// So many may go at once after a rest: what five quiet minutes leave over of the six a minute that are advised.
@@ -23,10 +25,8 @@ pub(super) enum Turn {
 /// Spreads pushes over time.
 #[derive(Debug)]
 pub struct Pace {
-    every: Duration,
-    at_once: u32,
-    /// When everything pushed so far would have been due, had it come evenly.
-    due: Mutex<Option<Instant>>,
+    began: Instant,
+    pushes: Mutex<Cells>,
 }
 
 impl Pace {
@@ -38,9 +38,8 @@ impl Pace {
     /// A push each `every`; so many at once after a rest, two at least.
     pub fn new(every: Duration, at_once: u32) -> Self {
         Self {
-            every,
-            at_once: at_once.max(2),
-            due: Mutex::new(None),
+            began: Instant::now(),
+            pushes: Mutex::new(Cells::new(every, at_once.max(2))),
         }
     }
 
@@ -50,16 +49,15 @@ impl Pace {
             Turn::Ordinary => 1,
             Turn::Started => 0,
         };
-        let ahead = self.every * (self.at_once - 1 - kept);
-        let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.and_then(|due| due.checked_sub(ahead))
-            .map_or(now, |from| from.max(now))
+        let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = pushes.next(kept, now.saturating_duration_since(self.began));
+        (self.began + next).max(now)
     }
 
     /// Notes a push, also one that did not wait for its turn: those after it wait the longer.
     pub(super) fn pushed(&self, now: Instant) {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        *due = Some(due.map_or(now, |due| due.max(now)) + self.every);
+        let mut pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        pushes.took(now.saturating_duration_since(self.began));
     }
 }
 

@@ -3,7 +3,10 @@
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
-    http::StatusCode,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -11,6 +14,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 
 use super::{api, intake, problem::Problem, turn::Bot};
+use crate::domain::credential::KEPT;
 
 /// Every route of the service.
 pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
@@ -30,6 +34,7 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
             post(api::propose).layer(DefaultBodyLimit::max(api::PROPOSAL_LIMIT)),
         )
         .route("/api/v1/proposals/{id}", get(api::status))
+        .route("/.well-known/jwks.json", get(keys))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposed))
@@ -50,6 +55,29 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
             )
         })
         .with_state(bot)
+}
+
+/// What targets verify credentials with. INVARIANT i19.
+async fn keys(State(bot): State<Bot>) -> Response {
+    match bot.published_keys() {
+        Ok(Some(keys)) => {
+            let kept = format!("public, max-age={}", KEPT.millis() / 1_000);
+            // RFC 7517, section 8.5.2.
+            let kind = "application/jwk-set+json".to_owned();
+            ([(CONTENT_TYPE, kind), (CACHE_CONTROL, kept)], keys.to_string()).into_response()
+        }
+        Ok(None) => Problem::new(
+            StatusCode::NOT_FOUND,
+            "no-keys",
+            "this process makes no credentials",
+            "ask the one that executes",
+        )
+        .into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the keys of credentials can't be published");
+            Problem::unavailable("the keys can't be read now").into_response()
+        }
+    }
 }
 
 /// Ready means: what comes in can be stored, the policy in force is the one on the base branch, and the ledger can be read.

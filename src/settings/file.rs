@@ -12,6 +12,7 @@ use url::Url;
 use super::{Address, SettingsError};
 use crate::domain::{
     ids::{AgentName, Digest, RepoName, Span},
+    policy::SecretName,
     source::{SourceFile, read_yaml},
 };
 
@@ -42,6 +43,12 @@ pub(super) struct Written {
     pub(super) pushes_per_minute: Option<u32>,
     pub(super) sweep_every: Option<Span>,
     pub(super) executor: Option<bool>,
+    pub(super) credential_key_file: Option<PathBuf>,
+    pub(super) credential_issuer: Option<Url>,
+    pub(super) secrets_dir: Option<PathBuf>,
+    /// The only hosts that a secret may be sent to, as `host` or `host:port`.
+    #[serde(default)]
+    pub(super) secret_hosts: BTreeMap<SecretName, Vec<String>>,
 }
 
 /// What a file states, or nothing where none is named.
@@ -66,6 +73,8 @@ fn read(path: &Path) -> Result<Written, SettingsError> {
         &mut written.executor_key_file,
         &mut written.watch_key_file,
         &mut written.watch_token_file,
+        &mut written.credential_key_file,
+        &mut written.secrets_dir,
     ];
     written.database = written.database.map(|address| address.beside(&directory));
     let agents = written.agents.values_mut();

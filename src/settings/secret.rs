@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::SettingsError;
@@ -15,11 +15,17 @@ pub(super) fn read(path: &Path, what: &'static str) -> Result<SecretString, Sett
     Ok(SecretString::from(text(path, what)?.as_str()))
 }
 
+/// Reads a secret, without the end of its line.
+pub(super) fn line(path: &Path, what: &'static str) -> Result<SecretString, SettingsError> {
+    let text = text(path, what)?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
 /// Reads a shared secret, without the end of its line.
 pub(super) fn shared(path: &Path, what: &'static str) -> Result<SecretString, SettingsError> {
-    let text = text(path, what)?;
+    let text = line(path, what)?;
     let shown = format!("`{}`, {what},", path.display());
-    long_enough(text.trim_end_matches(['\r', '\n']).to_owned(), &shown)
+    long_enough(text.expose_secret().to_owned(), &shown)
 }
 
 /// Refuses a shared secret that can be guessed.

@@ -125,6 +125,10 @@ impl Site {
     pub fn remote(&self) -> String {
         format!("{}/{}.git", self.git_url(), self.repo)
     }
+    /// The repository's address, as people open it.
+    pub(super) fn home(&self) -> String {
+        format!("{}/{}", self.git_url(), self.repo)
+    }
     /// The repository.
     pub const fn repo(&self) -> &RepoName {
         &self.repo

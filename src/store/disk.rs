@@ -56,11 +56,7 @@ pub(super) fn unlock(lock: &File) -> Result<(), StoreError> {
 pub(super) fn machine(directory: &Path) -> Result<String, StoreError> {
     let path = directory.join(MACHINE);
     if !path.exists() {
-        put_new(
-            directory,
-            &path,
-            format!("{:016x}", rand::random::<u64>()).as_bytes(),
-        )?;
+        put(&path, format!("{:016x}", rand::random::<u64>()).as_bytes())?;
     }
     let mut text = String::new();
     File::open(&path)
@@ -73,9 +69,13 @@ pub(super) fn machine(directory: &Path) -> Result<String, StoreError> {
     }
 }
 
-/// Puts a file in place where none is: there whole or not at all, whatever happens meanwhile.
-fn put_new(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+/// Puts a file in place, for its owner only: there whole or as it was before, whatever happens meanwhile.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let unfinished = unfinished(path);
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    };
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let write = || {

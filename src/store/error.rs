@@ -23,6 +23,9 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// A secret that others can read.
+    #[error("others can read `{0}`, which holds private keys; run `chmod 600` on it, and make new ones")]
+    Open(PathBuf),
     /// Something that this program did not write so.
     #[error("`{place}` is damaged: {why}; put it back from a backup, or move it away")]
     Damaged {

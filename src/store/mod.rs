@@ -4,6 +4,7 @@
 //! writes returns once what it wrote is on the disk. One process at a time owns the data directory.
 
 mod alarms;
+mod credential_keys;
 mod database;
 mod disk;
 mod error;
@@ -20,6 +21,7 @@ use std::{fs::File, path::Path, sync::Arc};
 use secrecy::SecretString;
 
 pub use alarms::Alarms;
+pub use credential_keys::CredentialKeys;
 pub use error::StoreError;
 pub use inbox::{Inbox, Lease, Undone, Work};
 pub use instances::Instances;

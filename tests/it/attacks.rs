@@ -16,7 +16,10 @@ use countersign::{
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::world::{REPO, World, git, payment, story};
+use crate::{
+    credentials::{CREDENTIAL, Strict, paying},
+    world::{REPO, World, git, payment, story, story_with},
+};
 
 /// Everything that the bot says to its operator, from the first test that listens on.
 #[derive(Clone, Default)]
@@ -39,6 +42,7 @@ impl<'a> MakeWriter<'a> for Heard {
     }
 }
 
+const CRM: &str = "the-crm-s-very-own-token";
 const IBAN: &str = "DE89370400440532013000";
 
 fn every_object(world: &World) -> String {
@@ -62,13 +66,33 @@ async fn i29_secrets_appear_nowhere() {
         .with_writer(heard.clone())
         .try_init()
         .unwrap();
-    story(async |world| {
+    let strict = Strict::start().await;
+    let mut setup = paying(&strict, CREDENTIAL);
+    let note = "        idempotency_header: Idempotency-Key\n        # A leaf";
+    let with = "        auth: { bearer: { env: COUNTERSIGN_SECRET_CRM } }\n        idempotency_header: Idempotency-Key\n        # A leaf";
+    setup.edits.push(("catalog.yaml", note, with));
+    setup.target_secrets = vec![("COUNTERSIGN_SECRET_CRM", CRM)];
+    story_with(setup, async |world| {
+        strict.trust(world);
+        let (status, _) = world.propose("support-agent", crate::world::note()).await;
+        assert_eq!(status, 201);
         let payment = world.payment().await;
         world.approve("alice", &payment).await;
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "executed");
         assert!(world.targets.bank().effects()[0].what.contains("12,500.00"));
-        let mut secrets = vec![IBAN.to_owned(), world.app.webhook_secret.clone()];
+        let mut secrets = vec![IBAN.to_owned(), world.app.webhook_secret.clone(), CRM.to_owned()];
+        for token in strict.tokens() {
+            secrets.extend(
+                token
+                    .rsplit('.')
+                    .map(str::to_owned)
+                    .filter(|part| part.len() > 60),
+            );
+        }
+        let keys = std::fs::read_to_string(world.data.path().join("bot/credential-keys.json")).unwrap();
+        let keys: Value = serde_json::from_str(&keys).unwrap();
+        secrets.push(keys["keys"][0]["private"].as_str().unwrap().to_owned());
         for name in ["gate", "executor", "app.pem"] {
             let text = std::fs::read_to_string(world.data.path().join("secrets").join(name)).unwrap();
             let lines = text.lines().filter(|line| !line.starts_with("-----"));
@@ -121,12 +145,17 @@ async fn i29_secrets_appear_nowhere() {
             }
         }
         // What the bank answered and was asked is not on the disk in clear either.
-        let grep = std::process::Command::new("grep")
-            .args(["-r", "-l", "-F", IBAN])
-            .arg(world.data.path())
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&grep.stdout), "");
+        for secret in [IBAN.to_owned(), CRM.to_owned()]
+            .into_iter()
+            .chain(strict.tokens())
+        {
+            let grep = std::process::Command::new("grep")
+                .args(["-r", "-l", "-F", &secret])
+                .arg(world.data.path())
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8_lossy(&grep.stdout), "");
+        }
     })
     .await;
 }

@@ -1,6 +1,8 @@
 //! The executor against targets that misbehave: everything goes through a real claim and a real socket.
 
 mod answers;
+mod auth;
+mod bounds;
 mod facts;
 mod forbidden;
 mod secrets;

@@ -21,6 +21,7 @@ mod budget;
 mod chaos;
 mod cli;
 mod contract;
+mod credentials;
 mod delegation;
 mod demo;
 mod door;

@@ -940,6 +940,7 @@ fn finished(case: &mut Case, life: Life, outcome: Outcome, steps: Vec<StepResult
         instance: "executor-1".parse().unwrap(),
         outcome,
         steps,
+        credentials: Vec::new(),
     });
 }
 

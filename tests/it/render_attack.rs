@@ -371,6 +371,7 @@ fn i26_no_payload_gets_through_a_check_an_outcome_or_an_answer() {
         case.finished = Some(Finished {
             instance: "i-1".parse().unwrap(),
             outcome: Outcome::Executed,
+            credentials: Vec::new(),
             steps: vec![StepResult {
                 item: "1".parse().unwrap(),
                 step: None,

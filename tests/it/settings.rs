@@ -302,3 +302,135 @@ fn the_database_s_password_is_in_no_file_and_in_no_error() {
         assert!(error.contains("the address of the database"), "{error}");
     }
 }
+
+#[test]
+fn i19_only_secrets_set_aside_for_targets_are_given_out() {
+    let directory = place();
+    let path = directory.path();
+    let secrets = path.join("secrets");
+    fs::create_dir_all(secrets.join("bank")).unwrap();
+    write(&secrets.join("bank/token"), "the bank's own token\n", 0o600);
+    write(&secrets.join("open"), "everybody reads this", 0o640);
+    write(&secrets.join("short"), "seven77\n", 0o600);
+    std::os::unix::fs::symlink("bank/token", secrets.join("inside")).unwrap();
+    std::os::unix::fs::symlink(path.join("gate"), secrets.join("outside")).unwrap();
+    let config = fs::read_to_string(path.join("countersign.yaml")).unwrap();
+    let config = format!(
+        "{config}secrets_dir: secrets\nsecret_hosts:\n  COUNTERSIGN_SECRET_BOUND: [bank.example, \"127.0.0.1:81\"]\n  bank/token: []\n"
+    );
+    write(&path.join("countersign.yaml"), &config, 0o644);
+    let variables = [
+        ("COUNTERSIGN_SECRET_BANK", "hunter2 of the bank"),
+        ("COUNTERSIGN_SECRET_BOUND", "hunter2 for one host"),
+        ("COUNTERSIGN_AGENT_SECRET_X", "hunter2 of an agent, long"),
+    ];
+    let settings = load(path, &[], &variables).unwrap();
+    assert!(!format!("{settings:?} {:?}", settings.vault()).contains("hunter2"));
+    let open = |name: &str, to: &str| {
+        let opened = settings
+            .vault()
+            .open(&name.parse().unwrap(), &to.parse().unwrap());
+        opened
+            .map(|secret| secret.expose_secret().to_owned())
+            .map_err(|error| error.to_string())
+    };
+    let anywhere = "https://a.example/x";
+    assert_eq!(
+        open("COUNTERSIGN_SECRET_BANK", anywhere).unwrap(),
+        "hunter2 of the bank"
+    );
+    assert_eq!(open("inside", anywhere).unwrap(), "the bank's own token");
+    for good in [
+        "https://bank.example/a",
+        "https://bank.example:8443/a",
+        "http://127.0.0.1:81",
+    ] {
+        assert_eq!(
+            open("COUNTERSIGN_SECRET_BOUND", good).unwrap(),
+            "hunter2 for one host"
+        );
+    }
+    for (name, to, why) in [
+        (
+            "COUNTERSIGN_SECRET_BOUND",
+            anywhere,
+            "may not be sent to `a.example:443`",
+        ),
+        (
+            "COUNTERSIGN_SECRET_BOUND",
+            "http://127.0.0.1/a",
+            "may not be sent to `127.0.0.1:80`",
+        ),
+        (
+            "COUNTERSIGN_SECRET_BOUND",
+            "https://bank.example.evil.example",
+            "may not be sent to",
+        ),
+        ("bank/token", anywhere, "may not be sent to"),
+        ("COUNTERSIGN_SECRET_OTHER", anywhere, "is not there"),
+        ("COUNTERSIGN_SECRET_X", anywhere, "is not there"),
+        ("nothing", anywhere, "is not there"),
+        ("bank", anywhere, "it is no file"),
+        ("outside", anywhere, "leads out of `secrets_dir`"),
+        ("open", anywhere, "others can read its file"),
+        ("short", anywhere, "fewer than 8 characters"),
+    ] {
+        let error = open(name, to).unwrap_err();
+        assert!(error.contains(why) && error.contains(name), "{name}: {error}");
+        assert!(
+            !error.contains("hunter2") && !error.contains("seven77"),
+            "{error}"
+        );
+    }
+    // Changed while the bot runs.
+    write(&secrets.join("inside.new"), "the bank's next token\n", 0o600);
+    fs::rename(secrets.join("inside.new"), secrets.join("inside")).unwrap();
+    assert_eq!(open("inside", anywhere).unwrap(), "the bank's next token");
+    let short = [
+        ("COUNTERSIGN_SECRET_BANK", "seven77"),
+        ("COUNTERSIGN_SECRET_b", "hunter2 of the bank"),
+    ];
+    let error = told(load(path, &[], &short));
+    assert!(
+        error.contains("`COUNTERSIGN_SECRET_BANK` has fewer than 8"),
+        "{error}"
+    );
+    assert!(error.contains("`COUNTERSIGN_SECRET_b` can't be named"), "{error}");
+    assert!(
+        !error.contains("seven77") && !error.contains("hunter2"),
+        "{error}"
+    );
+    write(
+        &path.join("countersign.yaml"),
+        &config.replace("bank/token", "../gate"),
+        0o644,
+    );
+    let error = told(load(path, &[], &[]));
+    assert!(
+        error.contains("is not a file of the operator's `secrets_dir`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn i19_credentials_are_the_repository_s_unless_stated() {
+    let directory = place();
+    let settings = load(directory.path(), &[], &[]).unwrap();
+    assert_eq!(settings.credentials().issuer(), "https://github.com/acme/ops");
+    assert_eq!(settings.credentials().key_file(), None);
+    let flags = [
+        "--credential-issuer",
+        "https://bot.example/",
+        "--credential-key-file",
+        "keys.json",
+    ];
+    let settings = load(directory.path(), &flags, &[]).unwrap();
+    assert_eq!(settings.credentials().issuer(), "https://bot.example");
+    assert_eq!(settings.credentials().key_file(), Some(Path::new("keys.json")));
+    let error = told(load(
+        directory.path(),
+        &["--credential-issuer", "http://bot.example"],
+        &[],
+    ));
+    assert!(error.contains("the issuer of credentials"), "{error}");
+}

@@ -198,12 +198,14 @@ async fn i16_a_claim_is_given_once_whatever_happens_after_it() {
             instance: "me".parse().unwrap(),
             reason: "it stopped".into(),
             steps: Vec::new(),
+            credentials: Vec::new(),
         });
         store.outbox().finish(rows[0].name(), &end).await.unwrap();
         let other = Ended::Finished(Finished {
             instance: "me".parse().unwrap(),
             outcome: Outcome::Executed,
             steps: Vec::new(),
+            credentials: Vec::new(),
         });
         store.outbox().finish(rows[0].name(), &other).await.unwrap();
         assert_eq!(

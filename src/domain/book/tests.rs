@@ -139,6 +139,7 @@ fn life(n: u64) -> Vec<Draft> {
             instance: "one".parse().unwrap(),
             outcome: Outcome::Executed,
             steps: Vec::new(),
+            credentials: Vec::new(),
         })),
     ]
 }

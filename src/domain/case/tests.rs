@@ -24,6 +24,7 @@ fn events(story: &Story) -> Vec<Event> {
             instance: "me".parse().unwrap(),
             outcome,
             steps: Vec::new(),
+            credentials: Vec::new(),
         })
     };
     let base: BranchName = "main".parse().unwrap();
@@ -138,6 +139,7 @@ fn events(story: &Story) -> Vec<Event> {
             reason: "x".into(),
             stopped: false,
             steps: Vec::new(),
+            credentials: Vec::new(),
         }),
         Event::Step(took()),
         Event::Undone(took()),

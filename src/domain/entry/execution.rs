@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Credential;
 use crate::domain::ids::{Digest, InstanceId, ItemId, Seq, StepName, Timestamp};
 
 /// The body of `started`.
@@ -63,6 +64,9 @@ pub struct Finished {
     pub outcome: Outcome,
     /// How each item ended.
     pub steps: Vec<StepResult>,
+    /// The credentials that were made for this attempt. INVARIANT i19.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
 }
 
 /// How an execution ended.
@@ -141,4 +145,7 @@ pub struct Unknown {
     /// How far it is known to have come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
+    /// The credentials that are known to have been made for this attempt. INVARIANT i19.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
 }

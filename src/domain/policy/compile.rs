@@ -9,7 +9,7 @@ use super::{
     catalog::{self, Around},
     checks::{self, check_of},
     error::{Errors, PolicyError, Rule},
-    owners, people, tiers,
+    owners, people, targets, tiers,
 };
 use crate::domain::{
     ids::Digest,
@@ -61,7 +61,8 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     let calendars = people.as_ref().and_then(|tree| tree.get("calendars")).cloned();
     let people = list(PEOPLE, people, "people", &["calendars"]);
     let agents = list(AGENTS, agents, "agents", &[]);
-    let catalog = list(CATALOG, catalog, "actions", &[]);
+    let stated = catalog.as_ref().and_then(|tree| tree.get("targets")).cloned();
+    let catalog = list(CATALOG, catalog, "actions", &["targets"]);
     let (Some(people), Some(agents), Some(catalog)) = (people, agents, catalog) else {
         return Err(sorted(found));
     };
@@ -94,6 +95,12 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
     } else {
         Vec::new()
     };
+    let mut bounds = targets::Targets::default();
+    if complete {
+        take(CATALOG, &mut |errors| {
+            bounds = targets::read(stated.as_ref(), actions.values(), errors)
+        });
+    }
     let mut owned = None;
     if let Some(file) = owners {
         take(OWNERS, &mut |errors| {
@@ -112,6 +119,7 @@ pub fn compile(files: &[SourceFile]) -> Result<Policy, Vec<PolicyError>> {
             checks,
             people: everyone,
             agents: programs,
+            targets: bounds,
         }),
         _ => Err(sorted(found)),
     }

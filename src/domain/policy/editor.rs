@@ -14,6 +14,7 @@ use super::{
     catalog::RawAction,
     checks::{RawBrand, RawConsent, RawOwn, RawPii, RawText},
     people::RawPerson,
+    targets::RawBounds,
     tiers::{Condition, RawGate},
 };
 use crate::domain::{calendar::Calendar, request::Request};
@@ -101,7 +102,7 @@ impl Form {
         let (title, schema) = match self {
             Self::Catalog => (
                 "What agents may do: one entry an action",
-                one_list(named::<RawAction>(of), "actions"),
+                catalog(of),
             ),
             Self::Tiers => (
                 "How risky an action is, and what must hold before it may run",
@@ -166,6 +167,23 @@ fn one_list(list: Schema, field: &str) -> Schema {
         "required": [field],
         "additionalProperties": false,
         "properties": { field: list },
+    })
+}
+
+fn catalog(of: &mut SchemaGenerator) -> Schema {
+    let (actions, targets) = (named::<RawAction>(of), of.subschema_for::<RawBounds>());
+    json_schema!({
+        "type": "object",
+        "required": ["actions"],
+        "additionalProperties": false,
+        "properties": {
+            "actions": actions,
+            "targets": {
+                "description": "What hosts are asked to do at a time, by `host` or `host:port`.",
+                "type": "object",
+                "additionalProperties": targets,
+            },
+        },
     })
 }
 

@@ -159,6 +159,13 @@ impl Connector {
             Self::Thaw(_) => "thaw",
         }
     }
+    /// The request, when it is one over HTTP.
+    pub const fn http(&self) -> Option<&HttpExecute> {
+        match self {
+            Self::Http(http) => Some(http),
+            Self::Thaw(_) => None,
+        }
+    }
     /// The parameters put into an address.
     pub(super) fn url_params(&self) -> Vec<&ParamPath> {
         match self {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    auth::{Auth, RawAuth, RawReading},
     body::{self, BodyTemplate},
     url_template::UrlTemplate,
 };
@@ -118,6 +119,7 @@ pub struct HttpObserve {
     affected: Affected,
     timeout: Span,
     allow_private: bool,
+    auth: Option<Auth>,
 }
 
 impl HttpObserve {
@@ -153,6 +155,10 @@ impl HttpObserve {
     pub fn allow_private(&self) -> bool {
         self.allow_private
     }
+    /// What the target is shown; never a credential, which vouches for an approval.
+    pub fn auth(&self) -> Option<&Auth> {
+        self.auth.as_ref()
+    }
 }
 
 /// How the bot acts.
@@ -165,6 +171,7 @@ pub struct HttpExecute {
     idempotency_header: String,
     repeatable: bool,
     allow_private: bool,
+    auth: Option<Box<Auth>>,
 }
 
 impl HttpExecute {
@@ -197,6 +204,10 @@ impl HttpExecute {
     pub fn allow_private(&self) -> bool {
         self.allow_private
     }
+    /// What the target is shown.
+    pub fn auth(&self) -> Option<&Auth> {
+        self.auth.as_deref()
+    }
 }
 
 impl HttpExecute {
@@ -215,6 +226,13 @@ impl HttpExecute {
         }
         let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
         let body = read_body(http, &mut faults);
+        let auth = read_auth(http, url.as_ref(), &mut faults);
+        if let Some(Auth::Header { name, .. }) = &auth
+            && name.eq_ignore_ascii_case(&header)
+        {
+            let message = format!("`{name}` carries the idempotency key; a secret needs a header of its own");
+            faults.push(Fault::new(http.mark_at("/auth/header/name"), message));
+        }
         match url {
             Some(url) if faults.is_empty() => Ok(Self {
                 method: raw.method,
@@ -224,6 +242,7 @@ impl HttpExecute {
                 idempotency_header: header,
                 repeatable,
                 allow_private: raw.allow_private,
+                auth: auth.map(Box::new),
             }),
             Some(_) | None => Err(faults),
         }
@@ -253,6 +272,12 @@ impl HttpObserve {
         let timeout = limited(http, raw.timeout, 10, 60, &mut faults);
         let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
         let body = read_body(http, &mut faults);
+        let auth = read_auth(http, url.as_ref(), &mut faults);
+        if let Some(Auth::Credential { .. }) = auth {
+            let message = "a credential vouches for an approval, and nothing is approved when the bot looks; name a secret that \
+                           may only read, as in `bearer: { env: COUNTERSIGN_SECRET_BANK_READ }`";
+            faults.push(Fault::new(http.mark_at("/auth/credential"), message));
+        }
         match url {
             Some(url) if faults.is_empty() => Ok(Self {
                 method: raw.method,
@@ -263,6 +288,7 @@ impl HttpObserve {
                 affected: raw.affected,
                 timeout,
                 allow_private: raw.allow_private,
+                auth,
             }),
             Some(_) | None => Err(faults),
         }
@@ -297,6 +323,10 @@ pub(super) struct RawExecute {
     /// Whether a private address may be called.
     #[serde(default)]
     allow_private: bool,
+    /// What the target is shown, so that it lets the request in.
+    #[serde(rename = "auth")]
+    #[schemars(with = "Option<RawAuth>")]
+    _auth: Option<serde::de::IgnoredAny>,
 }
 
 /// The request that reads what is affected.
@@ -323,6 +353,10 @@ struct RawObserve {
     /// Whether a private address may be called.
     #[serde(default)]
     allow_private: bool,
+    /// What the target is shown, so that it lets the request in.
+    #[serde(rename = "auth")]
+    #[schemars(with = "Option<RawReading>")]
+    _auth: Option<serde::de::IgnoredAny>,
 }
 
 fn limited(node: &Node, stated: Option<Span>, default: u32, most: u32, faults: &mut Vec<Fault>) -> Span {
@@ -343,6 +377,11 @@ fn read_url(node: &Node, text: &str, allow_private: bool, faults: &mut Vec<Fault
 fn read_body(node: &Node, faults: &mut Vec<Fault>) -> Option<BodyTemplate> {
     let body = node.get("body")?;
     BodyTemplate::read(body).map_err(|fault| faults.push(fault)).ok()
+}
+
+fn read_auth(node: &Node, url: Option<&UrlTemplate>, faults: &mut Vec<Fault>) -> Option<Auth> {
+    let auth = node.get("auth")?;
+    Auth::read(auth, url).map_err(|found| faults.extend(found)).ok()
 }
 
 /// Headers that carry credentials, frame the message, or are the client's own.
@@ -371,16 +410,24 @@ const RESERVED: &[&str] = &[
     "via",
 ];
 
-fn check_header(name: &str) -> Result<(), String> {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+/// Whether a catalog may name this header: a token (RFC 9110) of 100 characters at most that is not the client's own.
+pub(super) fn is_header(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    if name.is_empty() || name.len() > 100 || !name.chars().all(token) {
+    let starts = ["proxy-", "sec-", "x-forwarded-", "countersign-"];
+    is_token(name)
+        && !RESERVED.contains(&lower.as_str())
+        && !starts.iter().any(|start| lower.starts_with(start))
+}
+
+fn is_token(name: &str) -> bool {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.len() <= 100 && name.chars().all(token)
+}
+
+fn check_header(name: &str) -> Result<(), String> {
+    if !is_token(name) {
         Err(format!("`{}` is not a header name", name.escape_debug()))
-    } else if RESERVED.contains(&lower.as_str())
-        || ["proxy-", "sec-", "x-forwarded-"]
-            .iter()
-            .any(|start| lower.starts_with(start))
-    {
+    } else if !is_header(name) {
         Err(format!(
             "the header `{name}` can't carry the idempotency key; use `Idempotency-Key`"
         ))

@@ -2,6 +2,7 @@
 
 mod action;
 mod agents;
+mod auth;
 mod body;
 pub mod cases;
 mod catalog;
@@ -23,6 +24,7 @@ mod pattern;
 mod people;
 mod resource;
 mod schema;
+mod targets;
 mod thaw;
 mod tiers;
 mod url_template;
@@ -42,6 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use super::totals::Over;
 pub use action::{Action, Party, Raci, Rollback};
 pub use agents::{Agent, AgentKey};
+pub use auth::{Auth, NotASecret, SECRET_PREFIX, SecretError, SecretName};
 pub use body::{BodyError, BodyTemplate, Filling};
 pub use checks::{Check, CheckKind};
 pub use compile::{compile, policy_digest};
@@ -55,6 +58,7 @@ pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
 pub use resource::ResourcePattern;
 pub use schema::ParamError;
+pub use targets::Bounds;
 pub use thaw::{Thaw, ThawError};
 pub use tiers::{
     Approvers, Classified, DataClass, GateRule, Impact, MergeMode, Preview, RollbackKind, StepUp, Tier,
@@ -77,6 +81,7 @@ pub struct Policy {
     checks: checks::Checks,
     people: people::People,
     agents: agents::Agents,
+    targets: targets::Targets,
 }
 
 impl Policy {
@@ -105,6 +110,10 @@ impl Policy {
     pub fn nearest_action(&self, name: &str) -> Option<&ActionName> {
         let near = nearest(name, self.actions.keys().map(ActionName::as_str))?;
         self.actions.keys().find(|action| action.as_str() == near)
+    }
+    /// What a call to this address has to keep to, and the name that it is bound by.
+    pub fn bounds(&self, url: &url::Url) -> Option<(&str, &Bounds)> {
+        targets::find(&self.targets, url)
     }
     /// The tier of an action; what no rule matches is high (INVARIANT i10).
     pub fn classify(&self, impact: Impact, data: &BTreeSet<DataClass>, rollback: RollbackKind) -> Classified {

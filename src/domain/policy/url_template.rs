@@ -99,6 +99,15 @@ impl UrlTemplate {
     pub fn host(&self) -> &str {
         &self.host
     }
+    /// The host and the port, as in `bank.example:443`.
+    pub(super) fn with_port(&self) -> Option<String> {
+        let port = Url::parse(&self.origin).ok()?.port_or_known_default()?;
+        Some(format!("{}:{port}", self.host))
+    }
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
     /// The parameters that the template takes.
     pub fn params(&self) -> impl Iterator<Item = &ParamPath> {
         let values = self.query.iter().map(|(_, value)| value);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::domain::{
     ids::{ItemId, ProposalId, Seq, Span, StepName},
-    policy::{BodyError, Connector, Filling, HttpExecute, ThawError, UrlError},
+    policy::{Auth, BodyError, Connector, Filling, HttpExecute, ThawError, UrlError},
     proposal::{Item, Proposal},
 };
 
@@ -48,6 +48,9 @@ pub struct HttpCall {
     pub timeout: Span,
     /// Whether the catalog allows a private or loopback address.
     pub allow_private: bool,
+    /// What the target is shown; secrets by name only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Box<Auth>>,
 }
 
 /// Why a template of the catalog can't be filled with the approved parameters.
@@ -158,6 +161,7 @@ impl HttpCall {
             repeatable: http.repeatable(),
             timeout: http.timeout(),
             allow_private: http.allow_private(),
+            auth: http.auth().cloned().map(Box::new),
         })
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::plan::{ItemPlan, thaws};
 use crate::domain::{
+    credential::TokenNames,
     ids::{Digest, InstanceId, ProposalId, Seq, Timestamp},
+    policy::Tier,
     proposal::Proposal,
 };
 
@@ -22,6 +24,17 @@ pub struct OutboxRow {
     pub plan: Digest,
     /// The process that wrote it.
     pub instance: InstanceId,
+}
+
+/// What was decided about a plan, for those who are told of it.
+#[derive(Debug)]
+pub struct Approved {
+    /// How risky it is.
+    pub tier: Tier,
+    /// The rules that it was decided under.
+    pub policy: Digest,
+    /// The people whose approvals were counted; nobody in low tier.
+    pub by: Vec<String>,
 }
 
 /// A plan whose lock is held: the only thing an executor takes.
@@ -88,6 +101,8 @@ pub struct Claimed {
     proposal: Arc<Proposal>,
     items: Vec<ItemPlan>,
     plan: Digest,
+    approved: Approved,
+    tokens: TokenNames,
     attempt: u32,
     deadline: Timestamp,
 }
@@ -97,13 +112,16 @@ impl Claimed {
         proposal: Arc<Proposal>,
         items: Vec<ItemPlan>,
         plan: Digest,
-        attempt: u32,
-        deadline: Timestamp,
+        approved: Approved,
+        tokens: TokenNames,
+        (attempt, deadline): (u32, Timestamp),
     ) -> Self {
         Self {
             proposal,
             items,
             plan,
+            approved,
+            tokens,
             attempt,
             deadline,
         }
@@ -127,6 +145,15 @@ impl Claimed {
     /// The plan's digest.
     pub const fn plan(&self) -> Digest {
         self.plan
+    }
+    /// What was decided.
+    pub const fn approved(&self) -> &Approved {
+        &self.approved
+    }
+    /// The names of the credentials that may be made for this attempt, from
+    /// `sha256(JCS([proposal, plan, body of started]))`. INVARIANT i19.
+    pub const fn tokens(&self) -> &TokenNames {
+        &self.tokens
     }
     /// Nothing may be begun at or after this.
     pub const fn deadline(&self) -> Timestamp {

@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::{
     Warrant,
     call::{Call, FillError, For},
-    claim::{Claimed, NotMine, OutboxRow},
+    claim::{Approved, Claimed, NotMine, OutboxRow},
 };
 use crate::domain::{
     audit::Recorded,
     canonical::{NotCanonical, digest_of},
+    credential::TokenNames,
     entry::{ClaimedBy, Digests, Draft, Event, Role, Started},
     ids::{Digest, InstanceId, ItemId, Seq, StepName, Timestamp},
     policy::{Execute, Policy, StepRule, Tier},
@@ -85,6 +86,7 @@ pub struct ExecutionPlan {
     excluded: BTreeSet<ItemId>,
     digest: Digest,
     deadline: Timestamp,
+    approvers: Vec<String>,
 }
 
 /// Turns a warrant into the calls to make, from the approved parameters and the catalog alone.
@@ -116,6 +118,7 @@ pub fn plan(warrant: Warrant, policy: &Policy) -> Result<ExecutionPlan, PlanErro
         tier: warrant.tier,
         policy: warrant.policy,
         deadline: warrant.deadline,
+        approvers: warrant.approvers,
         items,
         digest,
         proposal,
@@ -129,7 +132,7 @@ fn plan_item(execute: &Execute, proposal: &Proposal, item: &Item) -> Result<Item
             item,
             step: rule.name(),
         };
-        Ok(Step {
+        Ok::<_, FillError>(Step {
             name: rule.name().cloned(),
             call: Call::doing(rule.connector(), of)?,
             undo: rule.undo().map(|undo| Call::undoing(undo, of)).transpose()?,
@@ -246,8 +249,7 @@ impl ExecutionPlan {
         if body.instance != *me {
             return Err(NotMine("another instance"));
         }
-        let (attempt, deadline) = (body.attempt, body.deadline.min(self.deadline));
-        Ok(self.claimed(attempt, deadline))
+        self.claimed(body)
     }
 
     /// Low tier: claimed by a row of the outbox on disk. INVARIANT i16.
@@ -261,10 +263,25 @@ impl ExecutionPlan {
         let Event::Started(body) = self.started(me.clone(), now).event else {
             return Err(NotMine("not a `started` entry"));
         };
-        Ok(self.claimed(1, body.deadline))
+        self.claimed(&body)
     }
 
-    fn claimed(self, attempt: u32, deadline: Timestamp) -> Claimed {
-        Claimed::of(self.proposal, self.items, self.digest, attempt, deadline)
+    fn claimed(self, started: &Started) -> Result<Claimed, NotMine> {
+        let tokens = digest_of(&(self.proposal.id, self.digest, started));
+        let tokens = tokens.map_err(|_| NotMine("it has no canonical form"))?;
+        let approved = Approved {
+            tier: self.tier,
+            policy: self.policy,
+            by: self.approvers,
+        };
+        let deadline = started.deadline.min(self.deadline);
+        Ok(Claimed::of(
+            self.proposal,
+            self.items,
+            self.digest,
+            approved,
+            TokenNames::of(tokens),
+            (started.attempt, deadline),
+        ))
     }
 }

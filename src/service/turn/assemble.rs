@@ -8,7 +8,11 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Bot, Clock, Parts, witness::shown_of};
+use super::{
+    Bot, Clock, Parts,
+    credentials::{client_of, keys_of},
+    witness::shown_of,
+};
 use crate::{
     domain::{
         authentic::Committer,
@@ -16,7 +20,7 @@ use crate::{
         ids::{BranchName, InstanceId},
         policy::AgentKey,
     },
-    execute::{self, Client},
+    execute,
     github::{self, Config, GitHub, Watcher},
     ledger::{
         Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token, kept_head, unlock,
@@ -51,6 +55,9 @@ pub enum AssembleError {
     /// This machine's own state.
     #[error("store: {0}")]
     Store(#[from] StoreError),
+    /// The keys of credentials.
+    #[error("credentials: {0}")]
+    Credentials(StoreError),
     /// The executor's client.
     #[error("executor: {0}")]
     Client(#[from] execute::ClientError),
@@ -133,13 +140,15 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
     let instance: InstanceId = format!("{machine}.{boot:016x}")
         .parse()
         .map_err(|error| name(&error))?;
+    let credential_keys = keys_of(&settings, &clock).map_err(AssembleError::Credentials)?;
     let bot = Bot::new(Parts {
         ledger,
         mirror,
         github,
         watcher,
         store,
-        client: Client::new()?,
+        client: client_of(&settings, credential_keys.as_ref())?,
+        credential_keys,
         instance,
         clock,
         settings,

@@ -227,12 +227,14 @@ impl Bot {
                 instance,
                 outcome: *outcome,
                 steps,
+                credentials: ran.credentials().to_vec(),
             }),
             Ending::Unknown { reason } => Event::Unknown(Unknown {
                 instance,
                 reason: reason.clone(),
                 stopped: false,
                 steps,
+                credentials: ran.credentials().to_vec(),
             }),
         }
     }
@@ -303,6 +305,7 @@ impl Bot {
                 reason,
                 stopped: true,
                 steps: case.took.clone(),
+                credentials: Vec::new(),
             });
             let draft = Draft::about(&case, Role::Executor, event, now);
             match self.append(vec![draft]).await {

@@ -232,6 +232,7 @@ impl Bot {
                     reason,
                     stopped: true,
                     steps: Vec::new(),
+                    credentials: Vec::new(),
                 };
                 let ended = Ended::Unknown(unknown);
                 outbox

@@ -7,6 +7,7 @@ mod amend;
 mod assemble;
 mod command;
 mod correct;
+mod credentials;
 mod execute;
 mod group;
 mod guards;
@@ -53,7 +54,7 @@ use crate::{
     github::{GitHub, Hint, Watcher, tallied},
     ledger::{AppendError, Ledger, Mirror},
     settings::Settings,
-    store::{Lease, Store},
+    store::{CredentialKeys, Lease, Store},
 };
 
 /// Ended proposals that one sweep looks at because this process did not see their pull requests show the end.
@@ -76,6 +77,8 @@ pub struct Parts {
     pub store: Store,
     /// The executor's HTTP client.
     pub client: crate::execute::Client,
+    /// What credentials are signed with; nothing in a process that does not execute.
+    pub credential_keys: Option<Arc<CredentialKeys>>,
     /// This process.
     pub instance: InstanceId,
     /// The time.

@@ -309,6 +309,7 @@ impl Story {
                 instance: "one".parse().unwrap(),
                 outcome: Outcome::Executed,
                 steps: Vec::new(),
+                credentials: Vec::new(),
             }),
         )
     }

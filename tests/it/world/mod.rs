@@ -46,6 +46,7 @@ pub(crate) struct World {
     pub(crate) app: AppCredentials,
     keys: BTreeMap<&'static str, SigningKey>,
     secrets: BTreeMap<&'static str, &'static str>,
+    target_secrets: Vec<(&'static str, &'static str)>,
     http: reqwest::Client,
     args: Args,
     settings: Arc<Settings>,

@@ -16,7 +16,7 @@ use countersign::{
     settings::{Args, Settings},
 };
 
-use super::{World, fresh, now, setup::variables};
+use super::{World, fresh, now};
 
 impl World {
     fn clock(skew: &Arc<AtomicI64>) -> Clock {
@@ -63,7 +63,7 @@ impl World {
             data_dir: Some(self.data.path().join("second")),
             ..self.args.clone()
         };
-        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
+        let settings = Arc::new(Settings::from(&args, self.variables()).unwrap());
         let bot = self.process.assemble(&settings, &self.skew).await.unwrap();
         self.process.work(&bot);
         bot
@@ -78,7 +78,7 @@ impl World {
             database: Some(self.args.database.clone().unwrap_or_else(own)),
             ..self.args.clone()
         };
-        let settings = Arc::new(Settings::from(&args, variables(&self.secrets)).unwrap());
+        let settings = Arc::new(Settings::from(&args, self.variables()).unwrap());
         self.process.assemble(&settings, &self.skew).await.unwrap()
     }
 
@@ -132,7 +132,12 @@ impl World {
         }
     }
 
-    /// The bot's clock.
+    /// The bot's clock, for others who go by it.
+    pub(crate) fn clock_of_bot(&self) -> Clock {
+        Self::clock(&self.skew)
+    }
+
+    /// The time by the bot's clock.
     pub(crate) fn time(&self) -> Timestamp {
         Timestamp::from_millis(now() + self.skew.load(Ordering::SeqCst))
     }

@@ -63,19 +63,30 @@ pub(crate) struct Setup {
     pub(crate) pushes_per_minute: Option<u32>,
     /// Whether alarms become issues.
     pub(crate) alarm_issue: bool,
+    /// Where the catalog has the bank, when something stands in front of it.
+    pub(crate) bank_url: Option<String>,
+    /// Secrets for targets: variables and values.
+    pub(crate) target_secrets: Vec<(&'static str, &'static str)>,
+    /// The directory of secrets for targets.
+    pub(crate) secrets_dir: Option<std::path::PathBuf>,
 }
 
 fn fixed_key(name: &str) -> SigningKey {
     SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes())
 }
 
-/// The variables that give the bot its agents' shared secrets.
-pub(super) fn variables(secrets: &BTreeMap<&'static str, &'static str>) -> BTreeMap<String, String> {
+/// The variables that give the bot its agents' shared secrets, and those of targets.
+fn variables(
+    agents: &BTreeMap<&'static str, &'static str>,
+    targets: &[(&'static str, &'static str)],
+) -> BTreeMap<String, String> {
     let variable = |(agent, secret): (&&str, &&str)| {
         let name = agent.to_uppercase().replace('-', "_");
         (format!("COUNTERSIGN_AGENT_SECRET_{name}"), (*secret).to_owned())
     };
-    secrets.iter().map(variable).collect()
+    let of_target = |(name, secret): &(&str, &str)| ((*name).to_owned(), (*secret).to_owned());
+    let targets = targets.iter().map(of_target);
+    agents.iter().map(variable).chain(targets).collect()
 }
 
 fn openssh(key: &SigningKey) -> String {
@@ -138,7 +149,7 @@ impl World {
             .map(|(name, key)| ((*name).to_owned(), openssh(key)))
             .collect();
         let facts = Facts {
-            bank_url: targets.bank().url(),
+            bank_url: setup.bank_url.as_deref().unwrap_or(targets.bank().url()),
             crm_url: targets.crm().url(),
             accounts: &accounts,
             keys: &public,
@@ -216,6 +227,7 @@ impl World {
         args.database = setup.database.clone().map(Into::into);
         args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
         args.alarm_issue = Some(setup.alarm_issue);
+        args.secrets_dir = setup.secrets_dir.clone();
         if let Some(login) = setup.watcher {
             let file = data.path().join("secrets").join("watch-token");
             secret_file(&file, &github.user_token(login).unwrap());
@@ -240,7 +252,7 @@ impl World {
             .keep_history(REPO, "the ledger's history", "refs/heads/ledger")
             .unwrap();
         let skew = Arc::new(AtomicI64::new(0));
-        let settings = Arc::new(Settings::from(&args, variables(&secrets)).unwrap());
+        let settings = Arc::new(Settings::from(&args, variables(&secrets, &setup.target_secrets)).unwrap());
         let process = Process::start();
         let bot = process.assemble(&settings, &skew).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -259,6 +271,7 @@ impl World {
             app,
             keys,
             secrets,
+            target_secrets: setup.target_secrets,
             http: reqwest::Client::new(),
             args,
             settings,
@@ -269,6 +282,10 @@ impl World {
         };
         world.settle().await;
         world
+    }
+
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        variables(&self.secrets, &self.target_secrets)
     }
 
     async fn init(

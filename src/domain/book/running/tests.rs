@@ -420,6 +420,7 @@ fn i20_a_limit_is_counted_again_at_the_act_and_moves_on() {
         instance: "one".parse().unwrap(),
         outcome: Outcome::Refused,
         steps: Vec::new(),
+        credentials: Vec::new(),
     });
     let ended = draft(&payments[0], &policy, Role::Executor, 5, finished);
     record(&mut book, ended).unwrap();
@@ -468,6 +469,7 @@ fn i17_what_was_only_tried_out_leaves_no_trace() {
         instance: "one".parse().unwrap(),
         outcome: Outcome::Executed,
         steps: Vec::new(),
+        credentials: Vec::new(),
     });
     let drafts = [
         received(&two, &totals, &policy, 2),

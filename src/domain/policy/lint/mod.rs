@@ -19,6 +19,7 @@ mod preview;
 mod proposers;
 mod responsible;
 mod sections;
+mod shared_secrets;
 mod step_up;
 mod thaws;
 mod tier_rules;
@@ -49,6 +50,7 @@ const REGISTRY: &[Lint] = &[
     changing::LINT,
     step_up::LINT,
     preview::LINT,
+    shared_secrets::LINT,
     responsible::LINT,
     proposers::LINT,
     untested::LINT,

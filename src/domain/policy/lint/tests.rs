@@ -267,6 +267,41 @@ fn an_action_that_waits_for_a_preview_it_can_t_have_is_found() {
 }
 
 #[test]
+fn i19_a_secret_that_several_hosts_are_sent_is_found() {
+    let shown = |url: &str, auth: &str| format!("{url}\n        auth: {auth}\n");
+    let edit = |auth: [&str; 3]| {
+        let [observe, campaign, payment] = auth;
+        found(&[
+            (
+                "catalog.yaml",
+                "        url: https://crm.example/segments/{segment_id}\n",
+                &shown("        url: https://crm.example/segments/{segment_id}", observe),
+            ),
+            (
+                "catalog.yaml",
+                "        url: https://crm.example/campaigns\n",
+                &shown("        url: https://crm.example/campaigns", campaign),
+            ),
+            (
+                "catalog.yaml",
+                "        url: https://bank.example/payments\n",
+                &shown("        url: https://bank.example/payments", payment),
+            ),
+        ])
+    };
+    let own = "{ bearer: { env: COUNTERSIGN_SECRET_CRM } }";
+    assert_eq!(edit([own, own, "{ credential: {} }"]), "");
+    insta::assert_snapshot!(edit([own, "{ credential: { audience: all } }", "{ credential: { audience: all } }"]), @r"
+    secret-for-many-hosts catalog.yaml:139:15: a credential for `all` is sent to `crm.example` and `bank.example`; each can use it at the other
+      give each host a secret of its own, and leave `audience` out
+    ");
+    insta::assert_snapshot!(edit([own, own, own]), @r"
+    secret-for-many-hosts catalog.yaml:139:15: the secret `COUNTERSIGN_SECRET_CRM` is sent to `crm.example` and `bank.example`; each can use it at the other
+      give each host a secret of its own, and leave `audience` out
+    ");
+}
+
+#[test]
 fn agents_that_do_not_fit_their_actions_are_found() {
     let edits = [
         ("agents.yaml", "actions: [crm.note]", "actions: []"),

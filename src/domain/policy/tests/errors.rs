@@ -431,7 +431,7 @@ fn mistakes_in_connector_are_named_with_their_place() {
             "catalog.yaml",
             "timeout: 60s",
             "headers: {}",
-            "[connector] catalog.yaml:138:9: unknown field `headers`; the fields here are `method`, `url`, `body`, `timeout`, `idempotency_header`, `allow_private`",
+            "[connector] catalog.yaml:138:9: unknown field `headers`; the fields here are `method`, `url`, `body`, `timeout`, `idempotency_header`, `allow_private`, `auth`",
         ),
         (
             "catalog.yaml",

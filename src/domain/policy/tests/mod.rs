@@ -1,5 +1,6 @@
 //! The rules as their authors meet them: what compiles, and what every mistake is answered with.
 
+mod auth;
 mod checks;
 mod connectors;
 mod errors;
@@ -10,6 +11,7 @@ mod people;
 mod rules;
 mod sections;
 mod starter;
+mod targets;
 
 use super::{Action, Policy, PolicyError, compile};
 use crate::domain::source::SourceFile;
