@@ -31,9 +31,9 @@ use crate::domain::{
 pub use credentials::{CredentialArgs, Credentials};
 pub use database::Address;
 use file::Written;
+use site::Root;
 pub use site::Site;
-pub(crate) use site::beside;
-use site::{Root, encrypted};
+pub(crate) use site::{beside, encrypted};
 pub use vault::Vault;
 
 const WEBHOOK_SECRET: &str = "COUNTERSIGN_WEBHOOK_SECRET";
@@ -109,6 +109,9 @@ pub struct Args {
     /// Push the ledger at most so often, 6 to 6000, and thirty at once after a rest; entries that wait go together. GitHub advises 6 for a repository, of all replicas together [default: 6]
     #[arg(long, value_name = "COUNT", env = "COUNTERSIGN_PUSHES_PER_MINUTE")]
     pub pushes_per_minute: Option<u32>,
+    /// Keep what targets answered for the agents this long, sealed, 1h to 365d [default: 30d]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_RESULTS_FOR")]
+    pub results_for: Option<Span>,
     /// Look at every open proposal again this often, so that a lost webhook heals, 1s to 1h [default: 1m]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_SWEEP_EVERY")]
     pub sweep_every: Option<Span>,
@@ -227,6 +230,7 @@ pub struct Settings {
     agents: BTreeMap<String, SecretString>,
     group_within: Span,
     pushes_per_minute: NonZeroU32,
+    results_for: Span,
     sweep_every: Span,
     vault: Vault,
     credentials: Credentials,
@@ -309,6 +313,10 @@ impl Settings {
     /// How often the ledger is pushed in a minute, once what it saved in a rest is spent. INVARIANT i31.
     pub const fn pushes_per_minute(&self) -> NonZeroU32 {
         self.pushes_per_minute
+    }
+    /// How long the answers of targets are kept for the agents.
+    pub const fn results_for(&self) -> Span {
+        self.results_for
     }
     /// How often every open proposal is looked at again.
     pub const fn sweep_every(&self) -> Span {
@@ -393,6 +401,7 @@ fn gather(
         wrong,
     );
     let pushes_per_minute = pushes(args.pushes_per_minute.or(written.pushes_per_minute), wrong);
+    let results_for = kept_for(args.results_for.or(written.results_for), wrong);
     let sweep_every = span(
         args.sweep_every.or(written.sweep_every),
         60,
@@ -428,6 +437,7 @@ fn gather(
         agents,
         group_within: group_within?,
         pushes_per_minute: pushes_per_minute?,
+        results_for: results_for?,
         sweep_every: sweep_every?,
     })
 }
@@ -518,6 +528,20 @@ fn span(
         value: span.to_string(),
         what,
         rule,
+    });
+    None
+}
+
+fn kept_for(stated: Option<Span>, wrong: &mut Vec<SettingsError>) -> Option<Span> {
+    const DAY: u32 = 24 * 3_600;
+    let span = stated.unwrap_or(Span::seconds(30 * DAY));
+    if span >= Span::seconds(3_600) && span <= Span::seconds(365 * DAY) {
+        return Some(span);
+    }
+    wrong.push(SettingsError::Value {
+        value: span.to_string(),
+        what: "how long answers are kept",
+        rule: "between 1h and 365d",
     });
     None
 }

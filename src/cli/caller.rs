@@ -94,7 +94,7 @@ pub(super) fn private_key(path: &Path) -> Result<SigningKey, Failure> {
     Ok(SigningKey::from_bytes(&pair.private.to_bytes()))
 }
 
-fn text(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn text(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
     let shown = path.display();
     let failed = |error: std::io::Error| Failure::new(format!("can't read `{shown}`, {what}: {error}"));
     let file = File::open(path).map_err(failed)?;

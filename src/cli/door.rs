@@ -112,6 +112,12 @@ impl Door {
             .await
     }
 
+    /// What became of a proposal.
+    pub(super) async fn result(&self, id: ProposalId) -> Result<Value, DoorError> {
+        let path = format!("api/v1/proposals/{id}/result");
+        self.send(Method::GET, &path, Vec::new()).await
+    }
+
     /// Where a proposal stands once it has moved, or after a while.
     pub(super) async fn moved(&self, id: ProposalId) -> Result<Value, DoorError> {
         let path = format!("api/v1/proposals/{id}?wait={LONG_POLL}");

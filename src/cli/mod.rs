@@ -15,7 +15,9 @@ mod credentials;
 pub mod demo;
 mod doctor;
 mod door;
+mod erase;
 mod failure;
+mod gesture;
 mod house;
 mod inbox;
 mod index;
@@ -26,6 +28,7 @@ mod paint;
 pub mod policy;
 mod progress;
 mod propose;
+mod result;
 mod revise;
 mod sandbox;
 mod scratch;
@@ -65,6 +68,8 @@ enum Command {
     Propose(propose::Args),
     Revise(revise::Args),
     Status(status::Args),
+    Result(result::Args),
+    Erase(erase::Args),
     /// See and try again what webhooks told of and could not be worked on
     Inbox(inbox::Args),
     /// See, and make again from Git, what a start reads instead of folding the whole ledger
@@ -97,6 +102,8 @@ pub async fn run() -> ExitCode {
         Command::Propose(args) => propose::run(args).await,
         Command::Revise(args) => revise::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Result(args) => result::run(args).await,
+        Command::Erase(args) => erase::run(args).await,
         Command::Inbox(args) => inbox::run(args).await,
         Command::Index(args) => index::run(*args),
         Command::Credentials(args) => credentials::run(args),

@@ -33,10 +33,11 @@ use super::{
     correction,
     delegation::{self, Delegations, NotDelegated},
     entry::{Actor, Draft, Entry, Event, Genesis, Role, SEMANTICS},
-    exception, exclusion,
+    erasure, exception, exclusion,
     freeze::Freezes,
     ids::{
-        AgentName, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq, Timestamp,
+        AgentName, CommentId, Digest, IdempotencyKey, KeyId, Nonce, PersonName, ProposalId, PullNumber, Seq,
+        Timestamp,
     },
     keys::Keys,
     matter::Matter,
@@ -205,6 +206,9 @@ impl Book {
                     kind: event.kind(),
                 })
             };
+        }
+        if let (Event::Erased(_), Some(closed)) = (event, &closed) {
+            return Ok(erasure::admissible(id, closed.erased, person)?);
         }
         if let Some(closed) = closed {
             return Err(Illegal::Life {
@@ -405,8 +409,10 @@ impl Book {
             return None;
         }
         let Some(case) = self.cases.get_mut(&id) else {
-            if let Event::Bypassed(refusal) = &entry.event {
-                self.register.bypass(id, &refusal.reason);
+            match &entry.event {
+                Event::Bypassed(refusal) => self.register.bypass(id, &refusal.reason),
+                Event::Erased(said) => self.register.erase(id, said.comment),
+                _ => {}
             }
             if let Some(case) = self.whole.get_mut(&id) {
                 Arc::make_mut(case).follow(&entry.event, &entry.digests, entry.time, entry.seq);
@@ -503,6 +509,10 @@ impl Book {
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {
         self.register.closed(id)
+    }
+    /// The proposals whose keys and answers are destroyed, and the comments that said so, in the order of their receipt.
+    pub fn erased(&self) -> impl Iterator<Item = (ProposalId, CommentId)> {
+        self.register.erased()
     }
     /// The [`RECENT`] proposals that ended last, newest first.
     pub fn recently_ended(&self) -> impl Iterator<Item = &Case> {

@@ -11,13 +11,13 @@ use super::{
     assess::Assessment,
     delegation::Delegations,
     entry::{
-        Digests, EditedPart, Event, Exception, Excluded, Finished, Merged, Opened, Outcome, Resolution,
-        Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
+        Digests, EditedPart, Erased, Event, Exception, Excluded, Finished, Merged, Opened, Outcome,
+        Resolution, Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
     },
     ids::{AccountId, Digest, ItemId, ProposalId, Seq, Timestamp},
     policy::Tier,
     proposal::{Item, Proposal},
-    verdict::Verdict,
+    verdict::{Because, Verdict},
 };
 
 /// An execution whose processes stop in mid-call is begun so often at most.
@@ -95,6 +95,13 @@ impl Life {
             Outcome::Errored => Self::Errored,
             Outcome::Undone => Self::Undone,
             Outcome::Partial => Self::Partial,
+        }
+    }
+    /// Where a person's finding leaves a proposal of which nobody knew whether it ran.
+    pub const fn found(resolution: Resolution) -> Self {
+        match resolution {
+            Resolution::Executed => Self::Executed,
+            Resolution::NotExecuted => Self::Errored,
         }
     }
     /// Whether nothing more can come of it.
@@ -281,6 +288,12 @@ pub struct Case {
     /// One line on why it ended without running.
     #[serde(default)]
     pub refused: Option<String>,
+    /// The rules that did not hold when it was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<Because>,
+    /// Who had its key and the answers to it destroyed. INVARIANT i29.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erased>,
 }
 
 impl Case {
@@ -315,6 +328,8 @@ impl Case {
             edited: BTreeMap::new(),
             voided: None,
             refused: None,
+            against: Vec::new(),
+            erased: None,
         }
     }
 
@@ -406,6 +421,7 @@ impl Case {
             Event::Step(_) | Event::Undone(_) | Event::Thawed(_) | Event::Finished(_) | Event::Unknown(_) => {
                 self.life == Started
             }
+            Event::Erased(_) => self.life.ended(),
             Event::Resolved(_) => self.life == Life::Unknown,
             Event::Incident(_) => true,
         }
@@ -473,9 +489,14 @@ impl Case {
                 self.life = Life::Merged;
                 self.merged = Some(merged.clone());
             }
-            Event::Bypassed(refusal) => self.refuse(Life::Bypassed, &refusal.reason),
-            Event::PolicyChanged(refusal) => self.refuse(Life::PolicyChanged, &refusal.reason),
-            Event::RefusedAfterMerge(refusal) => self.refuse(Life::RefusedAfterMerge, &refusal.reason),
+            Event::Bypassed(refusal) => self.refuse(Life::Bypassed, &refusal.reason, &refusal.because),
+            Event::PolicyChanged(refusal) => {
+                self.refuse(Life::PolicyChanged, &refusal.reason, &refusal.because);
+            }
+            Event::RefusedAfterMerge(refusal) => {
+                self.refuse(Life::RefusedAfterMerge, &refusal.reason, &refusal.because);
+            }
+            Event::Erased(erased) => self.erased = Some(erased.clone()),
             Event::Started(started) => {
                 self.life = Life::Started;
                 self.refused = None;
@@ -488,22 +509,20 @@ impl Case {
                 self.finished = Some(finished.clone());
             }
             Event::Resolved(resolved) => {
-                self.life = match resolved.found {
-                    Resolution::Executed => Life::Executed,
-                    Resolution::NotExecuted => Life::Errored,
-                };
+                self.life = Life::found(resolved.found);
                 self.refused = Some(format!("found to be {}: {}", resolved.found, resolved.reason));
                 self.resolved = Some(resolved.clone());
             }
             Event::Unknown(unknown) => {
                 self.stopped = unknown.stopped;
-                self.refuse(Life::Unknown, &unknown.reason);
+                self.refuse(Life::Unknown, &unknown.reason, &[]);
             }
         }
     }
 
-    fn refuse(&mut self, life: Life, reason: &str) {
+    fn refuse(&mut self, life: Life, reason: &str, against: &[Because]) {
         self.life = life;
+        self.against = against.to_vec();
         self.refused = Some(reason.to_owned());
     }
 }

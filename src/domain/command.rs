@@ -8,6 +8,7 @@ use super::{
     comment::Comment,
     correction, delegation,
     entry::Delegated,
+    erasure,
     exception::{self, Departure, Withdrawal},
     exclusion::{self, Exclusion},
     freeze::{self, Freeze},
@@ -70,6 +71,7 @@ pub fn named(text: &str) -> Option<&'static str> {
         exception::COMMAND,
         exclusion::COMMAND,
         correction::COMMAND,
+        erasure::COMMAND,
         resolution::COMMAND,
     ];
     all.into_iter().find(|command| *command == word)

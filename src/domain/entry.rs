@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 mod body;
 mod command;
 mod credential;
+mod erasure;
 mod execution;
 mod freeze;
 mod rules;
@@ -19,6 +20,7 @@ pub use body::{
 };
 pub use command::{Exception, Excluded, Heard, Withdrawn};
 pub use credential::Credential;
+pub use erasure::{Destroyed, Erased};
 pub use execution::{ClaimedBy, Finished, Outcome, Started, StepResult, Took, Unknown};
 pub use freeze::{Frozen, Resolution, Resolved, Said, Scope, Thawed};
 pub use rules::{Approver, Enacted, Stray, Under};
@@ -280,6 +282,8 @@ events! {
     Thawed(Thawed),
     /// Something needs a person.
     Incident(Incident),
+    /// Its key and the answers to it are destroyed. INVARIANT i29.
+    Erased(Erased),
     /// Base branch and ledger became strong enough, or too weak. INVARIANT i31.
     Protection(Watched),
 }

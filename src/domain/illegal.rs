@@ -8,6 +8,7 @@ use super::{
     correction::NotCorrected,
     delegation::NotDelegated,
     entry::{Kind, Role},
+    erasure::NotErased,
     exception::NotGranted,
     exclusion::NotExcluded,
     ids::{AgentName, BranchName, ItemId, ProposalId, PullNumber, Seq},
@@ -110,6 +111,9 @@ pub enum Illegal {
     /// Not what a person's changes of the replaced proposal give.
     #[error(transparent)]
     Correction(Box<NotCorrected>),
+    /// Not an erasure that could hold.
+    #[error(transparent)]
+    Erasure(Box<NotErased>),
     /// What is to run, or ran, is not what approvers left in.
     #[error("the items are not those that approvers left in")]
     Items,
@@ -134,6 +138,11 @@ impl From<NotGranted> for Illegal {
 impl From<NotCorrected> for Illegal {
     fn from(why: NotCorrected) -> Self {
         Self::Correction(Box::new(why))
+    }
+}
+impl From<NotErased> for Illegal {
+    fn from(why: NotErased) -> Self {
+        Self::Erasure(Box::new(why))
     }
 }
 impl From<NotExcluded> for Illegal {

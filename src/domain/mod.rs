@@ -4,6 +4,7 @@
 //! error is a verdict and never opens a gate.
 
 pub mod amendment;
+pub mod answer;
 pub mod assess;
 pub mod assign;
 pub mod audit;
@@ -22,6 +23,7 @@ pub mod delegation;
 pub mod door;
 pub mod due;
 pub mod entry;
+pub mod erasure;
 pub mod exception;
 pub mod exclusion;
 pub mod extent;
@@ -43,6 +45,7 @@ pub mod proposal;
 pub mod protection;
 pub mod publish;
 pub mod receive;
+pub mod refusal;
 pub mod replay;
 pub mod request;
 pub mod resolution;

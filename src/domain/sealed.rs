@@ -8,7 +8,7 @@ use chacha20poly1305::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
     canonical::{NotCanonical, Salt, canonical, commitment},
@@ -27,6 +27,25 @@ impl DataKey {
     /// The bytes, for the store that keeps them.
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+    /// Seals bytes to a place, which must be named again to open them; none when the cipher refuses.
+    pub(super) fn encrypt(&self, place: &str, nonce: &[u8; 24], plain: &[u8]) -> Option<Vec<u8>> {
+        let payload = Payload {
+            msg: plain,
+            aad: place.as_bytes(),
+        };
+        let cipher = XChaCha20Poly1305::new(self.0.as_slice().into());
+        cipher.encrypt(XNonce::from_slice(nonce), payload).ok()
+    }
+    /// The bytes that were sealed to a place; none when they were sealed to another, by another key, or changed.
+    pub(super) fn decrypt(&self, place: &str, nonce: &[u8; 24], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let payload = Payload {
+            msg: sealed,
+            aad: place.as_bytes(),
+        };
+        let cipher = XChaCha20Poly1305::new(self.0.as_slice().into());
+        let plain = cipher.decrypt(XNonce::from_slice(nonce), payload);
+        plain.ok().map(Zeroizing::new)
     }
 }
 impl std::fmt::Debug for DataKey {
@@ -103,24 +122,16 @@ impl Sealed {
         salt: &Salt,
         nonce: [u8; 24],
     ) -> Result<Self, SealError> {
-        let mut plain = salt.expose().to_vec();
+        let mut plain = Zeroizing::new(salt.expose().to_vec());
         plain.extend(canonical(value)?);
-        let aad = at.associated_data();
-        let sealed = XChaCha20Poly1305::new(key.0.as_slice().into()).encrypt(
-            XNonce::from_slice(&nonce),
-            Payload {
-                msg: &plain,
-                aad: aad.as_bytes(),
-            },
-        );
-        plain.zeroize();
+        let sealed = key.encrypt(&at.associated_data(), &nonce, &plain);
         Ok(Self {
             item: at.item.clone(),
             at: at.pointer.clone(),
             commitment: commitment(salt, value)?,
             algorithm: Algorithm::XChaCha20Poly1305,
             nonce: BASE64.encode(nonce),
-            ciphertext: BASE64.encode(sealed.map_err(|_| SealError::Seal(at.pointer.clone()))?),
+            ciphertext: BASE64.encode(sealed.ok_or_else(|| SealError::Seal(at.pointer.clone()))?),
             masked: mask(value),
             as_before: None,
         })
@@ -140,20 +151,12 @@ impl Sealed {
             .and_then(|n| n.try_into().ok())
             .ok_or_else(no)?;
         let ciphertext = BASE64.decode(&self.ciphertext).map_err(|_| no())?;
-        let aad = at.associated_data();
-        let mut plain = XChaCha20Poly1305::new(key.0.as_slice().into())
-            .decrypt(
-                XNonce::from_slice(&nonce),
-                Payload {
-                    msg: &ciphertext,
-                    aad: aad.as_bytes(),
-                },
-            )
-            .map_err(|_| no())?;
+        let plain = key
+            .decrypt(&at.associated_data(), &nonce, &ciphertext)
+            .ok_or_else(no)?;
         let (salt, bytes) = plain.split_first_chunk::<32>().ok_or_else(no)?;
         let value: Value = serde_json::from_slice(bytes).map_err(|_| no())?;
         let held = commitment(&Salt::new(*salt), &value)? == self.commitment;
-        plain.zeroize();
         if held {
             Ok(value)
         } else {

@@ -119,6 +119,7 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
             format!("{word}: {what}")
         }
         Event::Unknown(_) => format!("unknown: {what}, it may or may not have run; a person must settle it"),
+        Event::Erased(said) => format!("erased: {what}{}: {}", by(entry), said.reason),
         Event::Resolved(resolved) => format!("resolved: {what}, {}{}", resolved.found, by(entry)),
         Event::Frozen(frozen) => format!("frozen: {}{}, {}", frozen.what, by(entry), frozen.reason),
         Event::Thawed(thawed) => format!("thawed: what entry {} had frozen may run again", thawed.freeze),

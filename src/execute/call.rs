@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header::CONTENT_TYPE};
 
 use super::{
     credential::Occasion,
@@ -52,6 +52,8 @@ pub(super) struct Answered {
     pub(super) status: Option<u16>,
     /// One line for people.
     pub(super) note: String,
+    /// What it says that its bytes are.
+    pub(super) content_type: Option<String>,
     /// Its bytes as they came.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -59,7 +61,10 @@ pub(super) struct Answered {
 impl From<Reply> for Answered {
     fn from(reply: Reply) -> Self {
         let (status, kept) = (reply.status, reply.body);
+        let kind = reply.headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok());
         Self {
+            content_type: kind.map(str::to_owned),
             status: Some(status.as_u16()),
             note: match &kept {
                 Ok(_) => status.to_string(),
@@ -172,6 +177,7 @@ async fn over_http(
                 body,
                 proposal: claimed.proposal().id,
                 idempotency: Some((&call.idempotency_header, &call.idempotency_key)),
+                headers: &[],
                 timeout: Duration::from_millis(left),
                 allow_private: call.allow_private,
                 pass,

@@ -71,6 +71,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) proposal: ProposalId,
     /// Header and value.
     pub(super) idempotency: Option<(&'a str, &'a str)>,
+    /// Further headers, in the place of the client's own of the same name.
+    pub(super) headers: &'a [(&'static str, String)],
     pub(super) timeout: Duration,
     pub(super) allow_private: bool,
     /// What lets it in.
@@ -201,6 +203,9 @@ impl Client {
         if let Some(pass) = &request.pass {
             pass.show(&mut headers);
         }
+        for (name, value) in request.headers {
+            headers.insert(HeaderName::from_static(name), header(value).map_err(forbidden)?);
+        }
         let method: Method = request
             .method
             .parse()
@@ -322,6 +327,7 @@ mod tests {
                 body: None,
                 proposal: "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
                 idempotency: Some(("Idempotency-Key", "k")),
+                headers: &[],
                 timeout: Duration::from_secs(5),
                 allow_private: false,
                 pass: None,

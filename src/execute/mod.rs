@@ -6,6 +6,7 @@
 mod address;
 mod auth;
 mod call;
+mod callback;
 mod credential;
 mod http;
 mod observe;
@@ -16,9 +17,10 @@ mod told;
 mod unseal;
 
 pub use auth::{AuthError, Secrets};
+pub use callback::{Callback, CallbackError, CallbackKey, call_back};
 pub use credential::{Keys, MintError, Minter};
 pub use http::{Client, ClientError, MAX_ANSWER, SendError};
 pub use observe::{ObserveError, observe};
 pub use ready::{Tools, Unfit};
-pub use run::{Answer, Ending, Ran, preflight, run};
+pub use run::{Ending, Ran, preflight, run};
 pub use told::{Progress, Tell};

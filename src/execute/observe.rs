@@ -130,6 +130,7 @@ pub async fn observe(
             body,
             proposal,
             idempotency: None,
+            headers: &[],
             timeout: Duration::from_millis(u64::try_from(declared.timeout().millis()).unwrap_or(0)),
             allow_private: declared.allow_private(),
             pass,

@@ -6,9 +6,10 @@ use super::{
     told::{Progress, Tell},
 };
 use crate::domain::{
+    answer::{Answer, StepAnswer},
     canonical::{Salt, digest_of},
     entry::{Credential, Outcome, StepResult},
-    ids::{Digest, ItemId, StepName},
+    ids::{ItemId, StepName},
     proposal::{Item, Proposal},
     receive::check_proof,
     warrant::{Call, Claimed, ItemPlan, Step},
@@ -19,7 +20,7 @@ use crate::domain::{
 pub struct Ran {
     ending: Ending,
     steps: Vec<StepResult>,
-    answers: Vec<Answer>,
+    answers: Vec<StepAnswer>,
     incidents: Vec<String>,
     credentials: Vec<Credential>,
 }
@@ -46,7 +47,7 @@ impl Ran {
         &self.steps
     }
     /// What the target answered, to be kept where it can be erased.
-    pub fn answers(&self) -> &[Answer] {
+    pub fn answers(&self) -> &[StepAnswer] {
         &self.answers
     }
     /// What could not be undone, a line each. INVARIANT i21.
@@ -56,45 +57,6 @@ impl Ran {
     /// The credentials that were made, in order. INVARIANT i19.
     pub fn credentials(&self) -> &[Credential] {
         &self.credentials
-    }
-}
-
-/// What a target answered; the record holds only `sha256(salt || body)`.
-pub struct Answer {
-    item: ItemId,
-    step: Option<StepName>,
-    salt: Salt,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// The item.
-    pub const fn item(&self) -> &ItemId {
-        &self.item
-    }
-    /// The step, when the action has named steps.
-    pub const fn step(&self) -> Option<&StepName> {
-        self.step.as_ref()
-    }
-    /// The salt of its commitment.
-    pub const fn salt(&self) -> &Salt {
-        &self.salt
-    }
-    /// The answer's bytes as they came.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-    fn commitment(&self) -> Digest {
-        let mut bytes = self.salt.expose().to_vec();
-        bytes.extend_from_slice(&self.body);
-        Digest::of(&bytes)
-    }
-}
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer")
-            .field("item", &self.item)
-            .finish_non_exhaustive()
     }
 }
 
@@ -394,14 +356,12 @@ impl Running<'_, '_, '_> {
             ..self.settled(plan, step, call, outcome, said.note)
         };
         if let Some(body) = said.body {
-            let answer = Answer {
-                item: plan.item.clone(),
-                step: step.name.clone(),
-                salt: Salt::new(rand::random()),
-                body,
-            };
+            let answer = Answer::new(Salt::new(rand::random()), said.content_type, body);
             result.response = Some(answer.commitment());
-            self.ran.answers.push(answer);
+            self.ran.answers.push(StepAnswer {
+                result: result.clone(),
+                answer: Some(answer),
+            });
         }
         self.ran.steps.push(result);
     }

@@ -13,6 +13,7 @@ mod deliveries;
 mod error;
 mod etags;
 mod group;
+mod hand;
 mod identity;
 mod issues;
 mod limit;
@@ -34,6 +35,7 @@ pub use self::{
     client::{Config, GitHub},
     deliveries::Delivered,
     error::Error,
+    hand::{Hand, Sheet, Written},
     identity::Me,
     observe::{Ask, Seeing},
     protection::{Guarded, Look},

@@ -10,7 +10,7 @@ use super::{
     shown::unix,
     wire,
 };
-use crate::domain::ids::{AccountId, BranchName, PullNumber, Sha};
+use crate::domain::ids::{AccountId, BranchName, CommentId, PullNumber, Sha};
 
 /// The largest file that is read, in bytes.
 const LARGEST_FILE: usize = 1024 * 1024;
@@ -160,12 +160,24 @@ impl GitHub {
     /// # Errors
     /// When the comments can't be read, or none can be made.
     pub async fn answer(&self, pull: PullNumber, text: &str) -> Result<(), Error> {
-        if self.has_said(pull, text).await? {
+        self.say_after(pull, 0, text).await
+    }
+
+    /// Answers a comment, once: who asks the same again is answered again.
+    ///
+    /// # Errors
+    /// As [`GitHub::answer`].
+    pub async fn answer_to(&self, pull: PullNumber, to: CommentId, text: &str) -> Result<(), Error> {
+        self.say_after(pull, to.0, text).await
+    }
+
+    async fn say_after(&self, pull: PullNumber, after: u64, text: &str) -> Result<(), Error> {
+        if self.has_said(pull, after, text).await? {
             return Ok(());
         }
         match self.comment(pull, text).await {
             Err(error) if error.is_uncertain() => {
-                if self.has_said(pull, text).await? {
+                if self.has_said(pull, after, text).await? {
                     return Ok(());
                 }
                 self.comment(pull, text).await
@@ -211,10 +223,12 @@ impl GitHub {
         Ok(())
     }
 
-    async fn has_said(&self, pull: PullNumber, text: &str) -> Result<bool, Error> {
+    /// Whether we said these very words; GitHub counts comments up.
+    async fn has_said(&self, pull: PullNumber, after: u64, text: &str) -> Result<bool, Error> {
         let comments = self.our_comments(pull).await?;
         let text = unix(text);
-        let said = |comment: &wire::Comment| unix(&comment.body).trim_end() == text.trim_end();
+        let said =
+            |comment: &wire::Comment| comment.id > after && unix(&comment.body).trim_end() == text.trim_end();
         Ok(comments.iter().any(said))
     }
 }

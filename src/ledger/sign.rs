@@ -164,10 +164,18 @@ impl Signer {
     /// The key that the book's snapshots are sealed with: HMAC-SHA-256 of the purpose, under the private key. There is
     /// always one, since HMAC takes keys of any length.
     pub(super) fn snapshot_key(&self) -> Option<SnapshotKey> {
+        self.derived("book snapshot 1").map(SnapshotKey::new)
+    }
+    /// The 32 bytes that callbacks to agents are signed with.
+    pub fn callback_seed(&self) -> Option<zeroize::Zeroizing<[u8; 32]>> {
+        self.derived("callbacks 1").map(zeroize::Zeroizing::new)
+    }
+    fn derived(&self, purpose: &str) -> Option<[u8; 32]> {
         let seed = zeroize::Zeroizing::new(self.raw.to_bytes());
         let mut mac = Hmac::<Sha256>::new_from_slice(&*seed).ok()?;
-        mac.update(b"countersign book snapshot 1");
-        Some(SnapshotKey::new(mac.finalize().into_bytes().into()))
+        mac.update(b"countersign ");
+        mac.update(purpose.as_bytes());
+        Some(mac.finalize().into_bytes().into())
     }
     /// Signs bytes as they are, for notes (RFC 8032).
     pub(super) fn sign_raw(&self, bytes: &[u8]) -> [u8; 64] {

@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     case::Case,
     entry::{Exception, Excluded, Frozen, Resolution, Resolved, Withdrawn},
-    ids::{PersonName, PullNumber, Seq},
+    ids::{PersonName, ProposalId, PullNumber, Seq},
     proposal::Proposal,
 };
 
@@ -134,6 +134,23 @@ pub fn excluded(by: &PersonName, said: &Excluded, case: &Case) -> Result<String,
         means: Markdown::ours("What runs once it is approved: ")
             .then(&Markdown::some_of(left.into_iter(), NAMED, ", "))
             .and(". Approvals stay; an item does not come back, but the agent may propose it anew."),
+    })
+}
+
+/// An erasure that is done.
+pub fn erased(by: &PersonName, id: ProposalId, reason: &str) -> Result<String, RenderError> {
+    fill(&Answer {
+        by: by.to_string(),
+        refused: None,
+        said: Markdown::prose(by.as_str())
+            .and(" erases proposal ")
+            .then(&Markdown::code(&id.to_string()))
+            .and(", because ")
+            .then(&Markdown::prose(reason)),
+        means: Markdown::ours(
+            "The key of its sealed values and the answers of its target are destroyed here; what the target itself holds, \
+             and backups, are not. The record of what happened stays and still verifies.",
+        ),
     })
 }
 

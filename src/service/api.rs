@@ -112,6 +112,23 @@ pub(super) async fn status(
     }
 }
 
+/// `GET /api/v1/proposals/{id}/result`
+pub(super) async fn result(
+    State(bot): State<Bot>,
+    OriginalUri(uri): OriginalUri,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let caller = bot.admit(&headers, "GET", path, b"").await?;
+    let id: ProposalId = id
+        .parse()
+        .map_err(|error: crate::domain::ids::IdError| Problem::not_found(error.to_string()))?;
+    let result = bot.result(id, &View::Agent(&caller.agent)).await?;
+    // Nobody on the way keeps what can be erased here.
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(result)).into_response())
+}
+
 /// JSON or YAML, by strict reading; an `Idempotency-Key` header names the key when the body does not.
 fn read_request(headers: &HeaderMap, body: &[u8]) -> Result<Request, Problem> {
     let text = std::str::from_utf8(body)

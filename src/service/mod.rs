@@ -18,6 +18,6 @@ pub use intake::WEBHOOK_LIMIT;
 pub use router::router;
 pub use server::{Server, Serving, Stopped};
 pub use turn::{
-    Approvers, AssembleError, Bot, Clock, LEDGER_BRANCH, Parts, Preview, Receipt, Status, assemble, connect,
-    git_token, ledger_dir,
+    Approvers, AssembleError, Bot, Bytes, Clock, ItemResult, LEDGER_BRANCH, Parts, Preview, ProposalResult,
+    Receipt, Status, assemble, connect, git_token, ledger_dir,
 };

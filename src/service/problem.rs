@@ -118,6 +118,18 @@ impl Problem {
             detail,
         )
     }
+    /// Nothing has become of it yet.
+    pub fn not_yet(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "not-yet", "there is no result yet", detail)
+    }
+    /// A person had it destroyed.
+    pub fn erased(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "erased", "it was erased", detail)
+    }
+    /// Its time is over.
+    pub fn expired(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "expired", "it is not kept any more", detail)
+    }
     /// Too many at once.
     pub fn too_many(detail: impl Into<String>) -> Self {
         let problem = Self::new(

@@ -35,6 +35,8 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
         )
         .route("/api/v1/proposals/{id}", get(api::status))
         .route("/.well-known/jwks.json", get(keys))
+        .route("/api/v1/proposals/{id}/result", get(api::result))
+        .route("/.well-known/callback-keys.json", get(callback_keys))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposed))
@@ -76,6 +78,20 @@ async fn keys(State(bot): State<Bot>) -> Response {
         Err(error) => {
             tracing::error!(%error, "the keys of credentials can't be published");
             Problem::unavailable("the keys can't be read now").into_response()
+        }
+    }
+}
+
+/// What agents check callbacks with.
+async fn callback_keys(State(bot): State<Bot>) -> Response {
+    match bot.callback_keys() {
+        Ok(keys) => {
+            let kind = [(CONTENT_TYPE, "application/jwk-set+json")];
+            (kind, Json(keys)).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "the key of callbacks can't be published");
+            Problem::unavailable("the key of callbacks can't be had now").into_response()
         }
     }
 }

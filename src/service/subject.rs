@@ -2,31 +2,48 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::domain::ids::PullNumber;
+use crate::domain::ids::{AgentName, PullNumber};
 
-/// Who hears alarms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who is told of what the ledger says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Channel {
-    /// The address that the operator named.
+    /// Alarms, at the address that the operator named.
     Address,
-    /// An issue of the repository.
+    /// Alarms, as an issue of the repository.
     Issue,
+    /// What becomes of an agent's proposals, at the address that `agents.yaml` names for it.
+    Agent(AgentName),
 }
 
-impl Channel {
-    /// All of them.
-    pub(super) const ALL: [Self; 2] = [Self::Address, Self::Issue];
+impl fmt::Display for Channel {
     /// The name that the store keeps.
-    pub(super) const fn as_str(self) -> &'static str {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address => "address",
-            Self::Issue => "issue",
+            Self::Address => f.write_str("address"),
+            Self::Issue => f.write_str("issue"),
+            Self::Agent(name) => write!(f, "agent {name}"),
+        }
+    }
+}
+
+impl FromStr for Channel {
+    type Err = NoSubject;
+
+    fn from_str(text: &str) -> Result<Self, NoSubject> {
+        let none = || NoSubject(text.to_owned());
+        match text {
+            "address" => Ok(Self::Address),
+            "issue" => Ok(Self::Issue),
+            _ => {
+                let name = text.strip_prefix("agent ").and_then(|name| name.parse().ok());
+                name.map(Self::Agent).ok_or_else(none)
+            }
         }
     }
 }
 
 /// What a webhook, a sweep or a look has looked at (again).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// One pull request.
     Pull(PullNumber),
@@ -38,8 +55,8 @@ pub(super) enum Subject {
     Groups,
     /// Every open proposal.
     All,
-    /// Alarms that were not given yet.
-    Alarms(Channel),
+    /// What somebody was not told of yet.
+    Tell(Channel),
 }
 
 impl fmt::Display for Subject {
@@ -50,7 +67,7 @@ impl fmt::Display for Subject {
             Self::Protection => f.write_str("protection"),
             Self::Groups => f.write_str("groups"),
             Self::All => f.write_str("all"),
-            Self::Alarms(channel) => write!(f, "alarms {}", channel.as_str()),
+            Self::Tell(channel) => write!(f, "tell {channel}"),
         }
     }
 }
@@ -71,10 +88,8 @@ impl FromStr for Subject {
             "groups" => Ok(Self::Groups),
             "all" => Ok(Self::All),
             _ => {
-                let mut channels = Channel::ALL.into_iter();
-                if let Some(name) = text.strip_prefix("alarms ") {
-                    let channel = channels.find(|channel| channel.as_str() == name);
-                    return channel.map(Self::Alarms).ok_or_else(none);
+                if let Some(channel) = text.strip_prefix("tell ") {
+                    return channel.parse().map(Self::Tell);
                 }
                 let number = text.strip_prefix("pull ").and_then(|number| number.parse().ok());
                 number
@@ -98,11 +113,13 @@ mod tests {
             Subject::Protection,
             Subject::Groups,
             Subject::All,
-            Subject::Alarms(Channel::Address),
-            Subject::Alarms(Channel::Issue),
+            Subject::Tell(Channel::Address),
+            Subject::Tell(Channel::Issue),
+            Subject::Tell(Channel::Agent("payments-agent".parse().unwrap())),
         ] {
             assert_eq!(subject.to_string().parse(), Ok(subject));
         }
         assert_eq!("pull x".parse::<Subject>(), Err(NoSubject("pull x".into())));
+        assert!("tell nobody".parse::<Subject>().is_err());
     }
 }

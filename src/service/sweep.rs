@@ -35,6 +35,7 @@ impl Bot {
     /// Forgets what was only remembered so that it is known when it comes again.
     async fn prune(&self) -> Result<(), NotNow> {
         self.store().inbox().prune(self.now()).await?;
+        self.store().results().prune(self.now()).await?;
         Ok(self.store().nonces().prune(self.now()).await?)
     }
 }

@@ -7,7 +7,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::turn::{Bot, NotNow};
+use super::{
+    subject::{Channel, Subject},
+    turn::{Bot, NotNow},
+};
 use crate::{
     domain::ids::Span,
     store::{Lease, StoreError, Work},
@@ -86,6 +89,9 @@ impl Bot {
 
     async fn work(&self, work: Work, place: Option<OwnedSemaphorePermit>) {
         let Work { lease, hints } = work;
+        // An agent that does not answer keeps nobody else from being worked on.
+        let place =
+            place.filter(|_| !matches!(lease.subject().parse(), Ok(Subject::Tell(Channel::Agent(_)))));
         let bot = self.under(lease.clone());
         // On a task of its own: should it panic, the worker goes on with the next one.
         let mut turn = tokio::spawn(async move { bot.turn(&hints).await });

@@ -41,6 +41,7 @@ pub(super) struct Written {
     pub(super) agents: BTreeMap<AgentName, PathBuf>,
     pub(super) group_within: Option<Span>,
     pub(super) pushes_per_minute: Option<u32>,
+    pub(super) results_for: Option<Span>,
     pub(super) sweep_every: Option<Span>,
     pub(super) executor: Option<bool>,
     pub(super) credential_key_file: Option<PathBuf>,

@@ -164,7 +164,7 @@ impl fmt::Debug for Site {
 }
 
 /// Plain `http` is for this machine only.
-pub(super) fn encrypted(url: &Url, what: &'static str) -> Result<Url, SettingsError> {
+pub(crate) fn encrypted(url: &Url, what: &'static str) -> Result<Url, SettingsError> {
     let local = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{ids::ProposalId, sealed::DataKey};
 
-/// Keeps data keys until they are erased.
+/// Keeps data keys until they are erased; see [`super::Erasures`].
 #[derive(Debug)]
 pub struct Keys {
     database: Arc<Database>,
@@ -53,25 +53,13 @@ impl Keys {
             return Ok(None);
         };
         let digits: Zeroizing<String> = Zeroizing::new(self.database.said(row.try_get("data_key"))?);
+        // One that was destroyed leaves its row.
+        if digits.is_empty() {
+            return Ok(None);
+        }
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(&*digits, &mut *bytes)
             .map_err(|_| damaged(format!("data_keys, {id}"), "a data key has 32 bytes"))?;
         Ok(Some(DataKey::new(*bytes)))
-    }
-
-    /// Destroys a proposal's key: its sealed values can never be read again, from Git or anywhere. `false` when there is
-    /// none. Copies that a file system, a log archive or a backup keeps are the operator's to destroy.
-    pub async fn erase(&self, id: ProposalId) -> Result<bool, StoreError> {
-        let id = id.to_string();
-        let erased = self.writer.write(move |connection| {
-            let id = id.clone();
-            Box::pin(async move {
-                let erase = sqlx::query("DELETE FROM data_keys WHERE proposal = $1").bind(id);
-                Ok(erase.execute(connection).await?.rows_affected() > 0)
-            })
-        });
-        let erased = erased.await?;
-        self.database.forget("data_keys").await?;
-        Ok(erased)
     }
 }

@@ -3,10 +3,11 @@
 //! Everything is in one database: a SQLite file in the data directory, or a PostgreSQL that replicas share. A call that
 //! writes returns once what it wrote is on the disk. One process at a time owns the data directory.
 
-mod alarms;
+mod channels;
 mod credential_keys;
 mod database;
 mod disk;
+mod erasures;
 mod error;
 mod inbox;
 mod instances;
@@ -20,8 +21,9 @@ use std::{fs::File, path::Path, sync::Arc};
 
 use secrecy::SecretString;
 
-pub use alarms::Alarms;
+pub use channels::Channels;
 pub use credential_keys::CredentialKeys;
+pub use erasures::Erasures;
 pub use error::StoreError;
 pub use inbox::{Inbox, Lease, Undone, Work};
 pub use instances::Instances;
@@ -59,7 +61,8 @@ impl Drop for Held {
 pub struct Store {
     database: Arc<Database>,
     writer: Writer,
-    alarms: Alarms,
+    channels: Channels,
+    erasures: Erasures,
     inbox: Inbox,
     instances: Instances,
     outbox: Outbox,
@@ -80,9 +83,10 @@ impl Store {
         let writer = Writer::start(Arc::clone(&database));
         let both = || (Arc::clone(&database), writer.clone());
         let (inbox, instances, outbox) = (both(), both(), both());
-        let (alarms, keys, results) = (both(), both(), both());
+        let (channels, erasures, keys, results) = (both(), both(), both(), both());
         Ok(Self {
-            alarms: Alarms::new(alarms.0, alarms.1),
+            channels: Channels::new(channels.0, channels.1),
+            erasures: Erasures::new(erasures.0, erasures.1),
             inbox: Inbox::new(inbox.0, inbox.1),
             instances: Instances::new(instances.0, instances.1),
             outbox: Outbox::new(outbox.0, outbox.1),
@@ -114,9 +118,13 @@ impl Store {
     pub fn machine(&self) -> &str {
         &self.machine
     }
-    /// How far alarms were given.
-    pub const fn alarms(&self) -> &Alarms {
-        &self.alarms
+    /// How far whoever listens was told.
+    pub const fn channels(&self) -> &Channels {
+        &self.channels
+    }
+    /// What destroys keys and answers.
+    pub const fn erasures(&self) -> &Erasures {
+        &self.erasures
     }
     /// Webhooks that wait, and what is due.
     pub const fn inbox(&self) -> &Inbox {
@@ -138,7 +146,7 @@ impl Store {
     pub const fn nonces(&self) -> &Nonces {
         &self.nonces
     }
-    /// Answers of target systems, with the salts of their commitments.
+    /// Answers of target systems, sealed.
     pub const fn results(&self) -> &Results {
         &self.results
     }

@@ -1,48 +1,33 @@
-//! What targets answered, and the salts of the commitments that the ledger holds. Erasable, as the ledger is not.
+//! What targets answered, sealed with each proposal's key, for a while. INVARIANT i29.
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 use zeroize::Zeroizing;
 
-use super::{
-    database::Database,
-    error::{StoreError, damaged},
-    writer::Writer,
-};
+use super::{database::Database, error::StoreError, writer::Writer};
 use crate::domain::{
-    canonical::Salt,
-    ids::{ItemId, ProposalId},
+    ids::{ProposalId, Timestamp},
+    sealed::DataKey,
 };
 
-/// Keeps answers until they are erased.
+/// The most rows that one call lets go of.
+const MOST_ROWS: i64 = 10_000;
+
+/// Keeps answers until their time is over or they are erased.
 #[derive(Debug)]
 pub struct Results {
     database: Arc<Database>,
     writer: Writer,
 }
 
-/// An answer and the salt of its commitment, which is `sha256(salt || body)`.
+/// The answer to one step, sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    salt: Salt,
-    body: Zeroizing<Vec<u8>>,
-}
-
-impl Kept {
-    /// The salt.
-    pub const fn salt(&self) -> &Salt {
-        &self.salt
-    }
-    /// The answer's bytes as they came.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-}
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Kept(..)")
-    }
+    /// The step among its proposal's.
+    pub place: String,
+    /// What only the proposal's key opens.
+    pub sealed: String,
 }
 
 impl Results {
@@ -50,70 +35,76 @@ impl Results {
         Self { database, writer }
     }
 
-    /// Keeps an item's answer, in the place of an older one.
+    /// Keeps answers that were sealed with a proposal's key, in the place of older ones. A proposal that has no key yet gets
+    /// this one, for as long as its answers are kept; `false` when it has another one, or was erased: then nothing is kept.
     pub async fn keep(
         &self,
         proposal: ProposalId,
-        item: &ItemId,
-        salt: &Salt,
-        body: &[u8],
-    ) -> Result<(), StoreError> {
-        let names = (proposal.to_string(), item.as_str().to_owned());
-        let salt = Zeroizing::new(hex::encode(salt.expose()));
-        let body = Zeroizing::new(BASE64.encode(body));
+        key: &DataKey,
+        answers: Vec<Kept>,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, until, answers) = (proposal.to_string(), until.millis(), Arc::new(answers));
+        let key = Zeroizing::new(hex::encode(key.expose()));
         let kept = self.writer.write(move |connection| {
-            let ((proposal, item), salt, body) = (names.clone(), salt.clone(), body.clone());
+            let (id, key, answers) = (id.clone(), key.clone(), Arc::clone(&answers));
             Box::pin(async move {
-                let keep = sqlx::query(
-                    "INSERT INTO results (proposal, item, salt, body) VALUES ($1, $2, $3, $4) \
-                     ON CONFLICT (proposal, item) DO UPDATE SET salt = excluded.salt, body = excluded.body",
+                // A key of sealed values has no end, and one that was destroyed is no key.
+                let same = sqlx::query(
+                    "INSERT INTO data_keys (proposal, data_key, until) VALUES ($1, $2, $3) ON CONFLICT (proposal) \
+                     DO UPDATE SET until = CASE WHEN data_keys.until IS NULL THEN NULL ELSE excluded.until END \
+                     WHERE data_keys.data_key = excluded.data_key RETURNING proposal",
                 );
-                let keep = keep
-                    .bind(proposal)
-                    .bind(item)
-                    .bind(salt.as_str())
-                    .bind(body.as_str());
-                keep.execute(connection).await.map(drop)
+                let same = same.bind(&id).bind(key.as_str()).bind(until);
+                if same.fetch_optional(&mut *connection).await?.is_none() {
+                    return Ok(false);
+                }
+                for answer in answers.iter() {
+                    let keep = sqlx::query(
+                        "INSERT INTO results (proposal, place, sealed, until) VALUES ($1, $2, $3, $4) \
+                         ON CONFLICT (proposal, place) DO UPDATE SET sealed = excluded.sealed, until = excluded.until",
+                    );
+                    let keep = keep.bind(&id).bind(&answer.place).bind(&answer.sealed).bind(until);
+                    keep.execute(&mut *connection).await?;
+                }
+                Ok(true)
             })
         });
         kept.await
     }
 
-    /// An item's answer; `None` when there is none or it was erased.
-    pub async fn get(&self, proposal: ProposalId, item: &ItemId) -> Result<Option<Kept>, StoreError> {
+    /// The answers to a proposal that are kept, by place.
+    pub async fn of(&self, proposal: ProposalId) -> Result<Vec<Kept>, StoreError> {
         let mut connection = self.database.read().await?;
-        let query = sqlx::query("SELECT salt, body FROM results WHERE proposal = $1 AND item = $2");
-        let query = query.bind(proposal.to_string()).bind(item.as_str());
-        let Some(row) = self.database.said(query.fetch_optional(&mut *connection).await)? else {
-            return Ok(None);
-        };
-        let column = |name| {
-            self.database
-                .said(row.try_get::<String, _>(name))
-                .map(Zeroizing::new)
-        };
-        let wrong = |error: &dyn std::fmt::Display| damaged(format!("results, {proposal}"), error);
-        let mut salt = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(&*column("salt")?, &mut *salt).map_err(|error| wrong(&error))?;
-        let body = BASE64.decode(&*column("body")?).map_err(|error| wrong(&error))?;
-        Ok(Some(Kept {
-            salt: Salt::new(*salt),
-            body: Zeroizing::new(body),
-        }))
-    }
-
-    /// Destroys every answer to a proposal; `false` when there is none.
-    pub async fn erase(&self, proposal: ProposalId) -> Result<bool, StoreError> {
-        let proposal = proposal.to_string();
-        let erased = self.writer.write(move |connection| {
-            let proposal = proposal.clone();
-            Box::pin(async move {
-                let erase = sqlx::query("DELETE FROM results WHERE proposal = $1").bind(proposal);
-                Ok(erase.execute(connection).await?.rows_affected() > 0)
+        let query = sqlx::query(
+            "SELECT place, sealed FROM results WHERE proposal = $1 \
+             ORDER BY LENGTH(place), place",
+        );
+        let rows = query.bind(proposal.to_string()).fetch_all(&mut *connection).await;
+        let kept = self.database.said(rows)?.into_iter().map(|row| {
+            Ok(Kept {
+                place: row.try_get("place")?,
+                sealed: row.try_get("sealed")?,
             })
         });
-        let erased = erased.await?;
-        self.database.forget("results").await?;
-        Ok(erased)
+        self.database.said(kept.collect())
+    }
+
+    /// Lets go of answers whose time is over, and of keys that were kept for them alone; 10,000 of each at most.
+    pub async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.millis();
+        let pruned = self.writer.write(move |connection| {
+            Box::pin(async move {
+                for (table, own) in [("results", "proposal, place"), ("data_keys", "proposal")] {
+                    let sql = AssertSqlSafe(format!(
+                        "DELETE FROM {table} WHERE ({own}) IN \
+                         (SELECT {own} FROM {table} WHERE until IS NOT NULL AND until <= $1 LIMIT {MOST_ROWS})"
+                    ));
+                    sqlx::query(sql).bind(now).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        });
+        pruned.await
     }
 }

@@ -254,8 +254,8 @@ async fn without_a_channel_nothing_is_asked_or_kept() {
         around_the_gate(world).await;
         world.sweep().await;
         assert_eq!(world.github.issues(REPO).unwrap(), [] as [Value; 0]);
-        assert_eq!(world.bot.store().alarms().next("address").await.unwrap(), None);
-        assert_eq!(world.bot.store().alarms().next("issue").await.unwrap(), None);
+        assert_eq!(world.bot.store().channels().next("address").await.unwrap(), None);
+        assert_eq!(world.bot.store().channels().next("issue").await.unwrap(), None);
     })
     .await;
 }

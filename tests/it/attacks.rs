@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use countersign::{
@@ -23,7 +23,29 @@ use crate::{
 
 /// Everything that the bot says to its operator, from the first test that listens on.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    /// Begins to listen. Other tests of this process are heard too, which only makes it harder.
+    pub(crate) fn begin() -> Self {
+        static HEARD: OnceLock<Heard> = OnceLock::new();
+        let begin = || {
+            let heard = Self::default();
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(heard.clone())
+                .try_init()
+                .unwrap();
+            heard
+        };
+        HEARD.get_or_init(begin).clone()
+    }
+
+    pub(crate) fn all(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
 
 impl std::io::Write for Heard {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -45,7 +67,7 @@ impl<'a> MakeWriter<'a> for Heard {
 const CRM: &str = "the-crm-s-very-own-token";
 const IBAN: &str = "DE89370400440532013000";
 
-fn every_object(world: &World) -> String {
+pub(crate) fn every_object(world: &World) -> String {
     let dir = world.github.git_dir(REPO).unwrap();
     let out = std::process::Command::new("git")
         .current_dir(dir)
@@ -58,14 +80,7 @@ fn every_object(world: &World) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i29_secrets_appear_nowhere() {
-    let heard = Heard::default();
-    // Other tests of this process are heard too, which only makes it harder.
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(heard.clone())
-        .try_init()
-        .unwrap();
+    let heard = Heard::begin();
     let strict = Strict::start().await;
     let mut setup = paying(&strict, CREDENTIAL);
     let note = "        idempotency_header: Idempotency-Key\n        # A leaf";
@@ -129,10 +144,7 @@ async fn i29_secrets_appear_nowhere() {
                 "status",
                 world.status("payments-agent", &payment.id).await.to_string(),
             ),
-            (
-                "logs",
-                String::from_utf8_lossy(&heard.0.lock().unwrap()).into_owned(),
-            ),
+            ("logs", heard.all()),
         ];
         for (place, text) in &places {
             assert!(text.len() > 100, "{place} is empty");

@@ -55,6 +55,8 @@ fn every_command_has_help_and_bad_usage_is_two() {
         &["sandbox"],
         &["propose"],
         &["status"],
+        &["result"],
+        &["erase"],
         &["inbox"],
         &["inbox", "list"],
         &["inbox", "retry"],

@@ -139,6 +139,7 @@ async fn i08_nobody_else_lets_it_pass_and_no_other_text_is_a_command() {
         assert!(world.of_kind("exception").is_empty());
         insta::assert_snapshot!(world.answers(&payment).concat(), @r"
         Not recorded for carol: its sponsor and whoever wrote, pushed or merged it grant no exception; ask dave (marketing) or erin (marketing).
+        Not recorded for carol: its sponsor and whoever wrote, pushed or merged it grant no exception; ask dave (marketing) or erin (marketing).
         Not recorded for alice: exceptions from `big` are granted by others; ask dave (marketing) or erin (marketing).
         Not recorded for dave: unknown check `bgi`; did you mean `big`?
         Not recorded for dave: `text` does not deny this proposal; there is nothing to depart from.

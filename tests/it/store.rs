@@ -15,13 +15,12 @@ use std::{
 use countersign::{
     domain::{
         assess::assess,
-        canonical::Salt,
-        entry::{Draft, Finished, Outcome, Received, Unknown, Via},
+        entry::{Destroyed, Draft, Finished, Outcome, Received, Unknown, Via},
         ids::{InstanceId, Nonce, ProposalId, Timestamp},
         sealed::DataKey,
         totals::Totals,
     },
-    store::{Claim, ClaimError, Ended, Inbox, NonceError, Store, StoreError},
+    store::{Claim, ClaimError, Ended, Inbox, Kept, NonceError, Store, StoreError},
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -384,43 +383,100 @@ async fn i29_a_key_is_kept_once_and_can_be_destroyed() {
         );
         assert!(keys.keep(id(2), &DataKey::new([9; 32])).await.unwrap());
         assert_eq!(keys.get(id(1)).await.unwrap().unwrap().expose(), &[7; 32]);
-        assert!(keys.erase(id(1)).await.unwrap());
-        assert!(!keys.erase(id(1)).await.unwrap());
+        let erasures = store.erasures();
+        let held = |key, answers| Destroyed { key, answers };
+        assert_eq!(erasures.holds(id(1)).await.unwrap(), held(true, 0));
+        assert_eq!(erasures.erase(id(1)).await.unwrap(), held(true, 0));
+        assert_eq!(erasures.erase(id(1)).await.unwrap(), held(false, 0));
         assert!(keys.get(id(1)).await.unwrap().is_none());
         assert_eq!(keys.get(id(2)).await.unwrap().unwrap().expose(), &[9; 32]);
+        assert!(
+            !keys.keep(id(1), &DataKey::new([7; 32])).await.unwrap(),
+            "what is erased gets no key any more"
+        );
+        assert!(keys.get(id(1)).await.unwrap().is_none());
     })
     .await;
 }
 
+fn kept(place: &str, sealed: &str) -> Kept {
+    Kept {
+        place: place.to_owned(),
+        sealed: sealed.to_owned(),
+    }
+}
+
 #[tokio::test]
-async fn answers_are_kept_by_item_with_their_salts_and_can_be_destroyed() {
+async fn i29_answers_are_kept_with_one_key_for_a_while_and_can_be_destroyed() {
     on_both(async |home| {
         let store = home.open().await;
-        let results = store.results();
-        for (item, n) in [("1", 1), ("a", 2), ("A", 3), ("..", 4)] {
-            let body = [n, 0, 255];
-            let item = item.parse().unwrap();
-            results
-                .keep(id(1), &item, &Salt::new([n; 32]), &body)
-                .await
-                .unwrap();
-        }
-        let kept = results.get(id(1), &"A".parse().unwrap()).await.unwrap().unwrap();
-        assert_eq!(
-            (kept.salt().expose(), kept.body()),
-            (&[3; 32], [3, 0, 255].as_slice())
-        );
-        assert_eq!(format!("{kept:?}"), "Kept(..)");
-        assert!(results.get(id(2), &"A".parse().unwrap()).await.unwrap().is_none());
-        assert!(results.erase(id(1)).await.unwrap());
+        let (results, keys) = (store.results(), store.keys());
+        let (one, two) = (DataKey::new([1; 32]), DataKey::new([2; 32]));
+        let all = ["1", "2", "10", "A", "a", ".."].map(|place| kept(place, place));
+        assert!(results.keep(id(1), &one, all.to_vec(), at(100)).await.unwrap());
+        let places = |kept: Vec<Kept>| kept.into_iter().map(|one| one.place).collect::<Vec<_>>();
+        let found = places(results.of(id(1)).await.unwrap());
+        assert_eq!(found.len(), 6);
+        let place = |of: &str| found.iter().position(|known| known == of).unwrap();
+        assert!(place("1") < place("2") && place("2") < place("10"), "{found:?}");
+        assert_eq!(keys.get(id(1)).await.unwrap().unwrap().expose(), &[1; 32]);
+        // Another key opens nothing of it, so that nothing is kept with it.
         assert!(
-            results
-                .get(id(1), &"..".parse().unwrap())
+            !results
+                .keep(id(1), &two, vec![kept("1", "x")], at(100))
                 .await
                 .unwrap()
-                .is_none()
         );
-        assert!(!results.erase(id(1)).await.unwrap());
+        assert!(
+            results
+                .keep(id(1), &one, vec![kept("1", "y")], at(100))
+                .await
+                .unwrap()
+        );
+        assert_eq!(results.of(id(1)).await.unwrap()[0], kept("1", "y"));
+        // A key of sealed values outlasts the answers, one that was made for them does not.
+        assert!(keys.keep(id(2), &two).await.unwrap());
+        assert!(
+            results
+                .keep(id(2), &two, vec![kept("1", "z")], at(100))
+                .await
+                .unwrap()
+        );
+        results.prune(at(99)).await.unwrap();
+        assert_eq!(results.of(id(2)).await.unwrap().len(), 1);
+        results.prune(at(100)).await.unwrap();
+        assert!(results.of(id(1)).await.unwrap().is_empty());
+        assert!(results.of(id(2)).await.unwrap().is_empty());
+        assert!(keys.get(id(1)).await.unwrap().is_none());
+        assert_eq!(keys.get(id(2)).await.unwrap().unwrap().expose(), &[2; 32]);
+        // Whoever comes after the erasure keeps nothing, whichever key they hold.
+        assert!(
+            results
+                .keep(id(2), &two, vec![kept("1", "z")], at(200))
+                .await
+                .unwrap()
+        );
+        let held = Destroyed {
+            key: true,
+            answers: 1,
+        };
+        assert_eq!(store.erasures().erase(id(2)).await.unwrap(), held);
+        for key in [&one, &two] {
+            assert!(
+                !results
+                    .keep(id(2), key, vec![kept("1", "z")], at(200))
+                    .await
+                    .unwrap()
+            );
+        }
+        assert!(results.of(id(2)).await.unwrap().is_empty());
+        results.prune(at(1_000)).await.unwrap();
+        assert!(
+            !results
+                .keep(id(2), &two, vec![kept("1", "z")], at(2_000))
+                .await
+                .unwrap()
+        );
     })
     .await;
 }

@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{
     case::{Case, Life},
-    ids::{AccountId, ActionName, AgentName, Digest, IdempotencyKey, Nonce, ProposalId, PullNumber},
+    ids::{
+        AccountId, ActionName, AgentName, CommentId, Digest, IdempotencyKey, Nonce, ProposalId, PullNumber,
+    },
     policy::Tier,
     proposal::Proposal,
 };
@@ -34,6 +36,8 @@ pub struct Closed<'a> {
     pub pull: Option<PullNumber>,
     /// One line on why it ended without running.
     pub refused: Option<&'a str>,
+    /// The comment by which its key and the answers to it are destroyed. INVARIANT i29.
+    pub erased: Option<CommentId>,
 }
 
 /// One proposal.
@@ -55,6 +59,14 @@ pub(super) struct Row {
 pub(super) struct Noted {
     row: Row,
     refused: Option<Box<str>>,
+    erased: Option<CommentId>,
+}
+
+/// How a proposal stands, as far as its line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) life: Life,
+    pub(super) erased: bool,
 }
 
 /// Stands for a value that an agent may use once: 128 bits of SHA-256 over its kind, the agent and the value.
@@ -113,6 +125,8 @@ pub(super) struct Line {
     pull: Option<PullNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased: Option<CommentId>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     co_writers: BTreeSet<AccountId>,
     /// Its idempotency key's and its nonce's.
@@ -123,8 +137,11 @@ impl Line {
     pub(super) const fn slot(&self) -> usize {
         self.slot
     }
-    pub(super) const fn life(&self) -> Life {
-        self.life
+    pub(super) const fn standing(&self) -> Standing {
+        Standing {
+            life: self.life,
+            erased: self.erased.is_some(),
+        }
     }
 }
 
@@ -141,6 +158,8 @@ pub(super) struct Register {
     used: BTreeMap<Fingerprint, usize>,
     /// Why proposals did not run, by slot.
     refused: BTreeMap<usize, Box<str>>,
+    /// The comments that had proposals erased, by slot.
+    erased: BTreeMap<usize, CommentId>,
     /// Whoever changed a proposal, or what it descends from, by slot.
     co_writers: BTreeMap<usize, BTreeSet<AccountId>>,
     agents: BTreeSet<Arc<AgentName>>,
@@ -193,6 +212,7 @@ impl Register {
             .remove(&Fingerprint::request(agent, &newest.idempotency_key));
         self.used.remove(&Fingerprint::nonce(agent, &newest.nonce));
         self.refused.remove(&slot);
+        self.erased.remove(&slot);
         self.co_writers.remove(&slot);
         self.summaries.truncate(row.summary);
         unshare(&mut self.agents, row.agent);
@@ -228,6 +248,19 @@ impl Register {
         self.refuse(slot, Some(reason.into()));
     }
 
+    /// A proposal that ended is erased.
+    pub(super) fn erase(&mut self, id: ProposalId, by: CommentId) {
+        if let Some(slot) = self.slot(id) {
+            self.erased.insert(slot, by);
+        }
+    }
+
+    /// The proposals that are erased, in the order of their receipt.
+    pub(super) fn erased(&self) -> impl Iterator<Item = (ProposalId, CommentId)> {
+        let all = self.erased.iter();
+        all.filter_map(|(slot, by)| Some((self.id(*slot)?, *by)))
+    }
+
     fn refuse(&mut self, slot: usize, why: Option<Box<str>>) {
         match why {
             Some(why) => self.refused.insert(slot, why),
@@ -240,7 +273,8 @@ impl Register {
         let slot = self.slot(id)?;
         let row = self.rows.get(slot)?.clone();
         let refused = self.refused.get(&slot).cloned();
-        Some(Noted { row, refused })
+        let erased = self.erased.get(&slot).copied();
+        Some(Noted { row, refused, erased })
     }
 
     /// Puts a row back as it was noted.
@@ -258,6 +292,10 @@ impl Register {
             *row = noted.row;
         }
         self.refuse(slot, noted.refused);
+        match noted.erased {
+            Some(by) => self.erased.insert(slot, by),
+            None => self.erased.remove(&slot),
+        };
     }
 
     /// Whether a proposal was ever received.
@@ -278,6 +316,7 @@ impl Register {
             action: row.action,
             pull: row.pull,
             refused: self.refused.get(&slot).map(AsRef::as_ref),
+            erased: self.erased.get(&slot).copied(),
         })
     }
 
@@ -289,8 +328,11 @@ impl Register {
     }
 
     /// How every proposal stands, by slot.
-    pub(super) fn lives(&self) -> impl Iterator<Item = Life> {
-        self.rows.iter().map(|row| row.life)
+    pub(super) fn standings(&self) -> impl Iterator<Item = Standing> {
+        (0..).zip(&self.rows).map(|(slot, row)| Standing {
+            life: row.life,
+            erased: self.erased.contains_key(&slot),
+        })
     }
 
     /// The rows of some slots, in their order.
@@ -314,6 +356,7 @@ impl Register {
                 action: row.action,
                 pull: row.pull,
                 refused: self.refused.get(slot).map(|why| why.to_string()),
+                erased: self.erased.get(slot).copied(),
                 co_writers: self.co_writers.get(slot).cloned().unwrap_or_default(),
                 used: used.remove(slot).unwrap_or_default(),
             })
@@ -355,6 +398,7 @@ impl Register {
             register
                 .refused
                 .extend(line.refused.map(|why| (slot, why.into_boxed_str())));
+            register.erased.extend(line.erased.map(|by| (slot, by)));
         }
         let rows = std::mem::take(&mut register.rows);
         let id = |slot: &usize| rows.get(*slot).map(|row| row.id);
@@ -433,6 +477,7 @@ impl Register {
             by_pull,
             used,
             refused,
+            erased,
             co_writers,
             agents,
             operations,
@@ -445,6 +490,7 @@ impl Register {
             + summaries.len()
             + (by_id.len() + by_pull.len()) * size_of::<usize>()
             + used.len() * node(size_of::<(Fingerprint, usize)>())
+            + erased.len() * node(size_of::<(usize, CommentId)>())
             + refused.len() * node(size_of::<(usize, Box<str>)>())
             + why
             + co_writers.values().map(BTreeSet::len).sum::<usize>() * node(size_of::<AccountId>())

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     super::{
         amendment::Amendments,
-        case::{Case, Life},
+        case::Case,
         delegation::Delegations,
         entry::{Genesis, SEMANTICS},
         freeze::Freezes,
@@ -24,7 +24,7 @@ use super::{
         keys::Keys,
     },
     Book, RECENT,
-    register::{Line, Register},
+    register::{Line, Register, Standing},
     running::Running,
 };
 
@@ -93,7 +93,7 @@ pub struct WrittenDown {
     bytes: u64,
     lines: u64,
     hash: Sha256,
-    lives: Vec<Option<Life>>,
+    standings: Vec<Option<Standing>>,
 }
 
 impl WrittenDown {
@@ -108,12 +108,12 @@ impl WrittenDown {
     fn digest(&self) -> Digest {
         Digest::from_bytes(self.hash.clone().finalize().into())
     }
-    fn take(&mut self, line: &[u8], slot: usize, life: Life) {
-        if self.lives.len() <= slot {
-            self.lives.resize(slot + 1, None);
+    fn take(&mut self, line: &[u8], slot: usize, standing: Standing) {
+        if self.standings.len() <= slot {
+            self.standings.resize(slot + 1, None);
         }
-        if let Some(known) = self.lives.get_mut(slot) {
-            *known = Some(life);
+        if let Some(known) = self.standings.get_mut(slot) {
+            *known = Some(standing);
         }
         self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
         self.lines += 1;
@@ -165,13 +165,18 @@ struct Front {
 }
 
 impl Book {
-    /// The lines of proposals that ended, or ended otherwise, since some were written down; to be appended to them.
+    /// The lines of proposals that ended, ended otherwise, or were erased, since some were written down; to be appended to them.
     pub fn lines_of_ended(&self, written: &mut WrittenDown) -> Vec<u8> {
-        let changed = |(slot, life): (usize, Life)| {
-            let known = written.lives.get(slot).copied().flatten();
-            (life.ended() && known != Some(life)).then_some(slot)
+        let changed = |(slot, standing): (usize, Standing)| {
+            let known = written.standings.get(slot).copied().flatten();
+            (standing.life.ended() && known != Some(standing)).then_some(slot)
         };
-        let slots: BTreeSet<usize> = self.register.lives().enumerate().filter_map(changed).collect();
+        let slots: BTreeSet<usize> = self
+            .register
+            .standings()
+            .enumerate()
+            .filter_map(changed)
+            .collect();
         let mut bytes = Vec::new();
         for line in self.register.lines(&slots) {
             // Text, numbers and lists of them: there is always JSON.
@@ -179,7 +184,7 @@ impl Book {
                 continue;
             };
             json.push(b'\n');
-            written.take(&json, line.slot(), line.life());
+            written.take(&json, line.slot(), line.standing());
             bytes.append(&mut json);
         }
         bytes
@@ -187,9 +192,9 @@ impl Book {
 
     /// The sealed image that belongs to lines that are written down: its seal, and the rest.
     pub fn sealed(&self, at: Place, written: &WrittenDown, key: &SnapshotKey) -> Result<Vec<u8>, Unfit> {
-        let open = self.register.lives().enumerate();
+        let open = self.register.standings().enumerate();
         let open = open
-            .filter_map(|(slot, life)| (!life.ended()).then_some(slot))
+            .filter_map(|(slot, standing)| (!standing.life.ended()).then_some(slot))
             .collect();
         let recent = self.recent.iter().filter_map(|id| self.whole.get(id));
         let image = Image {
@@ -287,10 +292,10 @@ impl Unsealed {
         let read: Line = serde_json::from_slice(line).map_err(|_| Unfit::Cases)?;
         // No more proposals than entries: what is not sealed yet must not ask for memory.
         let slot = u64::try_from(read.slot()).unwrap_or(u64::MAX);
-        if !read.life().ended() || slot >= self.image.next.0 {
+        if !read.standing().life.ended() || slot >= self.image.next.0 {
             return Err(Unfit::Cases);
         }
-        self.written.take(line, read.slot(), read.life());
+        self.written.take(line, read.slot(), read.standing());
         self.lines.insert(read.slot(), read);
         Ok(())
     }

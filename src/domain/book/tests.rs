@@ -5,9 +5,10 @@ use super::{
         assess::assess,
         correction::NotCorrected,
         entry::{
-            ClaimedBy, Denied, Digests, Draft, Event, Excluded, Finished, Opened, Outcome, Received, Started,
-            StepResult, Superseded, Via,
+            ClaimedBy, Denied, Destroyed, Digests, Draft, Erased, Event, Excluded, Finished, Opened, Outcome,
+            Received, Started, StepResult, Superseded, Via,
         },
+        erasure::NotErased,
         exclusion::NotExcluded,
         fixture::{self, BASE, HEAD, MERGE, at},
         ids::{AccountId, CommentId, Sha},
@@ -142,6 +143,68 @@ fn life(n: u64) -> Vec<Draft> {
             credentials: Vec::new(),
         })),
     ]
+}
+
+/// A person's word that a proposal is to be erased.
+fn erased(proposal: &Proposal, comment: u64) -> Draft {
+    let said = Erased {
+        account: fixture::ALICE,
+        comment: CommentId(comment),
+        pull: PullNumber(1),
+        at: at(1),
+        delivery: "d-1".parse().unwrap(),
+        reason: "as its owner asks".into(),
+        destroyed: Destroyed {
+            key: true,
+            answers: 1,
+        },
+    };
+    Draft {
+        person: Some("alice".parse().unwrap()),
+        ..draft(proposal, Role::Gate, Event::Erased(said))
+    }
+}
+
+#[test]
+fn i29_only_what_ended_is_erased_once_and_by_a_person() {
+    let mut book = book();
+    let (one, mut drafts) = (proposal(1), life(1));
+    let end = drafts.pop().unwrap();
+    let unheard = book.admits(&erased(&one, 7)).unwrap_err();
+    assert!(matches!(unheard, Illegal::NoCase(_)), "{unheard:?}");
+    for draft in drafts {
+        record(&mut book, vec![draft]);
+        let refused = book.admits(&erased(&one, 7)).unwrap_err();
+        assert!(matches!(refused, Illegal::Life { .. }), "{refused:?}");
+    }
+    record(&mut book, vec![end]);
+    let nobody = Draft {
+        person: None,
+        ..erased(&one, 7)
+    };
+    assert_eq!(book.admits(&nobody), Err(NotErased::Nobody.into()));
+    let executor = Draft {
+        role: Role::Executor,
+        ..erased(&one, 7)
+    };
+    assert!(matches!(book.admits(&executor), Err(Illegal::Role { .. })));
+    let before = book.clone();
+    let (_, undo) = book.stage(erased(&one, 7), key()).unwrap();
+    assert_eq!(book.erased().collect::<Vec<_>>(), [(one.id, CommentId(7))]);
+    assert_eq!(book.closed(one.id).unwrap().erased, Some(CommentId(7)));
+    assert_eq!(
+        book.recent(one.id).unwrap().erased.as_ref().unwrap().reason,
+        "as its owner asks"
+    );
+    book.unstage(undo);
+    assert_eq!(book, before);
+    record(&mut book, vec![erased(&one, 7)]);
+    assert_eq!(
+        book.admits(&erased(&one, 8)),
+        Err(NotErased::Already(one.id).into())
+    );
+    // How it ended stays as it was.
+    assert_eq!(book.closed(one.id).unwrap().life, Life::Executed);
 }
 
 fn record(book: &mut Book, drafts: Vec<Draft>) {

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 use super::{
     error::{Errors, Rule},
     people::{Account, People},
+    url_template::UrlTemplate,
 };
 use crate::domain::{
     ids::{AccountId, ActionName, AgentName, KeyId, PersonName},
@@ -28,6 +30,36 @@ pub enum AgentKey {
     Hmac,
 }
 
+/// Where an agent is told what becomes of its proposals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    url: Url,
+    allow_private: bool,
+}
+
+impl Callback {
+    /// Where to.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+    /// Whether a private address may be called (INVARIANT i23).
+    pub fn allow_private(&self) -> bool {
+        self.allow_private
+    }
+    /// An address without parameters; the rules are those of the catalog's.
+    fn read(text: &str, allow_private: bool) -> Result<Self, String> {
+        let template = UrlTemplate::parse(text, allow_private)
+            .map_err(|message| message.replace("allow_private", "callback_private"))?;
+        if template.params().next().is_some() {
+            return Err("an agent's address takes no parameters; the callback names its proposal".into());
+        }
+        let url = template
+            .fill(&serde_json::Value::Null)
+            .map_err(|error| error.to_string())?;
+        Ok(Self { url, allow_private })
+    }
+}
+
 /// A program that may propose actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
@@ -37,6 +69,7 @@ pub struct Agent {
     account: Option<Account>,
     key: AgentKey,
     actions: Vec<ActionName>,
+    callback: Option<Callback>,
 }
 
 impl Agent {
@@ -63,6 +96,10 @@ impl Agent {
     /// The actions the agent may propose.
     pub fn actions(&self) -> &[ActionName] {
         &self.actions
+    }
+    /// Where the agent is told what becomes of its proposals.
+    pub fn callback(&self) -> Option<&Callback> {
+        self.callback.as_ref()
     }
     /// Whether the agent may propose an action.
     pub fn may_propose(&self, action: &ActionName) -> bool {
@@ -103,6 +140,11 @@ pub(super) struct RawAgent {
     key: RawKey,
     /// The actions it may propose, of catalog.yaml.
     actions: Vec<ActionName>,
+    /// Where it is told when a proposal opens, needs changes, or ends; `https`, unless private addresses may be called.
+    callback_url: Option<String>,
+    /// Whether that may be a private address, of this network or machine.
+    #[serde(default)]
+    callback_private: bool,
 }
 
 /// How an agent signs.
@@ -200,6 +242,12 @@ pub(super) fn read(list: &Node, people: &People, actions: &BTreeSet<&str>, error
                 }
             },
         };
+        let callback = match raw.callback_url.as_deref() {
+            Some(url) => Callback::read(url, raw.callback_private)
+                .map_err(|message| errors.add(Rule::Connector, node.mark_at("/callback_url"), message))
+                .ok(),
+            None => None,
+        };
         let agent = Agent {
             name: name.clone(),
             summary: raw.summary,
@@ -207,6 +255,7 @@ pub(super) fn read(list: &Node, people: &People, actions: &BTreeSet<&str>, error
             account: raw.account,
             key,
             actions: raw.actions,
+            callback,
         };
         agents.by_name.insert(name, agent);
     }

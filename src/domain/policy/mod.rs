@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::totals::Over;
 pub use action::{Action, Party, Raci, Rollback};
-pub use agents::{Agent, AgentKey};
+pub use agents::{Agent, AgentKey, Callback};
 pub use auth::{Auth, NotASecret, SECRET_PREFIX, SecretError, SecretName};
 pub use body::{BodyError, BodyTemplate, Filling};
 pub use checks::{Check, CheckKind};

@@ -53,7 +53,8 @@ impl Bot {
     ) -> Result<(), NotNow> {
         for event in told.iter().filter_map(Told::comment) {
             if let Some(answer) = self.command(event, Place { id, pull, policy }).await? {
-                self.publishing().await?.answer(pull, &answer).await?;
+                let publishing = self.publishing().await?;
+                publishing.answer_to(pull, event.comment, &answer).await?;
             }
         }
         Ok(())
@@ -71,7 +72,8 @@ impl Bot {
                 continue;
             };
             if let Some(answer) = self.freeze(event, by.name(), policy, pull).await? {
-                self.publishing().await?.answer(pull, &answer).await?;
+                let publishing = self.publishing().await?;
+                publishing.answer_to(pull, event.comment, &answer).await?;
                 continue;
             }
             let Some(command) = named(&event.text) else {
@@ -82,7 +84,8 @@ impl Bot {
                  without `for` counts for changes of the rules too"
             );
             let answer = render::not_recorded(by.name(), &why)?;
-            self.publishing().await?.answer(pull, &answer).await?;
+            let publishing = self.publishing().await?;
+            publishing.answer_to(pull, event.comment, &answer).await?;
         }
         Ok(())
     }
@@ -92,6 +95,9 @@ impl Bot {
         let Some(by) = place.policy.person_of(event.account) else {
             return Ok(None);
         };
+        if let Some(answer) = self.erase(event, by, place).await? {
+            return Ok(Some(answer));
+        }
         if let Some(answer) = self.freeze(event, by.name(), place.policy, place.pull).await? {
             return Ok(Some(answer));
         }

@@ -212,16 +212,7 @@ impl Bot {
     pub(super) async fn ending(&self, case: &Case, ran: &Ran) -> Event {
         let instance = self.instance().clone();
         let steps = ran.steps().to_vec();
-        for answer in ran.answers() {
-            let kept = self
-                .store()
-                .results()
-                .keep(case.proposal.id, answer.item(), answer.salt(), answer.body())
-                .await;
-            if let Err(error) = kept {
-                tracing::error!(proposal = %case.proposal.id, %error, "the target's answer could not be kept");
-            }
-        }
+        self.keep_answers(case.proposal.id, ran).await;
         match ran.ending() {
             Ending::Settled(outcome) => Event::Finished(Finished {
                 instance,

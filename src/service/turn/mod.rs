@@ -5,9 +5,12 @@ mod again;
 mod alarm;
 mod amend;
 mod assemble;
+mod callback;
+mod channel;
 mod command;
 mod correct;
 mod credentials;
+mod erase;
 mod execute;
 mod group;
 mod guards;
@@ -20,6 +23,7 @@ mod low;
 mod open;
 mod receive;
 mod record;
+mod result;
 mod status;
 mod stop;
 mod stray;
@@ -36,6 +40,7 @@ use tokio::sync::watch;
 
 pub use assemble::{AssembleError, LEDGER_BRANCH, assemble, connect, git_token, ledger_dir};
 pub use receive::{Approvers, Preview, Receipt};
+pub use result::{Bytes, ItemResult, ProposalResult};
 pub use status::{Status, View};
 pub use told::Told;
 
@@ -121,6 +126,10 @@ struct Inner {
     watched: Mutex<Option<Watched>>,
     /// Made when the first alarm is given.
     alarms: tokio::sync::OnceCell<reqwest::Client>,
+    /// Erased proposals of which this process has seen that nothing is kept.
+    destroyed: Mutex<BTreeSet<ProposalId>>,
+    /// Derived when the first callback is sent.
+    callback_key: std::sync::OnceLock<crate::execute::CallbackKey>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -212,6 +221,8 @@ impl Bot {
             counting: limits::Counting::default(),
             watched: Mutex::default(),
             alarms: tokio::sync::OnceCell::new(),
+            destroyed: Mutex::default(),
+            callback_key: std::sync::OnceLock::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -438,7 +449,7 @@ impl Bot {
             }
             Subject::Groups => self.look_at_groups(&hints).await,
             Subject::All => self.look_at_all().await,
-            Subject::Alarms(channel) => self.give_alarms(channel).await,
+            Subject::Tell(channel) => self.tell(channel).await,
         }
     }
 
@@ -469,7 +480,8 @@ impl Bot {
         let mut failed = Box::pin(self.watch()).await.err();
         failed = self.recover_low().await.err().or(failed);
         failed = self.recover().await.err().or(failed);
-        failed = self.owe_alarms().await.err().or(failed);
+        failed = self.owe_all().await.err().or(failed);
+        failed = self.destroy_erased().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
         failed = self.look_at_unshown().await.err().or(failed);

@@ -66,6 +66,9 @@ pub struct Status {
     /// One line on why it ended without running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether its key and the answers to it are destroyed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// Somebody asks for something else.
@@ -137,6 +140,7 @@ impl Bot {
                         .refused
                         .clone()
                         .or_else(|| stray.filter(|_| !case.life.ended())),
+                    erased: case.erased.is_some(),
                 });
             }
             let closed = book
@@ -161,6 +165,7 @@ impl Bot {
                 replaced_by: None,
                 amended_by: None,
                 reason: closed.refused.map(str::to_owned),
+                erased: closed.erased.is_some(),
             })
         })
     }
@@ -227,5 +232,6 @@ fn of_row(row: &Row) -> Status {
         replaced_by: None,
         amended_by: None,
         reason,
+        erased: false,
     }
 }

@@ -58,18 +58,21 @@ CREATE TABLE nonces (
 CREATE INDEX nonces_forget ON nonces (forget_at);
 CREATE INDEX nonces_agent ON nonces (agent, forget_at);
 
--- Keys of sealed values and answers of targets: erasable.
-CREATE TABLE data_keys (proposal TEXT PRIMARY KEY, data_key TEXT NOT NULL);
+-- Keys of sealed values and answers of targets, which those keys open: erasable. A key that was destroyed is empty and
+-- its row stays. `until`: when it may go; a key of sealed values is kept for good.
+CREATE TABLE data_keys (proposal TEXT PRIMARY KEY, data_key TEXT NOT NULL, until BIGINT);
+CREATE INDEX data_keys_until ON data_keys (until) WHERE until IS NOT NULL;
 CREATE TABLE results (
     proposal TEXT NOT NULL,
-    item TEXT NOT NULL,
-    salt TEXT NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (proposal, item)
+    place TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (proposal, place)
 );
+CREATE INDEX results_until ON results (until);
 
 -- The processes that share this database, and when each was last heard of.
 CREATE TABLE instances (instance TEXT PRIMARY KEY, seen BIGINT NOT NULL);
 
--- How far alarms were given, a row for each channel: the ledger's entries before this number need no more of it.
-CREATE TABLE alarms (channel TEXT PRIMARY KEY, given BIGINT NOT NULL);
+-- How far whoever listens was told, a row for each channel: of the ledger's entries before `next` no more is said there.
+CREATE TABLE channels (channel TEXT PRIMARY KEY, next BIGINT NOT NULL);

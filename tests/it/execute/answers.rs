@@ -41,7 +41,9 @@ async fn a_yes_is_executed_with_its_headers_and_a_salted_commitment() {
         assert!(request.contains(&header), "{header} in {request}");
     }
     assert!(!request.contains("referer") && !request.contains("cookie"));
-    let (answer, step) = (&ran.answers()[0], &ran.steps()[0]);
+    let (answer, step) = (ran.answers()[0].answer.as_ref().unwrap(), &ran.steps()[0]);
+    assert_eq!(&ran.answers()[0].result, step);
+    assert_eq!(step.response, Some(answer.commitment()));
     let mut salted = answer.salt().expose().to_vec();
     salted.extend_from_slice(answer.body());
     assert_eq!(step.response, Some(Digest::of(&salted)));

@@ -22,6 +22,13 @@ impl World {
         serde_json::to_value(request).unwrap()
     }
 
+    /// An agent's private key, as it stands in its file.
+    pub(crate) fn agent_key(&self, agent: &str) -> String {
+        let pair = ssh_key::private::Ed25519Keypair::from_seed(&self.keys[agent].to_bytes());
+        let key = ssh_key::PrivateKey::new(pair.into(), "").unwrap();
+        key.to_openssh(ssh_key::LineEnding::LF).unwrap().to_string()
+    }
+
     /// Sends bytes through the door as an agent; status and answer.
     pub(crate) async fn send(
         &self,

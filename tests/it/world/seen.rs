@@ -140,7 +140,7 @@ async fn kept(file: &Path) -> Vec<String> {
         .await
         .unwrap();
     let all = "SELECT 'outbox ' || name AS kept FROM outbox UNION ALL SELECT 'key ' || proposal FROM data_keys \
-               UNION ALL SELECT 'answer ' || proposal || ' ' || item FROM results ORDER BY kept";
+               UNION ALL SELECT 'answer ' || proposal || ' ' || place FROM results ORDER BY kept";
     let rows = sqlx::query(all).fetch_all(&mut database).await.unwrap();
     let kept = rows.iter().map(|row| row.get("kept")).collect();
     database.close().await.unwrap();

@@ -82,6 +82,9 @@ proptest! {
         let (mut folded, mut disk) = (book(), Disk::default());
         let mut read = book();
         let mut lives: Vec<Vec<Draft>> = (0..24).map(|n| if n % 5 == 0 { around(n) } else { life(n) }).collect();
+        for (n, drafts) in (0..).zip(&mut lives).filter(|(n, _)| n % 3 == 0) {
+            drafts.push(erased(&proposal(n), n));
+        }
         disk.write(&folded);
         for (n, steps, restarts) in turns {
             let drafts = &mut lives[usize::try_from(n).unwrap()];
@@ -113,6 +116,19 @@ fn what_ended_and_ended_otherwise_later_is_read_as_it_stands() {
     let read = disk.read().unwrap().book;
     assert_eq!(read, folded);
     assert_eq!(read.closed(proposal(3).id).unwrap().life, Life::Bypassed);
+}
+
+#[test]
+fn i29_what_was_erased_long_after_its_end_is_read_so() {
+    let (mut folded, mut disk) = (book(), Disk::default());
+    (0..300).for_each(|n| record(&mut folded, life(n)));
+    disk.write(&folded);
+    record(&mut folded, vec![erased(&proposal(3), 9)]);
+    disk.write(&folded);
+    assert_eq!(disk.written.lines(), 301);
+    let read = disk.read().unwrap().book;
+    assert_eq!(read, folded);
+    assert_eq!(read.closed(proposal(3).id).unwrap().erased, Some(CommentId(9)));
 }
 
 #[test]
