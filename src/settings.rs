@@ -234,6 +234,7 @@ pub struct Settings {
     sweep_every: Span,
     vault: Vault,
     credentials: Credentials,
+    secret_files: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -261,6 +262,10 @@ impl Settings {
     /// Where the database and the ledger's mirror are kept.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+    /// The files that hold secrets of the bot's.
+    pub fn secret_files(&self) -> &[PathBuf] {
+        &self.secret_files
     }
     /// Where everything but the mirror is kept; `None` for a file in the data directory. It may hold a password.
     pub const fn database(&self) -> Option<&SecretString> {
@@ -439,7 +444,24 @@ fn gather(
         pushes_per_minute: pushes_per_minute?,
         results_for: results_for?,
         sweep_every: sweep_every?,
+        secret_files: secret_files(args, written),
     })
+}
+
+fn secret_files(args: &Args, written: &Written) -> Vec<PathBuf> {
+    let files = [
+        (&args.app_key_file, &written.app_key_file),
+        (&args.webhook_secret_file, &written.webhook_secret_file),
+        (&args.gate_key_file, &written.gate_key_file),
+        (&args.executor_key_file, &written.executor_key_file),
+        (&args.watch_key_file, &written.watch_key_file),
+        (&args.watch_token_file, &written.watch_token_file),
+        (&args.credential_key_file, &written.credential_key_file),
+        (&args.secrets_dir, &written.secrets_dir),
+    ];
+    let stated = files.into_iter().flat_map(|(flag, written)| [flag, written]);
+    let stated = stated.flatten().chain(written.agents.values());
+    stated.chain(&args.config).cloned().collect()
 }
 
 fn data_dir(stated: Option<&PathBuf>, written: &Written) -> PathBuf {

@@ -41,6 +41,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::execute::contained;
 use failure::Failure;
 use logs::Format;
 
@@ -82,6 +83,11 @@ enum Command {
     Policy(policy::Args),
     Completions(manual::Completions),
     Man(manual::Man),
+}
+
+/// Becomes a contained program, when the executor started this process for that. It comes back only when it can't.
+pub fn contained() -> Option<ExitCode> {
+    contained::is_launcher().then(contained::become_program)
 }
 
 /// Parses the arguments and runs the command they name.

@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{Failure, door, logs::Format, paint};
 use crate::{
+    execute::contained,
     ledger::LedgerError,
     service::{AssembleError, Server, Serving, Stopped, assemble},
     settings::{self, Settings},
@@ -60,6 +61,9 @@ impl Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    if let Err(error) = contained::hide() {
+        tracing::warn!(%error, "other programs of this user can look into this process");
+    }
     let settings = Settings::load(&args.settings).map_err(|errors| {
         Failure::many(errors)
             .next("`countersign init` prints a settings file; give it with `--config FILE`")

@@ -2,6 +2,7 @@
 
 mod call;
 mod claim;
+mod command;
 mod plan;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -15,6 +16,7 @@ use super::{
 
 pub use call::{Call, FillError, HttpCall, ThawCall};
 pub use claim::{Claimed, NotMine, OutboxRow};
+pub use command::CommandCall;
 pub use plan::{ExecutionPlan, ItemPlan, PlanError, Step, plan};
 
 /// A merge as Git itself shows it.

@@ -5,16 +5,17 @@ use std::time::Duration;
 use reqwest::{StatusCode, header::CONTENT_TYPE};
 
 use super::{
+    command::{Finished, Meaning},
     credential::Occasion,
     http::{Outgoing, Reply, SendError},
     ready::{Tools, Unfit},
     room::Slot,
-    unseal::{Clear, unseal},
+    unseal::{Clear, holds_sealed, unseal},
 };
 use crate::domain::{
     entry::Credential,
-    ids::ItemId,
-    warrant::{Call, Claimed, HttpCall},
+    ids::{ItemId, Span},
+    warrant::{Call, Claimed, CommandCall, HttpCall},
 };
 
 /// A call whose effect is unclear is made this often at most, where the catalog promises that one key acts once.
@@ -98,6 +99,9 @@ pub(super) async fn call(
             };
             over_http(to, body.as_ref(), unclear, tools, made).await
         }
+        (Ok(body), Call::Command(command)) => {
+            by_command(command, body.as_ref(), unclear, claimed, tools).await
+        }
         (Ok(_), Call::Thaw(thaw)) => match (tools.thaw)(thaw.freeze).await {
             Ok(()) => Called::Done(Answered {
                 note: format!("what entry {} had frozen may run again", thaw.freeze),
@@ -142,8 +146,7 @@ async fn over_http(
             Err(_) => break,
         };
         let now = (tools.clock)();
-        let left = claimed.deadline().since(now).min(call.timeout.millis());
-        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+        let Some(left) = left(claimed, call.timeout, tools) else {
             break;
         };
         let body = match body.map(Clear::to_bytes).transpose() {
@@ -178,7 +181,7 @@ async fn over_http(
                 proposal: claimed.proposal().id,
                 idempotency: Some((&call.idempotency_header, &call.idempotency_key)),
                 headers: &[],
-                timeout: Duration::from_millis(left),
+                timeout: left,
                 allow_private: call.allow_private,
                 pass,
             })
@@ -224,6 +227,65 @@ async fn room(call: &HttpCall, claimed: &Claimed, tools: &Tools<'_>) -> Result<O
         None => Err(Unfit::NoRoom {
             host: host.to_owned(),
         }),
+    }
+}
+
+/// How long a call may take from now; none when it is too late.
+fn left(claimed: &Claimed, timeout: Span, tools: &Tools<'_>) -> Option<Duration> {
+    let left = claimed.deadline().since((tools.clock)()).min(timeout.millis());
+    let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
+    Some(Duration::from_millis(left))
+}
+
+async fn by_command(
+    call: &CommandCall,
+    input: Option<&Clear>,
+    mut unclear: Option<String>,
+    claimed: &Claimed,
+    tools: &Tools<'_>,
+) -> Called {
+    let attempts = if call.repeatable { ATTEMPTS } else { 1 };
+    let mut pause = PAUSE;
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        let Some(left) = left(claimed, call.bounds.timeout, tools) else {
+            break;
+        };
+        let input = match input.map(Clear::to_bytes).transpose() {
+            Ok(input) => input.unwrap_or_default(),
+            Err(error) => return Called::Not(Unfit::Request(error.to_string())),
+        };
+        let finished = match tools.commands.run(call, input, left).await {
+            Ok(finished) => finished,
+            Err(cannot) if unclear.is_none() => return Called::Not(cannot.into()),
+            Err(_) => break,
+        };
+        let note = noted(&finished, call);
+        match (finished.meaning(call), &unclear) {
+            (Meaning::Done, _) => return Called::Done(finished.answered(note)),
+            (Meaning::Refused, None) => return Called::Refused(finished.answered(note)),
+            // As with a target: this "no" does not tell what became of the first.
+            (Meaning::Refused, Some(_)) => break,
+            (Meaning::Unclear, _) => unclear = Some(note),
+        }
+    }
+    match unclear {
+        Some(why) => Called::Unclear(why),
+        None => Called::Not(Unfit::TooLate(claimed.deadline())),
+    }
+}
+
+/// How a program ended and, when that is not well, what it said about it. INVARIANT i29: a program that was given a sealed
+/// value may say it.
+fn noted(finished: &Finished, call: &CommandCall) -> String {
+    let ended = finished.ended.told(&call.bounds);
+    let shown = finished.meaning(call) != Meaning::Done && !holds_sealed(&call.stdin);
+    match finished.excerpt().filter(|_| shown) {
+        Some(line) => format!("{ended}: {line}"),
+        None => ended,
     }
 }
 

@@ -7,6 +7,8 @@ mod address;
 mod auth;
 mod call;
 mod callback;
+mod command;
+pub mod contained;
 mod credential;
 mod http;
 mod observe;
@@ -18,6 +20,7 @@ mod unseal;
 
 pub use auth::{AuthError, Secrets};
 pub use callback::{Callback, CallbackError, CallbackKey, call_back};
+pub use command::Commands;
 pub use credential::{Keys, MintError, Minter};
 pub use http::{Client, ClientError, MAX_ANSWER, SendError};
 pub use observe::{ObserveError, observe};

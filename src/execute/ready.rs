@@ -6,6 +6,8 @@ use futures::future::BoxFuture;
 
 use super::{
     auth::AuthError,
+    command::Commands,
+    contained::Cannot,
     http::Client,
     observe::{ObserveError, observe},
     unseal::Clear,
@@ -25,6 +27,8 @@ use crate::domain::{
 pub struct Tools<'a> {
     /// Sends the requests.
     pub client: &'a Client,
+    /// Starts the programs.
+    pub commands: &'a Commands,
     /// The policy in force.
     pub policy: &'a Policy,
     /// The key of the proposal's sealed values, when it has any.
@@ -82,6 +86,9 @@ pub enum Unfit {
         /// The target.
         host: String,
     },
+    /// A program can't be contained as the catalog says, and is not run any other way. INVARIANT i23.
+    #[error(transparent)]
+    Contained(#[from] Cannot),
     /// The request has no form that can be sent.
     #[error("the request can't be written: {0}")]
     Request(String),
@@ -101,6 +108,7 @@ impl Unfit {
             | Self::TooEarly(_)
             | Self::TooLate(_)
             | Self::NoRoom { .. }
+            | Self::Contained(_)
             | Self::Changed { .. }
             | Self::Proof(
                 ProofError::Agent(_)

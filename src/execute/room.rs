@@ -11,11 +11,11 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use crate::domain::{pace::Cells, policy::Bounds};
+use crate::domain::{pace::Cells, policy::TargetBounds};
 
 /// The targets of this process that have bounds.
 #[derive(Debug, Default)]
-pub(super) struct Rooms(Mutex<HashMap<String, (Bounds, Arc<Room>)>>);
+pub(super) struct Rooms(Mutex<HashMap<String, (TargetBounds, Arc<Room>)>>);
 
 #[derive(Debug)]
 struct Room {
@@ -31,7 +31,7 @@ pub(super) struct Slot(
 );
 
 impl Room {
-    fn new(bounds: &Bounds) -> Self {
+    fn new(bounds: &TargetBounds) -> Self {
         let slots = bounds
             .concurrency()
             .and_then(|count| usize::try_from(count.get()).ok());
@@ -75,7 +75,7 @@ impl Room {
 
 impl Rooms {
     /// Waits for room at a host, for so long at most; `None` when there was none.
-    pub(super) async fn slot(&self, host: &str, bounds: &Bounds, within: Duration) -> Option<Slot> {
+    pub(super) async fn slot(&self, host: &str, bounds: &TargetBounds, within: Duration) -> Option<Slot> {
         let until = Instant::now() + within;
         let room = {
             let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,7 @@ use crate::domain::{
     canonical::{Salt, digest_of},
     entry::{Credential, Outcome, StepResult},
     ids::{ItemId, StepName},
+    policy::Connector,
     proposal::{Item, Proposal},
     receive::check_proof,
     warrant::{Call, Claimed, ItemPlan, Step},
@@ -74,6 +75,15 @@ pub async fn preflight<'a>(
         let_in(proposal, item, tools)?;
         let approved = proposal.observed_for(&item.id).map(|seen| &seen.facts);
         look_again(proposal, item, approved, tools).await?;
+    }
+    let action = tools.policy.action(&proposal.binding.operation);
+    for rule in action.into_iter().flat_map(|action| action.execute().steps()) {
+        for connector in [rule.connector()].into_iter().chain(rule.undo()) {
+            match connector {
+                Connector::Http(_) | Connector::Thaw(_) => {}
+                Connector::Command(command) => tools.commands.check(command).await?,
+            }
+        }
     }
     Ok(())
 }
@@ -282,7 +292,10 @@ impl Running<'_, '_, '_> {
                 None
             }
             Called::Refused(reply) => {
-                let said = format!("the target answered {}", reply.note);
+                let said = match undo {
+                    Call::Command(_) => format!("the program {}", reply.note),
+                    Call::Http(_) | Call::Thaw(_) => format!("the target answered {}", reply.note),
+                };
                 self.replied(plan, step, true, Outcome::Refused, reply);
                 Some(said)
             }

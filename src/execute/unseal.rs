@@ -54,6 +54,16 @@ pub(super) fn unseal(
     Ok(clear)
 }
 
+/// Whether a sealed value stands behind anything in a body.
+pub(super) fn holds_sealed(body: &Value) -> bool {
+    placeholder_of(body).is_some()
+        || match body {
+            Value::Array(items) => items.iter().any(holds_sealed),
+            Value::Object(fields) => fields.values().any(holds_sealed),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+}
+
 fn fill(
     value: &mut Value,
     proposal: &Proposal,

@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     case::Case,
     entry::{Exception, Excluded, Frozen, Resolution, Resolved, Withdrawn},
-    ids::{PersonName, ProposalId, PullNumber, Seq},
+    ids::{ActionName, PersonName, ProposalId, PullNumber, Seq},
     proposal::Proposal,
 };
 
@@ -42,8 +42,21 @@ pub fn not_recorded(by: &PersonName, why: &str) -> Result<String, RenderError> {
     })
 }
 
-/// A freeze, in the words of the ledger.
-pub fn frozen(by: &PersonName, seq: Seq, frozen: &Frozen) -> Result<String, RenderError> {
+/// A freeze, in the words of the ledger, and the action that can end it.
+pub fn frozen(
+    by: &PersonName,
+    seq: Seq,
+    frozen: &Frozen,
+    thaws: Option<&ActionName>,
+) -> Result<String, RenderError> {
+    let how = match thaws {
+        Some(action) => Markdown::ours("It lasts until a proposal of ")
+            .then(&Markdown::code(action.as_str()))
+            .and(" for freeze "),
+        None => Markdown::ours(
+            "No action of the catalog can end it yet: add one with `thaw` under `execute`, and propose it for freeze ",
+        ),
+    };
     fill(&Answer {
         by: by.to_string(),
         refused: None,
@@ -54,10 +67,11 @@ pub fn frozen(by: &PersonName, seq: Seq, frozen: &Frozen) -> Result<String, Rend
             .then(&Markdown::prose(&frozen.reason)),
         means: Markdown::ours(
             "Nothing of that begins any more, in any process; what has begun takes no further step, and is undone where that \
-             can be. It lasts until a proposal that thaws has run, for freeze ",
+             can be. ",
         )
+        .then(&how)
         .then(&Markdown::code(&seq.to_string()))
-        .and("."),
+        .and(if thaws.is_some() { " has run." } else { "." }),
     })
 }
 

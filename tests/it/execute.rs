@@ -9,7 +9,7 @@ mod secrets;
 mod server;
 mod steps;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use countersign::{
     domain::{
@@ -28,7 +28,7 @@ use countersign::{
         totals::Totals,
         warrant::{Claimed, ExecutionPlan, OutboxRow, PlanError, Warrant, plan},
     },
-    execute::{Client, Ending, Progress, Ran, Tools, observe, run},
+    execute::{Client, Commands, Ending, Progress, Ran, Tools, observe, run},
 };
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -209,6 +209,7 @@ pub(crate) async fn run_with(
     let (client, key) = (Client::new().unwrap(), key());
     let tools = Tools {
         client: &client,
+        commands: commands(),
         policy,
         key: Some(&key),
         clock,
@@ -216,6 +217,15 @@ pub(crate) async fn run_with(
         thaw: &|freeze| no_ledger(freeze),
     };
     run(claimed, &[], &tools, &untold).await
+}
+
+/// Programs are contained by the real binary.
+pub(crate) fn commands() -> &'static Commands {
+    static COMMANDS: LazyLock<Commands> = LazyLock::new(|| {
+        let rooms = format!("countersign-rooms-{}", std::process::id());
+        Commands::new(std::env::temp_dir().join(rooms), []).launched_by(env!("CARGO_BIN_EXE_countersign"))
+    });
+    &COMMANDS
 }
 
 /// There is nothing to thaw.

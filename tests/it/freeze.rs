@@ -81,7 +81,7 @@ async fn i22_a_freeze_stops_what_is_approved_until_a_high_proposal_thaws_it() {
         insta::assert_snapshot!(world.answers(&payment)[0], @r"
         Recorded: dave stops all executions, because the bank is down.
 
-        Nothing of that begins any more, in any process; what has begun takes no further step, and is undone where that can be. It lasts until a proposal that thaws has run, for freeze `5`.
+        Nothing of that begins any more, in any process; what has begun takes no further step, and is undone where that can be. It lasts until a proposal of `executions.thaw` for freeze `5` has run.
         ");
         world.approve("bob", &payment).await;
         assert_eq!(
@@ -157,6 +157,7 @@ async fn i22_strangers_agents_and_bad_words_freeze_nothing() {
         insta::assert_snapshot!(world.answers(&payment).concat(), @r"
         Not recorded for alice: write `/freeze all`, `/freeze action payments.create` or `/freeze agent payments-agent`, then why.
         Not recorded for alice: it takes your reason; write `/freeze all`, `/freeze action payments.create` or `/freeze agent payments-agent`, then why.
+        Not recorded for alice: write `/freeze all`, `/freeze action payments.create` or `/freeze agent payments-agent`, then why.
         Not recorded for alice: there is no action `payments.creat`; did you mean `payments.create`?
         Not recorded for alice: there is no agent `nobody-agent`.
         ");

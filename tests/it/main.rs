@@ -21,6 +21,8 @@ mod budget;
 mod callback;
 mod chaos;
 mod cli;
+#[cfg(target_os = "linux")]
+mod command;
 mod contract;
 mod credentials;
 mod delegation;

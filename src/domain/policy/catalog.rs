@@ -371,7 +371,8 @@ impl Uses<'_> {
         }
         for Placed { at, connector } in execute.map(Execute::connectors).unwrap_or_default() {
             self.in_url(connector.url_params(), &format!("{at}/url"), errors);
-            self.in_body(connector.body_params(), &format!("{at}/body"), errors);
+            let body = format!("{at}/{}", connector.body_field());
+            self.in_body(connector.body_params(), &body, errors);
         }
     }
 

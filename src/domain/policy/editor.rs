@@ -100,10 +100,7 @@ impl Form {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let of = &mut generator;
         let (title, schema) = match self {
-            Self::Catalog => (
-                "What agents may do: one entry an action",
-                catalog(of),
-            ),
+            Self::Catalog => ("What agents may do: one entry an action", catalog(of)),
             Self::Tiers => (
                 "How risky an action is, and what must hold before it may run",
                 tiers(of),

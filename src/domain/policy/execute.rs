@@ -5,6 +5,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     body::BodyTemplate,
+    command::{CommandExecute, RawCommand},
     error::unknown,
     http::{HttpExecute, RawExecute},
     param::ParamPath,
@@ -18,9 +19,9 @@ use crate::domain::{
 /// The most steps of an action.
 const MAX_STEPS: usize = 16;
 /// What carries out a whole action.
-const WHOLE: &[&str] = &["http", "thaw"];
+const WHOLE: &[&str] = &["http", "command", "thaw"];
 /// What carries out one step of several, or takes it back.
-const STEPS: &[&str] = &["http"];
+const STEPS: &[&str] = &["http", "command"];
 
 /// How an action is carried out; at least one step.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,8 @@ pub struct StepRule {
 pub enum Connector {
     /// One HTTP request.
     Http(HttpExecute),
+    /// A program on the executor's machine.
+    Command(CommandExecute),
     /// A freeze ends.
     Thaw(Thaw),
 }
@@ -156,6 +159,7 @@ impl Connector {
     const fn kind(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
+            Self::Command(_) => "command",
             Self::Thaw(_) => "thaw",
         }
     }
@@ -163,13 +167,14 @@ impl Connector {
     pub const fn http(&self) -> Option<&HttpExecute> {
         match self {
             Self::Http(http) => Some(http),
-            Self::Thaw(_) => None,
+            Self::Command(_) | Self::Thaw(_) => None,
         }
     }
     /// The parameters put into an address.
     pub(super) fn url_params(&self) -> Vec<&ParamPath> {
         match self {
             Self::Http(http) => http.url().params().collect(),
+            Self::Command(_) => Vec::new(),
             Self::Thaw(_) => Vec::new(),
         }
     }
@@ -177,12 +182,21 @@ impl Connector {
     pub(super) fn body_params(&self) -> Vec<&ParamPath> {
         match self {
             Self::Http(http) => http.body().map(BodyTemplate::params).unwrap_or_default(),
+            Self::Command(command) => command.params(),
             Self::Thaw(thaw) => vec![thaw.freeze()],
+        }
+    }
+    /// The field that holds the body.
+    pub(super) const fn body_field(&self) -> &'static str {
+        match self {
+            Self::Http(_) | Self::Thaw(_) => "body",
+            Self::Command(_) => "stdin",
         }
     }
 
     fn read(node: &Node, known: &[&str]) -> Result<Self, Vec<Fault>> {
         match connector(node, known)? {
+            ("command", command) => CommandExecute::read(command).map(Self::Command),
             ("thaw", thaw) => Thaw::read(thaw).map(Self::Thaw),
             (_, http) => HttpExecute::read(http).map(Self::Http),
         }
@@ -229,11 +243,13 @@ pub(super) enum Executing {
 
 /// What carries a step out, or takes it back.
 #[derive(JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OneConnector {
+pub(super) enum OneConnector {
     /// One HTTP request.
     #[serde(rename = "http")]
-    _http: RawExecute,
+    _Http(RawExecute),
+    /// A program on the executor's machine.
+    #[serde(rename = "command")]
+    _Command(RawCommand),
 }
 
 /// What ends a freeze.
@@ -263,8 +279,12 @@ struct RawStep {
     name: StepName,
     /// One HTTP request.
     #[serde(rename = "http")]
-    #[schemars(with = "RawExecute")]
+    #[schemars(with = "Option<RawExecute>")]
     _http: Option<IgnoredAny>,
+    /// A program on the executor's machine.
+    #[serde(rename = "command")]
+    #[schemars(with = "Option<RawCommand>")]
+    _command: Option<IgnoredAny>,
     /// What takes the step back when a later one fails.
     #[serde(rename = "undo")]
     #[schemars(with = "Option<OneConnector>")]

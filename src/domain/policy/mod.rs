@@ -7,6 +7,7 @@ mod body;
 pub mod cases;
 mod catalog;
 mod checks;
+mod command;
 mod compile;
 mod counting;
 mod describe;
@@ -24,6 +25,7 @@ mod pattern;
 mod people;
 mod resource;
 mod schema;
+mod size;
 mod targets;
 mod thaw;
 mod tiers;
@@ -47,6 +49,7 @@ pub use agents::{Agent, AgentKey, Callback};
 pub use auth::{Auth, NotASecret, SECRET_PREFIX, SecretError, SecretName};
 pub use body::{BodyError, BodyTemplate, Filling};
 pub use checks::{Check, CheckKind};
+pub use command::{Bounds, CommandExecute, Filesystem};
 pub use compile::{compile, policy_digest};
 pub use error::{PolicyError, Rule};
 pub use escalate::Escalation;
@@ -58,7 +61,8 @@ pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
 pub use resource::ResourcePattern;
 pub use schema::ParamError;
-pub use targets::Bounds;
+pub use size::{Size, SizeError};
+pub use targets::TargetBounds;
 pub use thaw::{Thaw, ThawError};
 pub use tiers::{
     Approvers, Classified, DataClass, GateRule, Impact, MergeMode, Preview, RollbackKind, StepUp, Tier,
@@ -112,7 +116,7 @@ impl Policy {
         self.actions.keys().find(|action| action.as_str() == near)
     }
     /// What a call to this address has to keep to, and the name that it is bound by.
-    pub fn bounds(&self, url: &url::Url) -> Option<(&str, &Bounds)> {
+    pub fn bounds(&self, url: &url::Url) -> Option<(&str, &TargetBounds)> {
         targets::find(&self.targets, url)
     }
     /// The tier of an action; what no rule matches is high (INVARIANT i10).

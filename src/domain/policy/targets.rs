@@ -20,12 +20,12 @@ const LONGEST: Span = Span::seconds(86_400);
 
 /// What one host is asked to do at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Bounds {
+pub struct TargetBounds {
     concurrency: Option<NonZeroU32>,
     rate: Option<(NonZeroU32, Span)>,
 }
 
-impl Bounds {
+impl TargetBounds {
     /// How many calls may be under way.
     pub const fn concurrency(&self) -> Option<NonZeroU32> {
         self.concurrency
@@ -36,11 +36,11 @@ impl Bounds {
     }
 }
 
-/// Bounds by host, as `host` or `host:port`.
-pub(super) type Targets = BTreeMap<String, Bounds>;
+/// TargetBounds by host, as `host` or `host:port`.
+pub(super) type Targets = BTreeMap<String, TargetBounds>;
 
 /// The bounds of an address: those of its host with the port before those of the host.
-pub(super) fn find<'a>(targets: &'a Targets, url: &Url) -> Option<(&'a str, &'a Bounds)> {
+pub(super) fn find<'a>(targets: &'a Targets, url: &Url) -> Option<(&'a str, &'a TargetBounds)> {
     let host = url.host_str()?;
     let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
     let mut names = with_port.iter().map(String::as_str).chain([host]);
@@ -91,7 +91,7 @@ pub(super) fn read<'a>(
     targets
 }
 
-fn check(raw: &RawBounds, node: &Node, errors: &mut Errors) -> Option<Bounds> {
+fn check(raw: &RawBounds, node: &Node, errors: &mut Errors) -> Option<TargetBounds> {
     let mut count = |field: &str, stated: Option<u32>| {
         let good = stated.filter(|count| *count <= MOST).and_then(NonZeroU32::new);
         if let (Some(count), None) = (stated, good) {
@@ -120,7 +120,7 @@ fn check(raw: &RawBounds, node: &Node, errors: &mut Errors) -> Option<Bounds> {
         let message = "this bounds nothing; state `concurrency`, or `rate` and `per`";
         errors.add(Rule::Limits, node.mark(), message);
     }
-    (concurrency.is_some() || rate.is_some()).then_some(Bounds { concurrency, rate })
+    (concurrency.is_some() || rate.is_some()).then_some(TargetBounds { concurrency, rate })
 }
 
 /// The hosts that actions are carried out on, with and without the port.

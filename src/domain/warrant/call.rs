@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::command::CommandCall;
 use crate::domain::{
     ids::{ItemId, ProposalId, Seq, Span, StepName},
     policy::{Auth, BodyError, Connector, Filling, HttpExecute, ThawError, UrlError},
@@ -15,6 +16,8 @@ use crate::domain::{
 pub enum Call {
     /// Over HTTP.
     Http(HttpCall),
+    /// A program on the executor's machine.
+    Command(CommandCall),
     /// To the ledger: a freeze ends. INVARIANT i22.
     Thaw(ThawCall),
 }
@@ -106,6 +109,7 @@ impl Call {
         };
         match connector {
             Connector::Http(http) => HttpCall::fill(http, with, own).map(Self::Http),
+            Connector::Command(command) => Ok(Self::Command(CommandCall::fill(command, with, own)?)),
             Connector::Thaw(thaw) => Ok(Self::Thaw(ThawCall {
                 freeze: thaw.fill(with.params)?,
                 idempotency_key: own,
@@ -117,6 +121,7 @@ impl Call {
     pub const fn body(&self) -> Option<&Value> {
         match self {
             Self::Http(http) => http.body.as_ref(),
+            Self::Command(command) => Some(&command.stdin),
             Self::Thaw(_) => None,
         }
     }
@@ -124,6 +129,7 @@ impl Call {
     pub const fn timeout(&self) -> Span {
         match self {
             Self::Http(http) => http.timeout,
+            Self::Command(command) => command.bounds.timeout,
             Self::Thaw(_) => Span::seconds(60),
         }
     }
@@ -131,6 +137,7 @@ impl Call {
     pub const fn repeatable(&self) -> bool {
         match self {
             Self::Http(http) => http.repeatable,
+            Self::Command(command) => command.repeatable,
             Self::Thaw(_) => true,
         }
     }
@@ -138,13 +145,14 @@ impl Call {
     pub fn idempotency_key(&self) -> &str {
         match self {
             Self::Http(http) => &http.idempotency_key,
+            Self::Command(command) => &command.idempotency_key,
             Self::Thaw(thaw) => &thaw.idempotency_key,
         }
     }
     /// The freeze that it ends.
     pub const fn thaws(&self) -> Option<Seq> {
         match self {
-            Self::Http(_) => None,
+            Self::Http(_) | Self::Command(_) => None,
             Self::Thaw(thaw) => Some(thaw.freeze),
         }
     }

@@ -20,7 +20,7 @@ use crate::{
         ids::{BranchName, InstanceId},
         policy::AgentKey,
     },
-    execute,
+    execute::{self, Commands},
     github::{self, Config, GitHub, Watcher},
     ledger::{
         Ledger, LedgerError, Mirror, MirrorError, Options, Pace, SignError, Signer, Token, kept_head, unlock,
@@ -149,6 +149,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         store,
         client: client_of(&settings, credential_keys.as_ref())?,
         credential_keys,
+        commands: commands(&settings),
         instance,
         clock,
         settings,
@@ -179,6 +180,13 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         }
     }
     Ok(bot)
+}
+
+/// Programs work below the data directory, and see nothing else of it, nor the bot's keys.
+fn commands(settings: &Settings) -> Commands {
+    let data = settings.data_dir();
+    let own = settings.secret_files().iter().cloned();
+    Commands::new(data.join("commands"), own.chain([data.to_owned()]))
 }
 
 fn cannot_read(dir: &Path, error: &std::io::Error) -> LedgerError {

@@ -199,6 +199,7 @@ impl Bot {
         let (clock, thaws) = (self.clock(), claimed.thaws().is_some());
         let tools = Tools {
             client: self.client(),
+            commands: self.programs(),
             policy,
             key,
             clock: &*clock,
@@ -241,6 +242,7 @@ impl Bot {
         let clock = self.clock();
         let tools = Tools {
             client: self.client(),
+            commands: self.programs(),
             policy,
             key: key.as_ref(),
             clock: &*clock,

@@ -84,6 +84,8 @@ pub struct Parts {
     pub client: crate::execute::Client,
     /// What credentials are signed with; nothing in a process that does not execute.
     pub credential_keys: Option<Arc<CredentialKeys>>,
+    /// How the executor starts programs.
+    pub commands: crate::execute::Commands,
     /// This process.
     pub instance: InstanceId,
     /// The time.
@@ -260,6 +262,9 @@ impl Bot {
     /// What is kept beside the ledger.
     pub fn store(&self) -> &Store {
         &self.inner.parts.store
+    }
+    fn programs(&self) -> &crate::execute::Commands {
+        &self.inner.parts.commands
     }
     fn client(&self) -> &crate::execute::Client {
         &self.inner.parts.client

@@ -7,7 +7,7 @@ use crate::{
         command::asked_anywhere,
         entry::{Digests, Draft, Event, Frozen, Resolved, Role, Said, Thawed},
         ids::{PersonName, PullNumber, Seq},
-        policy::Policy,
+        policy::{Action, Policy},
         proposal::Proposal,
         resolution::Settlement,
     },
@@ -72,7 +72,8 @@ impl Bot {
         }
         self.store().outbox().end_epoch().await?;
         let seq = of_comment().ok_or_else(|| NotNow::because("the freeze was thawed meanwhile"))?;
-        Ok(Some(render::frozen(by, seq, &frozen)?))
+        let thaws = policy.actions().find(|action| action.execute().thaws());
+        Ok(Some(render::frozen(by, seq, &frozen, thaws.map(Action::name))?))
     }
 
     /// Ends a freeze, as a proposal that runs was approved to. One that has ended already stays so.

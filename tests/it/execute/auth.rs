@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{
-    claim, key, no_ledger, now, policy, propose,
+    claim, commands, key, no_ledger, now, policy, propose,
     server::{Raw, say, say_with},
     told, untold,
 };
@@ -65,6 +65,7 @@ fn tools<'a>(
         clock: &now,
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),
+        commands: commands(),
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
-    claim, files, key, no_ledger, now, propose,
+    claim, commands, files, key, no_ledger, now, propose,
     server::{Raw, say},
     told, untold,
 };
@@ -46,6 +46,7 @@ async fn act(client: &Client, policy: &Policy, names: &[&str], later: Span) -> R
         clock: &clock as &(dyn Fn() -> Timestamp + Send + Sync),
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),
+        commands: commands(),
     };
     run(claimed, &[], &tools, &untold).await
 }

@@ -8,7 +8,7 @@ use countersign::{
 use serde_json::{Value, json};
 
 use super::{
-    act_on, claim, executed, key, no_ledger, now, policy, propose, run_with,
+    act_on, claim, commands, executed, key, no_ledger, now, policy, propose, run_with,
     server::{Raw, Script, say, say_with},
     told,
 };
@@ -215,6 +215,7 @@ async fn i15_the_pre_flight_tells_what_the_execution_would_refuse() {
     let (client, key) = (Client::new().unwrap(), key());
     let tools = Tools {
         client: &client,
+        commands: commands(),
         policy: &policy,
         key: Some(&key),
         clock: &now,

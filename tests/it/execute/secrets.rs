@@ -7,7 +7,7 @@ use countersign::{
 use serde_json::json;
 
 use super::{
-    act_on, claim, no_ledger, now, policy, propose,
+    act_on, claim, commands, no_ledger, now, policy, propose,
     server::{Raw, say},
     told, untold,
 };
@@ -50,6 +50,7 @@ async fn i29_without_its_key_nothing_is_sent() {
         let claimed = claim(&policy, &proposal).unwrap();
         let tools = Tools {
             client: &client,
+            commands: commands(),
             policy: &policy,
             key: key.as_ref(),
             clock: &now,

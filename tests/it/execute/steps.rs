@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::{
-    act, claim, key, no_ledger, now, policy, propose,
+    act, claim, commands, key, no_ledger, now, policy, propose,
     server::{Raw, Script, say},
     told,
 };
@@ -168,6 +168,7 @@ async fn i21_a_failure_is_told_before_anything_is_undone() {
     let (client, key) = (Client::new().unwrap(), key());
     let tools = Tools {
         client: &client,
+        commands: commands(),
         policy: &policy,
         key: Some(&key),
         clock: &now,

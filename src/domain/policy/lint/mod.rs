@@ -13,6 +13,7 @@ mod idle_rules;
 mod idle_stand_ins;
 mod idle_times;
 mod lone_owners;
+mod loose_commands;
 mod owner_lines;
 mod parties;
 mod preview;
@@ -21,7 +22,6 @@ mod responsible;
 mod sections;
 mod shared_secrets;
 mod step_up;
-mod thaws;
 mod tier_rules;
 mod undo;
 mod unguarded;
@@ -56,13 +56,13 @@ const REGISTRY: &[Lint] = &[
     untested::LINT,
     unguarded::LINT,
     idle_raises::LINT,
+    loose_commands::LINT,
     unused_checks::LINT,
     idle_rules::LINT,
     parties::LINT,
     tier_rules::LINT,
     idle_times::LINT,
     undo::LINT,
-    thaws::LINT,
     owner_lines::LINT,
     sections::LINT,
     lone_owners::LINT,

@@ -2,6 +2,7 @@
 
 mod auth;
 mod checks;
+mod commands;
 mod connectors;
 mod errors;
 mod limits;
