@@ -17,6 +17,7 @@ mod doctor;
 mod door;
 mod erase;
 mod failure;
+mod freeze;
 mod gesture;
 mod house;
 mod inbox;
@@ -28,6 +29,7 @@ mod paint;
 pub mod policy;
 mod progress;
 mod propose;
+mod resolve;
 mod result;
 mod revise;
 mod sandbox;
@@ -70,6 +72,8 @@ enum Command {
     Revise(revise::Args),
     Status(status::Args),
     Result(result::Args),
+    Freeze(freeze::Args),
+    Resolve(resolve::Args),
     Erase(erase::Args),
     /// See and try again what webhooks told of and could not be worked on
     Inbox(inbox::Args),
@@ -109,6 +113,8 @@ pub async fn run() -> ExitCode {
         Command::Revise(args) => revise::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Result(args) => result::run(args).await,
+        Command::Freeze(args) => freeze::run(args).await,
+        Command::Resolve(args) => resolve::run(args).await,
         Command::Erase(args) => erase::run(args).await,
         Command::Inbox(args) => inbox::run(args).await,
         Command::Index(args) => index::run(*args),

@@ -14,7 +14,7 @@ use super::{
     freeze::{self, Freeze},
     policy::Policy,
     proposal::Change,
-    resolution::{self, Settlement},
+    resolution,
 };
 
 /// What a comment asks for.
@@ -30,8 +30,6 @@ pub enum Wish {
     Exclude(Exclusion),
     /// `/amend`
     Correct(Vec<Change>),
-    /// `/resolve`
-    Resolve(Settlement),
 }
 
 /// What a comment on a case's pull request asks for; nothing when it asks for none. Errors: why it can't be recorded,
@@ -46,9 +44,6 @@ pub fn asked(comment: Comment<'_>, case: &Case, policy: &Policy) -> Option<Resul
             exception::Asked::Withdraw(wish) => Wish::Withdraw(wish),
         })),
         exclusion::COMMAND => Some(exclusion::asked(words, case).map(Wish::Exclude)),
-        resolution::COMMAND => {
-            Some(resolution::asked(words, case, policy, comment.by.name()).map(Wish::Resolve))
-        }
         correction::COMMAND => Some(correction::asked(comment.text, case, policy).map(Wish::Correct)),
         _ => None,
     }

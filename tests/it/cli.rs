@@ -57,6 +57,8 @@ fn every_command_has_help_and_bad_usage_is_two() {
         &["status"],
         &["result"],
         &["erase"],
+        &["freeze"],
+        &["resolve"],
         &["inbox"],
         &["inbox", "list"],
         &["inbox", "retry"],

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Setup, World, fresh, note, story, story_with};
+use crate::world::{REPO, Setup, World, fresh, note, story, story_with};
 
 const THAW: &str = r#"actions:
   executions.thaw:
@@ -179,6 +179,70 @@ async fn i22_a_freeze_outlives_the_process_and_a_doubled_comment_freezes_once() 
         world.approve("bob", &payment).await;
         assert_eq!(world.state(&payment).await, "open");
         assert_eq!(world.acted(), (0, 0));
+    })
+    .await;
+}
+
+/// Runs the program as a person.
+fn asks(world: &World, login: &str, args: &[&str]) -> (i32, String) {
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("countersign"));
+    command
+        .env_clear()
+        .env("GH_TOKEN", world.github.user_token(login).unwrap());
+    command
+        .args(args)
+        .args(["--repo", REPO, "--api-url", &world.github.api_url()]);
+    let output = tokio::task::block_in_place(|| command.output().unwrap());
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i22_the_program_asks_for_a_freeze_in_a_person_s_name() {
+    story(async |world| {
+        let payment = world.payment().await;
+        let (code, said) = asks(
+            world,
+            "dave",
+            &["freeze", "--all", "--reason", "the bank is down"],
+        );
+        assert!(
+            code == 0 && said.contains("dave stops all executions"),
+            "{code} {said}"
+        );
+        let [entry] = world.of_kind("frozen").try_into().unwrap();
+        assert_eq!(entry["body"]["said"]["below"], json!(payment.pull));
+        let (code, said) = asks(
+            world,
+            "dave",
+            &["freeze", "--action", "payments.creat", "--reason", "typo"],
+        );
+        assert!(
+            code == 3 && said.contains("did you mean `payments.create`?"),
+            "{code} {said}"
+        );
+        for bad in [
+            &["freeze", "--reason", "x"][..],
+            &["freeze", "--all", "--agent", "a", "--reason", "x"],
+            &["freeze", "--all"],
+            &[
+                "resolve",
+                "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                "--as",
+                "perhaps",
+                "--reason",
+                "x",
+            ],
+        ] {
+            assert_eq!(asks(world, "dave", bad).0, 2, "{bad:?}");
+        }
+        let resolve = ["resolve", &payment.id, "--as", "executed", "--reason", "I saw it"];
+        let (code, said) = asks(world, "dave", &resolve);
+        assert!(
+            code == 3 && said.contains("nothing is unknown about it: it is open"),
+            "{code} {said}"
+        );
+        world.settle().await;
     })
     .await;
 }

@@ -237,8 +237,8 @@ async fn i21_i22_a_person_apart_from_its_parties_settles_what_nobody_knows() {
         assert_eq!(world.state(&payment).await, "executed");
         insta::assert_snapshot!(world.answers(&payment)[1..].concat(), @r"
         Not recorded for carol: somebody else has to settle it: its sponsor and whoever changed it may not.
-        Not recorded for bob: it takes how you know; write `/resolve executed` or `/resolve not-executed`, then how you know.
-        Not recorded for bob: write `/resolve executed` or `/resolve not-executed`, then how you know.
+        Not recorded for bob: it takes how you know; write `/resolve executed` or `/resolve not-executed`, then how you know; for a proposal without a pull request, its id in front.
+        Not recorded for bob: write `/resolve executed` or `/resolve not-executed`, then how you know; for a proposal without a pull request, its id in front.
         Recorded: bob found it to be executed: it is on the statement.
 
         It counts as having run, once.
@@ -318,6 +318,17 @@ async fn i21_low_tier_claimed_and_not_ended_is_unknown() {
         assert_eq!((status, &answer["state"]), (200, &json!("unknown")), "{answer:#}");
         assert_eq!((world.targets.crm().asked(), world.acted()), (1, (0, 1)));
         assert_eq!(world.entries().last().unwrap()["kind"], "unknown");
+        // It has no pull request: any other's is a place to settle it.
+        let payment = world.payment().await;
+        let id = answer["id"].as_str().unwrap();
+        for (login, says, state) in [
+            ("erin", "/resolve ID executed I answer for it", "unknown"),
+            ("dave", "/resolve ID executed the note is there", "executed"),
+        ] {
+            world.comment(login, &payment, &says.replace("ID", id)).await;
+            assert_eq!(world.status("support-agent", id).await["state"], state, "{login}");
+        }
+        assert_eq!(world.targets.crm().asked(), 1);
     })
     .await;
 }

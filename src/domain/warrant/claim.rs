@@ -39,7 +39,7 @@ pub struct Approved {
 
 /// A plan whose lock is held: the only thing an executor takes.
 ///
-/// There is one way to it, through [`super::gate::decide`], a merge (or low tier) and a recorded claim:
+/// There is one way to it, through [`decide`](crate::domain::gate::decide), a merge (or low tier) and a recorded claim:
 ///
 /// ```
 /// use countersign::domain::{audit::Recorded, case::Case, gate::decide, ids::InstanceId, observation::Observation};

@@ -101,8 +101,11 @@ impl Bot {
         if let Some(answer) = self.freeze(event, by.name(), place.policy, place.pull).await? {
             return Ok(Some(answer));
         }
+        if let Some(answer) = self.resolve(event, by.name(), place).await? {
+            return Ok(Some(answer));
+        }
         let Some(case) = self.case(place.id) else {
-            return Ok(self.answered_once_ended(event, place.id, by.name())?);
+            return Ok(self.answered_once_replaced(event, place.id, by.name())?);
         };
         if let Some(answer) = self.answered(event, &case, by.name())? {
             return Ok(Some(answer));
@@ -125,7 +128,6 @@ impl Bot {
         };
         let recorded = match wish {
             Err(why) => Err(why),
-            Ok(Wish::Resolve(wish)) => self.resolve(wish, spoken).await?,
             Ok(_) if case.life > Life::Open => Err(MERGED.to_owned()),
             Ok(Wish::Delegate(said)) => self.delegate(said, place.policy).await?,
             Ok(Wish::Except(wish)) => self.except(wish, spoken).await?,
@@ -139,11 +141,8 @@ impl Bot {
         if let Err(why) = recorded {
             return Ok(Some(render::not_recorded(by.name(), &why)?));
         }
-        let now = self.ledger().read(|book| {
-            let now = book.case(place.id).or_else(|| book.recent(place.id));
-            now.cloned()
-        });
-        Ok(self.answered(event, &now.unwrap_or(case), by.name())?)
+        let case = self.case(place.id).unwrap_or(case);
+        Ok(self.answered(event, &case, by.name())?)
     }
 
     /// The answer to a comment whose command is on the ledger.
@@ -153,9 +152,6 @@ impl Bot {
         case: &Case,
         by: &PersonName,
     ) -> Result<Option<String>, RenderError> {
-        if let Some(answer) = resolved(event, case, by)? {
-            return Ok(Some(answer));
-        }
         let delegated = self
             .ledger()
             .read(|book| book.delegations().of_delivery(&event.delivery).cloned());
@@ -180,19 +176,14 @@ impl Bot {
         Ok(None)
     }
 
-    /// The answer below a proposal that ended: to the comment that settled it or had it replaced, and to commands that come
-    /// too late.
-    fn answered_once_ended(
+    /// The answer below a proposal that another one took the place of: to the comment that had it replaced, and to commands
+    /// that come too late.
+    fn answered_once_replaced(
         &self,
         event: &CommentEvent,
         id: ProposalId,
         by: &PersonName,
     ) -> Result<Option<String>, RenderError> {
-        if let Some(case) = self.ledger().read(|book| book.recent(id).cloned())
-            && let Some(answer) = resolved(event, &case, by)?
-        {
-            return Ok(Some(answer));
-        }
         let next = self.ledger().read(|book| {
             let next = book.recent(id)?.replaced_by?;
             let next = book.case(next).or_else(|| book.recent(next))?;
@@ -365,13 +356,4 @@ impl Bot {
         };
         Ok(Ok((heard, seeing.into_observation())))
     }
-}
-
-/// The answer to the comment that settled a case.
-fn resolved(event: &CommentEvent, case: &Case, by: &PersonName) -> Result<Option<String>, RenderError> {
-    let resolved = case.resolved.as_ref();
-    let resolved = resolved.filter(|resolved| resolved.said.comment == event.comment);
-    resolved
-        .map(|resolved| render::resolved(by, resolved))
-        .transpose()
 }

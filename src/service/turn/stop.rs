@@ -1,6 +1,6 @@
 //! People stop executions, and settle those whose end nobody knows. INVARIANT i21, i22.
 
-use super::{Bot, NotNow, command::Spoken};
+use super::{Bot, NotNow, command::Place};
 use crate::{
     domain::{
         case::Case,
@@ -9,7 +9,7 @@ use crate::{
         ids::{PersonName, PullNumber, Seq},
         policy::{Action, Policy},
         proposal::Proposal,
-        resolution::Settlement,
+        resolution::{self, Settlement, settleable},
     },
     github::CommentEvent,
     render,
@@ -87,22 +87,71 @@ impl Bot {
         }
     }
 
-    /// Settles what nobody knew the end of.
+    /// Settles what nobody knew the end of, as a comment asks. The answer; none to a comment that asks for nothing of the
+    /// kind.
     pub(super) async fn resolve(
         &self,
+        event: &CommentEvent,
+        by: &PersonName,
+        place: Place<'_>,
+    ) -> Result<Option<String>, NotNow> {
+        let Some(asked) = resolution::asked(&event.text) else {
+            return Ok(None);
+        };
+        let done = match asked {
+            Ok(wish) => self.resolve_as(wish, event, by, place).await?,
+            Err(why) => Err(why),
+        };
+        Ok(Some(match done {
+            Ok(resolved) => render::resolved(by, &resolved)?,
+            Err(why) => render::not_recorded(by, &why)?,
+        }))
+    }
+
+    /// Inner errors: why not, for the person who wrote it.
+    async fn resolve_as(
+        &self,
         wish: Settlement,
-        spoken: Spoken<'_>,
-    ) -> Result<Result<(), String>, NotNow> {
-        let event = Event::Resolved(Resolved {
+        event: &CommentEvent,
+        by: &PersonName,
+        place: Place<'_>,
+    ) -> Result<Result<Resolved, String>, NotNow> {
+        let id = wish.proposal.unwrap_or(place.id);
+        let found = self.ledger().read(|book| {
+            let case = book.case(id).or_else(|| book.recent(id));
+            case.cloned().ok_or_else(|| match book.closed(id) {
+                Some(closed) => format!("nothing is unknown about it: it is {}", closed.life),
+                None => format!("proposal {id} is not on this ledger; check the id"),
+            })
+        });
+        let case = match found {
+            Ok(case) => case,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Some(before) = &case.resolved
+            && before.said.comment == event.comment
+        {
+            return Ok(Ok(before.clone()));
+        }
+        if let Err(why) = settleable(&case, place.policy, by) {
+            return Ok(Err(why));
+        }
+        let resolved = Resolved {
             found: wish.found,
             reason: wish.reason,
-            said: said(spoken.event, spoken.place.pull),
-        });
-        self.record_wish(Draft {
-            person: Some(spoken.by.clone()),
-            ..Draft::about(spoken.case, Role::Gate, event, self.now())
-        })
-        .await
+            said: said(event, place.pull),
+        };
+        let event = Event::Resolved(resolved.clone());
+        let draft = Draft {
+            person: Some(by.clone()),
+            ..Draft::about(&case, Role::Gate, event, self.now())
+        };
+        let recorded = self.record_wish(draft).await?;
+        let own = case.opened.as_ref().map(|opened| opened.pull);
+        if recorded.is_ok() && own.is_some_and(|own| own != place.pull) {
+            self.look_again(own).await?;
+        }
+        Ok(recorded.map(|()| resolved))
     }
 }
 
