@@ -7,7 +7,7 @@
 mod credentials;
 mod database;
 mod file;
-
+mod roles;
 mod secret;
 mod site;
 mod vault;
@@ -31,6 +31,8 @@ use crate::domain::{
 pub use credentials::{CredentialArgs, Credentials};
 pub use database::Address;
 use file::Written;
+use roles::Roles;
+pub use roles::{Gate, Role};
 use site::Root;
 pub use site::Site;
 pub(crate) use site::{beside, encrypted};
@@ -115,9 +117,17 @@ pub struct Args {
     /// Look at every open proposal again this often, so that a lost webhook heals, 1s to 1h [default: 1m]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_SWEEP_EVERY")]
     pub sweep_every: Option<Span>,
-    /// Whether this process also carries out what was approved [default: true]
-    #[arg(long, value_name = "true|false", env = "COUNTERSIGN_EXECUTOR")]
-    pub executor: Option<bool>,
+    /// Which roles this process plays. An executor apart needs nothing of the gate's, and proves for itself that what it carries out was approved [default: all]
+    #[arg(
+        long,
+        value_name = "all|gate|execute",
+        hide_possible_values = true,
+        env = "COUNTERSIGN_ROLE"
+    )]
+    pub role: Option<Role>,
+    /// Rules that an executor apart trusts without proving how they came into force, where people's approvals of them can't be read any more
+    #[arg(long, value_name = "DIGEST", env = "COUNTERSIGN_TRUSTED_POLICY")]
+    pub trusted_policy: Option<Digest>,
     /// The keys that credentials are signed with; replicas share one file [default: one of its own in the data directory]
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CREDENTIAL_KEY_FILE")]
     pub credential_key_file: Option<PathBuf>,
@@ -202,6 +212,19 @@ pub enum SettingsError {
         /// What it must be.
         rule: &'static str,
     },
+    /// What another process has to hold.
+    #[error(
+        "`{field}` is the {whose}'s, and this process plays `role: {role}`; leave it out, so that who breaks in here does not \
+         find it"
+    )]
+    Foreign {
+        /// The field or variable.
+        field: &'static str,
+        /// The role that is played.
+        role: &'static str,
+        /// The role that needs it.
+        whose: &'static str,
+    },
     /// A value out of bounds.
     #[error("`{value}` can't be {what}: {rule}")]
     Value {
@@ -220,14 +243,11 @@ pub struct Settings {
     database: Option<SecretString>,
     listen: SocketAddr,
     site: Site,
-    webhook_secret: SecretString,
+    roles: Roles,
+    trusted_policy: Option<Digest>,
     genesis: Digest,
-    gate_key: SecretString,
-    executor_key: Option<SecretString>,
-    watch_key: Option<SecretString>,
     alarm_url: Option<Url>,
     alarm_issue: bool,
-    agents: BTreeMap<String, SecretString>,
     group_within: Span,
     pushes_per_minute: NonZeroU32,
     results_for: Span,
@@ -279,25 +299,29 @@ impl Settings {
     pub const fn site(&self) -> &Site {
         &self.site
     }
-    /// What webhooks are signed with.
-    pub const fn webhook_secret(&self) -> &SecretString {
-        &self.webhook_secret
+    /// The roles that this process plays.
+    pub const fn role(&self) -> Role {
+        self.roles.role
+    }
+    /// What the gate has; `None` when this process only executes.
+    pub const fn gate(&self) -> Option<&Gate> {
+        self.roles.gate.as_ref()
+    }
+    /// Rules that need no proof of how they came into force. INVARIANT i02.
+    pub const fn trusted_policy(&self) -> Option<Digest> {
+        self.trusted_policy
     }
     /// The root of trust. INVARIANT i01.
     pub const fn genesis(&self) -> Digest {
         self.genesis
     }
-    /// The gate's signing key, OpenSSH.
-    pub const fn gate_key(&self) -> &SecretString {
-        &self.gate_key
-    }
     /// The executor's signing key, OpenSSH; `None` when this process does not execute.
     pub const fn executor_key(&self) -> Option<&SecretString> {
-        self.executor_key.as_ref()
+        self.roles.executor_key.as_ref()
     }
     /// The watch role's signing key, OpenSSH.
     pub const fn watch_key(&self) -> Option<&SecretString> {
-        self.watch_key.as_ref()
+        self.roles.watch_key.as_ref()
     }
     /// Who is told of what needs a person; the address may hold a secret.
     pub const fn alarm_url(&self) -> Option<&Url> {
@@ -309,7 +333,7 @@ impl Settings {
     }
     /// What an agent without a key of its own signs with.
     pub fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
-        self.agents.get(&variable(agent.as_str()))
+        self.gate()?.agent(&variable(agent.as_str()))
     }
     /// Low-tier executions are recorded within this. INVARIANT i16.
     pub const fn group_within(&self) -> Span {
@@ -351,53 +375,12 @@ fn gather(
     mut variables: BTreeMap<String, String>,
     wrong: &mut Vec<SettingsError>,
 ) -> Option<Settings> {
-    let executor = args.executor.or(written.executor).unwrap_or(true);
     let site = Site::gather(args, written, Root::Demanded, wrong);
-    let key =
-        |flag: &Option<PathBuf>, path: &Option<PathBuf>, what, names, wrong: &mut Vec<SettingsError>| {
-            let path = required(flag, path, what, names, wrong)?;
-            note(secret::read(&path, what), wrong)
-        };
-    let gate_key = key(
-        &args.gate_key_file,
-        &written.gate_key_file,
-        "the gate's signing key",
-        ["gate-key-file", "COUNTERSIGN_GATE_KEY_FILE", "gate_key_file"],
-        wrong,
-    );
-    let executor_key = executor.then(|| {
-        key(
-            &args.executor_key_file,
-            &written.executor_key_file,
-            "the executor's signing key",
-            [
-                "executor-key-file",
-                "COUNTERSIGN_EXECUTOR_KEY_FILE",
-                "executor_key_file",
-            ],
-            wrong,
-        )
-    });
-    let watch_key = args.watch_key_file.as_ref().or(written.watch_key_file.as_ref());
-    let watch_key = watch_key.map(|path| note(secret::read(path, "the watch role's signing key"), wrong));
     let alarm_url = args.alarm_url.as_ref().or(written.alarm_url.as_ref());
     let alarm_url = alarm_url.map(|url| note(encrypted(url, "the address of alarms"), wrong));
-    let webhook_secret = webhook(args, written, variables.remove(WEBHOOK_SECRET), wrong);
     let vault = Vault::gather(args, written, &mut variables, wrong);
     let credentials = Credentials::gather(args, written, site.as_ref(), wrong);
-    let mut agents = BTreeMap::new();
-    for (name, path) in &written.agents {
-        if let Some(secret) = note(secret::shared(path, "an agent's secret"), wrong) {
-            agents.insert(variable(name.as_str()), secret);
-        }
-    }
-    for (name, text) in variables {
-        if let Some(agent) = name.strip_prefix(AGENT_SECRET)
-            && let Some(secret) = note(secret::long_enough(text, &name), wrong)
-        {
-            agents.insert(agent.to_owned(), secret);
-        }
-    }
+    let roles = Roles::gather(args, written, &mut variables, wrong);
     let group_within = span(
         args.group_within.or(written.group_within),
         10,
@@ -420,26 +403,17 @@ fn gather(
         data_dir: data_dir(args.data_dir.as_ref(), written),
         database: database?,
         listen: args.listen.or(written.listen).unwrap_or(default_listen),
-        webhook_secret: webhook_secret?,
+        roles: roles?,
+        trusted_policy: args.trusted_policy.or(written.trusted_policy),
         vault,
         credentials: credentials?,
         genesis: site.as_ref()?.genesis()?,
         site: site?,
-        gate_key: gate_key?,
-        executor_key: match executor_key {
-            Some(key) => Some(key?),
-            None => None,
-        },
-        watch_key: match watch_key {
-            Some(key) => Some(key?),
-            None => None,
-        },
         alarm_url: match alarm_url {
             Some(url) => Some(url?),
             None => None,
         },
         alarm_issue: args.alarm_issue.or(written.alarm_issue).unwrap_or(false),
-        agents,
         group_within: group_within?,
         pushes_per_minute: pushes_per_minute?,
         results_for: results_for?,
@@ -474,28 +448,6 @@ fn database(stated: Option<&Address>, written: &Written) -> Result<Option<Secret
         (Some(address), _) => address.checked().map(Some),
         (None, Some(address)) => address.without_password().map(Some),
         (None, None) => Ok(None),
-    }
-}
-
-fn webhook(
-    args: &Args,
-    written: &Written,
-    variable: Option<String>,
-    wrong: &mut Vec<SettingsError>,
-) -> Option<SecretString> {
-    const WHAT: &str = "the webhook's secret";
-    match (&args.webhook_secret_file, variable, &written.webhook_secret_file) {
-        (Some(path), ..) | (None, None, Some(path)) => note(secret::shared(path, WHAT), wrong),
-        (None, Some(text), _) => note(secret::long_enough(text, WEBHOOK_SECRET), wrong),
-        (None, None, None) => {
-            wrong.push(SettingsError::Missing {
-                what: WHAT,
-                flag: "webhook-secret-file",
-                variable: WEBHOOK_SECRET,
-                field: "webhook_secret_file",
-            });
-            None
-        }
     }
 }
 

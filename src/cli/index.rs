@@ -14,9 +14,10 @@ use super::{
     view,
 };
 use crate::{
+    domain::entry::Role,
     ledger::{Indexed, LedgerError, NoIndex, RebuildError, Signer, index_of, rebuild_index},
     service::{LEDGER_BRANCH, ledger_dir},
-    settings::{self, Settings},
+    settings::{self, Gate, Settings},
     store::{Held, StoreError},
 };
 
@@ -27,7 +28,7 @@ Examples:
   countersign index rebuild --config countersign.yaml          # with the bot stopped
   countersign index rebuild --config countersign.yaml --json | jq .size
 
-The index is a cache in the data directory: `ledger/book.json` and `ledger/cases.jsonl`, sealed with the gate's key. A bot that \
+The index is a cache in the data directory: `ledger/book.json` and `ledger/cases.jsonl`, sealed with the signing key of the bot's role. A bot that \
 does not believe it folds the ledger and makes it again by itself. Neither command asks GitHub. Exit codes: 0 fine; 1 failure; \
 2 bad usage; 3 the index is missing or not believed, or the ledger was rolled back or holds what is no part of the record.")]
 pub(super) struct Args {
@@ -59,21 +60,27 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     }
 }
 
-fn read(asked: &Asked) -> Result<(Settings, Signer), Failure> {
+fn read(asked: &Asked) -> Result<(Settings, Role, Signer), Failure> {
     let settings = Settings::load(&asked.settings).map_err(|errors| {
         Failure::many(errors)
             .next("give the bot's settings file with `--config FILE`")
             .usage()
     })?;
-    let key = settings.gate_key().expose_secret().as_bytes();
-    let gate = Signer::read(key, Path::new("the signing key")).map_err(Failure::new)?;
-    Ok((settings, gate))
+    let key = settings.gate().map(Gate::key).or_else(|| settings.executor_key());
+    let key = key.ok_or_else(|| Failure::new("the settings name no signing key").usage())?;
+    let role = match settings.gate() {
+        Some(_) => Role::Gate,
+        None => Role::Executor,
+    };
+    let signer =
+        Signer::read(key.expose_secret().as_bytes(), Path::new("the signing key")).map_err(Failure::new)?;
+    Ok((settings, role, signer))
 }
 
 fn status(asked: &Asked) -> Result<ExitCode, Failure> {
-    let (settings, gate) = read(asked)?;
+    let (settings, role, signer) = read(asked)?;
     let dir = ledger_dir(settings.data_dir());
-    let why = match index_of(&dir, settings.genesis(), &gate) {
+    let why = match index_of(&dir, settings.genesis(), (role, &signer)) {
         Ok(indexed) => {
             show(&indexed, "believed", asked.json)?;
             return Ok(ExitCode::SUCCESS);
@@ -94,7 +101,7 @@ fn status(asked: &Asked) -> Result<ExitCode, Failure> {
 }
 
 fn rebuild(asked: &Asked) -> Result<ExitCode, Failure> {
-    let (settings, gate) = read(asked)?;
+    let (settings, role, signer) = read(asked)?;
     let data = settings.data_dir();
     let _held = Held::take(data).map_err(|error| match error {
         StoreError::Locked(_) => Failure::new(format!("a bot runs on `{}`", data.display()))
@@ -107,7 +114,7 @@ fn rebuild(asked: &Asked) -> Result<ExitCode, Failure> {
         &ledger_dir(data),
         &branch,
         settings.genesis(),
-        &gate,
+        (role, &signer),
         |done, of| {
             tell(&bar, done, of);
         },

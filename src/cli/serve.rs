@@ -1,4 +1,4 @@
-//! `countersign serve`: the gate and, unless told otherwise, the executor.
+//! `countersign serve`: gate and executor, or one of them.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     execute::contained,
     ledger::LedgerError,
     service::{AssembleError, Server, Serving, Stopped, assemble},
-    settings::{self, Settings},
+    settings::{self, Role, Settings},
 };
 
 /// How long work that was begun may take at the end.
@@ -21,13 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often old measurements are let go.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Run the gate: take proposals, open pull requests, execute what was approved
+/// Run the bot: take proposals, open pull requests, execute what was approved
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(after_help = "\
 Examples:
   countersign serve --config countersign.yaml
   countersign serve --config countersign.yaml --listen 0.0.0.0:8080 --log-format json
+  countersign serve --config gate.yaml --role gate          # and, on another machine:
+  countersign serve --config executor.yaml --role execute
 
 countersign.yaml:
   repo: acme/approvals
@@ -110,11 +112,11 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
         indexed,
         open,
         findings,
-        executes,
+        role,
     } = server.bot().serving();
     match format {
         Format::Json => {
-            tracing::info!(%repository, %address, %policy, entries, indexed, open, executes, "serving");
+            tracing::info!(%repository, %address, %policy, entries, indexed, open, ?role, "serving");
         }
         Format::Text => {
             anstream::eprintln!(
@@ -128,10 +130,10 @@ fn tell(server: &Server, settings: &Settings, format: Format) {
                 "  {} {entries} recorded, {indexed} of them read from the index, {open} open",
                 paint::soft("ledger  ")
             );
-            let role = if executes {
-                "gate and executor"
-            } else {
-                "gate only"
+            let role = match role {
+                Role::All => "gate and executor",
+                Role::Gate => "gate; an executor apart carries out",
+                Role::Execute => "executor; it proves for itself what people approved",
             };
             anstream::eprintln!("  {} {role}", paint::soft("roles   "));
         }

@@ -11,8 +11,8 @@ use super::{
     assess::Assessment,
     delegation::Delegations,
     entry::{
-        Digests, EditedPart, Erased, Event, Exception, Excluded, Finished, Merged, Opened, Outcome,
-        Resolution, Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
+        ClaimedBy, Digests, EditedPart, Erased, Event, Exception, Excluded, Finished, Merged, Opened,
+        Outcome, Resolution, Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
     },
     ids::{AccountId, Digest, ItemId, ProposalId, Seq, Timestamp},
     policy::Tier,
@@ -363,7 +363,8 @@ impl Case {
     /// i21.
     pub fn resumable(&self) -> bool {
         let may = |started: &Started| started.resumable && started.attempt < MOST_ATTEMPTS;
-        let begun = self.started.as_ref().filter(|_| self.tier() != Tier::Low);
+        let begun = self.started.as_ref();
+        let begun = begun.filter(|started| started.claim == ClaimedBy::Ledger);
         self.life == Life::Unknown && self.stopped && begun.is_some_and(may)
     }
 

@@ -75,7 +75,7 @@ pub fn named(text: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fixture::*;
+    use crate::domain::{fixture::*, ids::CommentId};
 
     #[test]
     fn other_comments_ask_for_nothing() {
@@ -84,6 +84,7 @@ mod tests {
             let comment = Comment {
                 text,
                 by: policy.person(&"alice".parse().unwrap()).unwrap(),
+                id: CommentId(1),
                 account: ALICE,
                 delivery: &"d-1".parse().unwrap(),
                 at: at(0),

@@ -1,7 +1,7 @@
 //! A comment by a person of the policy, and what every command of theirs has.
 
 use super::{
-    ids::{AccountId, DeliveryId, Timestamp},
+    ids::{AccountId, CommentId, DeliveryId, Timestamp},
     policy::Person,
     source::is_visible,
 };
@@ -16,6 +16,8 @@ pub struct Comment<'a> {
     pub text: &'a str,
     /// Whose account wrote it.
     pub by: &'a Person,
+    /// Its number.
+    pub id: CommentId,
     /// The account.
     pub account: AccountId,
     /// `X-GitHub-Delivery`.

@@ -2,6 +2,7 @@
 
 mod command;
 
+pub use command::written;
 pub(super) use command::{COMMAND, asked};
 
 use schemars::JsonSchema;
@@ -114,6 +115,15 @@ impl Delegated {
 impl Delegations {
     pub(super) fn record(&mut self, at: Timestamp, said: Delegated) {
         self.0.push(Given { at, said });
+    }
+    /// What was said, in the order of the ledger.
+    pub fn said(&self) -> impl Iterator<Item = &Delegated> {
+        self.0.iter().map(|given| &given.said)
+    }
+    /// Those that are kept.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Delegated) -> bool) -> Self {
+        Self(self.0.iter().filter(|given| keep(&given.said)).cloned().collect())
     }
     pub(super) fn len(&self) -> usize {
         self.0.len()

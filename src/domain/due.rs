@@ -22,14 +22,21 @@ impl Draft {
             agent: None,
             time,
             proposal: Some(case.proposal.id),
-            digests: Digests {
-                action: Some(case.proposal.action_digest()),
-                presentation: case.presentation,
-                policy: Some(case.policy),
-                plan: None,
-            },
+            digests: Digests::of(case),
             event,
             grouped: false,
+        }
+    }
+}
+
+impl Digests {
+    /// The digests of a case.
+    pub fn of(case: &Case) -> Self {
+        Self {
+            action: Some(case.proposal.action_digest()),
+            presentation: case.presentation,
+            policy: Some(case.policy),
+            plan: None,
         }
     }
 }

@@ -165,12 +165,12 @@ impl Count {
     pub const fn raises(&self) -> bool {
         self.uncounted.is_some() || self.reached() > self.max
     }
-    /// Whether running it now would take what ran over the limit.
-    pub(super) const fn over_by_running(&self, ran: i64) -> bool {
+    /// Whether running it now would take what ran over the limit. What takes a window over a limit that asks for the high
+    /// gate passed that gate when it arrived, unless it is low.
+    pub(super) const fn over_by_running(&self, ran: i64, low: bool) -> bool {
         match self.over {
-            Over::Deny => self.uncounted.is_some() || ran.saturating_add(self.adds) > self.max,
-            // What takes a window over such a limit passed the high gate when it arrived.
-            Over::High => false,
+            Over::High if !low => false,
+            Over::Deny | Over::High => self.uncounted.is_some() || ran.saturating_add(self.adds) > self.max,
         }
     }
 }

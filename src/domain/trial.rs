@@ -12,7 +12,7 @@ use super::{
     entry::Delegated,
     facts::{Facts, Judged, judge},
     gate::{Because, Rule, Standing},
-    ids::{ActionName, IdError},
+    ids::{ActionName, CommentId, IdError},
     policy::{
         Policy,
         cases::{Case, Delegation, Given, Proposed},
@@ -104,6 +104,7 @@ fn delegations(case: &Case, policy: &Policy) -> Result<Vec<delegation::Given>, S
             actions: actions.clone(),
             reason: None,
             account: account.ok_or_else(|| format!("unknown person `{owner}`"))?.id(),
+            comment: CommentId(0),
             delivery: "case".parse().map_err(|error: IdError| error.to_string())?,
         };
         delegation::admissible(&said, Some(owner), from)

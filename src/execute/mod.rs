@@ -27,3 +27,4 @@ pub use observe::{ObserveError, observe};
 pub use ready::{Tools, Unfit};
 pub use run::{Ending, Ran, preflight, run};
 pub use told::{Progress, Tell};
+pub(crate) use unseal::Clear;

@@ -13,11 +13,11 @@ use crate::domain::{
 };
 
 /// A JSON tree that may hold clear values; wiped when it goes.
-pub(super) struct Clear(Value);
+pub(crate) struct Clear(Value);
 
 impl Clear {
     /// Takes over a tree that holds clear values.
-    pub(super) const fn new(value: Value) -> Self {
+    pub(crate) const fn new(value: Value) -> Self {
         Self(value)
     }
     /// The tree.

@@ -40,7 +40,7 @@ pub use self::{
     observe::{Ask, Seeing},
     protection::{Guarded, Look},
     publish::{Annotation, Applied, MOST_ANNOTATIONS, MergeText, Texts},
-    pulls::PullBrief,
+    pulls::{Made, PullBrief},
     shown::shown_digest,
     watcher::Watcher,
     webhook::{

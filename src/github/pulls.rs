@@ -10,7 +10,7 @@ use super::{
     shown::unix,
     wire,
 };
-use crate::domain::ids::{AccountId, BranchName, CommentId, PullNumber, Sha};
+use crate::domain::ids::{AccountId, BranchName, CommentId, PullNumber, Sha, Timestamp};
 
 /// The largest file that is read, in bytes.
 const LARGEST_FILE: usize = 1024 * 1024;
@@ -38,6 +38,27 @@ pub struct PullBrief {
     pub merged: bool,
     /// Its title.
     pub title: String,
+}
+
+/// A comment as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Whose it is.
+    pub account: AccountId,
+    /// The pull request that it is on.
+    pub below: PullNumber,
+    /// What it says.
+    pub text: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Found {
+    user: Option<wire::Account>,
+    #[serde(default)]
+    body: String,
+    issue_url: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
 }
 
 impl PullBrief {
@@ -161,6 +182,33 @@ impl GitHub {
     /// When the comments can't be read, or none can be made.
     pub async fn answer(&self, pull: PullNumber, text: &str) -> Result<(), Error> {
         self.say_after(pull, 0, text).await
+    }
+
+    /// A person's comment on an issue or a pull request, if it is there and was never edited.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn comment_as_made(&self, id: CommentId) -> Result<Option<Made>, Error> {
+        let path = self.in_repo(&format!("/issues/comments/{}", id.0));
+        let found: Found = match self.get(&path).await {
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let human = found.user.as_ref().filter(|user| user.is_human());
+        let below = found
+            .issue_url
+            .rsplit('/')
+            .next()
+            .and_then(|number| number.parse().ok());
+        Ok(wire::id_of(human)
+            .zip(below)
+            .filter(|_| found.created_at == found.updated_at)
+            .map(|(account, below)| Made {
+                account,
+                below: PullNumber(below),
+                text: found.body,
+            }))
     }
 
     /// Answers a comment, once: who asks the same again is answered again.

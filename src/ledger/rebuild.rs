@@ -51,12 +51,12 @@ pub enum RebuildError {
     Findings(usize),
 }
 
-/// What is written down in a ledger's directory, as a bot with this gate key would believe it.
+/// What is written down in a ledger's directory, as a bot with this key of a role would believe it.
 ///
 /// # Errors
 /// When there is nothing, or it is not believed.
-pub fn index_of(dir: &Path, genesis: Digest, gate: &Signer) -> Result<Indexed, NoIndex> {
-    let mut index = Index::in_dir(dir, [(Role::Gate, gate)], genesis);
+pub fn index_of(dir: &Path, genesis: Digest, of: (Role, &Signer)) -> Result<Indexed, NoIndex> {
+    let mut index = Index::in_dir(dir, [of], genesis);
     let (book, place) = index.read()?;
     let open = u64::try_from(book.cases().count()).unwrap_or(u64::MAX);
     Ok(Indexed {
@@ -77,7 +77,7 @@ pub fn rebuild_index(
     dir: &Path,
     branch: &BranchName,
     genesis: Digest,
-    gate: &Signer,
+    of: (Role, &Signer),
     progress: impl FnMut(u64, u64),
 ) -> Result<Indexed, RebuildError> {
     let no_copy = || RebuildError::NoCopy(dir.to_owned());
@@ -86,7 +86,7 @@ pub fn rebuild_index(
         repo.refname_to_id(&tracking(branch.as_str()))
             .map_err(|_| no_copy())?
     };
-    let mut index = Index::in_dir(dir, [(Role::Gate, gate)], genesis);
+    let mut index = Index::in_dir(dir, [of], genesis);
     index.remove()?;
     let Whole {
         book,
@@ -98,5 +98,5 @@ pub fn rebuild_index(
         return Err(RebuildError::Findings(findings.len()));
     }
     index.write(&book, place)?;
-    Ok(index_of(dir, genesis, gate)?)
+    Ok(index_of(dir, genesis, of)?)
 }

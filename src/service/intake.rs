@@ -24,7 +24,10 @@ pub(super) async fn webhook(
         Err(rejection) => return Problem::body(&rejection, WEBHOOK_LIMIT).into_response(),
     };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if github::verify(bot.webhook_secret(), &body, text("x-hub-signature-256")).is_err() {
+    let Some(gate) = bot.gate() else {
+        return Problem::unavailable("this process takes no webhooks").into_response();
+    };
+    if github::verify(gate.webhook_secret(), &body, text("x-hub-signature-256")).is_err() {
         metrics::counter!("countersign_webhooks_total", "result" => "refused").increment(1);
         return Problem::unauthorised(
             "x-hub-signature-256 does not hold for the body and the app's webhook secret",

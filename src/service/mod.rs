@@ -2,6 +2,7 @@
 
 mod api;
 mod door;
+mod follow;
 mod intake;
 pub mod problem;
 mod redelivery;

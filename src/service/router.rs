@@ -24,19 +24,12 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
             None => StatusCode::NOT_FOUND.into_response(),
         }
     };
-    Router::new()
-        .route(
-            "/webhooks/github",
-            post(intake::webhook).layer(DefaultBodyLimit::max(intake::WEBHOOK_LIMIT)),
-        )
-        .route(
-            "/api/v1/proposals",
-            post(api::propose).layer(DefaultBodyLimit::max(api::PROPOSAL_LIMIT)),
-        )
-        .route("/api/v1/proposals/{id}", get(api::status))
+    let doors = match bot.gate() {
+        Some(_) => doors(),
+        None => Router::new(),
+    };
+    doors
         .route("/.well-known/jwks.json", get(keys))
-        .route("/api/v1/proposals/{id}/result", get(api::result))
-        .route("/.well-known/callback-keys.json", get(callback_keys))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposed))
@@ -48,15 +41,30 @@ pub fn router(bot: Bot, metrics: Option<PrometheusHandle>) -> Router {
                 "see the README for the routes",
             )
         })
-        .fallback(|| async {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "no-route",
-                "no such address",
-                "see the README for the routes",
-            )
+        .fallback(|State(bot): State<Bot>| async move {
+            let next = match bot.gate() {
+                Some(_) => "see the README for the routes",
+                None => "this process only executes; agents and webhooks go to the gate",
+            };
+            Problem::new(StatusCode::NOT_FOUND, "no-route", "no such address", next)
         })
         .with_state(bot)
+}
+
+/// Where agents and webhooks come in.
+fn doors() -> Router<Bot> {
+    Router::new()
+        .route(
+            "/webhooks/github",
+            post(intake::webhook).layer(DefaultBodyLimit::max(intake::WEBHOOK_LIMIT)),
+        )
+        .route(
+            "/api/v1/proposals",
+            post(api::propose).layer(DefaultBodyLimit::max(api::PROPOSAL_LIMIT)),
+        )
+        .route("/api/v1/proposals/{id}", get(api::status))
+        .route("/api/v1/proposals/{id}/result", get(api::result))
+        .route("/.well-known/callback-keys.json", get(callback_keys))
 }
 
 /// What targets verify credentials with. INVARIANT i19.

@@ -11,7 +11,10 @@ use tokio::{
 };
 
 use super::{router, turn::Bot};
-use crate::domain::ids::{Digest, RepoName};
+use crate::{
+    domain::ids::{Digest, RepoName},
+    settings::Role,
+};
 
 /// How long clients that wait for an answer may keep a stopping server waiting.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -43,8 +46,8 @@ pub struct Serving {
     pub open: usize,
     /// What stands on the ledger's branch and is not part of the record.
     pub findings: usize,
-    /// Whether it also carries out what was approved.
-    pub executes: bool,
+    /// The roles that it plays.
+    pub role: Role,
 }
 
 /// How a server ended.
@@ -70,7 +73,7 @@ impl Bot {
             indexed: self.ledger().indexed(),
             open,
             findings: self.ledger().findings().len(),
-            executes: self.executes(),
+            role: self.role(),
         }
     }
 }
@@ -87,9 +90,13 @@ impl Server {
         metrics: Option<PrometheusHandle>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        bot.start_workers();
+        if bot.is_apart() {
+            bot.start_following();
+        } else {
+            bot.start_workers();
+            bot.start_redelivery(REDELIVERY_EVERY);
+        }
         bot.start_sweep(sweep_every);
-        bot.start_redelivery(REDELIVERY_EVERY);
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = router(bot.clone(), metrics);
         let serving = tokio::spawn(async move {

@@ -49,6 +49,8 @@ pub(super) enum Subject {
     Pull(PullNumber),
     /// The rules on the base branch, and every open proposal after them.
     Base,
+    /// What another process recorded.
+    Ledger,
     /// How the branches are protected, and every open proposal after that.
     Protection,
     /// What a merge queue asks about.
@@ -64,6 +66,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Pull(pull) => write!(f, "pull {pull}"),
             Self::Base => f.write_str("base"),
+            Self::Ledger => f.write_str("ledger"),
             Self::Protection => f.write_str("protection"),
             Self::Groups => f.write_str("groups"),
             Self::All => f.write_str("all"),
@@ -84,6 +87,7 @@ impl FromStr for Subject {
         let none = || NoSubject(text.to_owned());
         match text {
             "base" => Ok(Self::Base),
+            "ledger" => Ok(Self::Ledger),
             "protection" => Ok(Self::Protection),
             "groups" => Ok(Self::Groups),
             "all" => Ok(Self::All),
@@ -110,6 +114,7 @@ mod tests {
         for subject in [
             pull,
             Subject::Base,
+            Subject::Ledger,
             Subject::Protection,
             Subject::Groups,
             Subject::All,

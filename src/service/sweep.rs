@@ -21,11 +21,11 @@ impl Bot {
 
     /// One sweep: what others recorded, what time brought, what was begun and not ended, every open pull request.
     pub async fn sweep(&self) {
-        for done in [
-            self.catch_up().await,
-            self.look_at_all().await,
-            self.prune().await,
-        ] {
+        let looked = match self.is_apart() {
+            true => Ok(()),
+            false => self.look_at_all().await,
+        };
+        for done in [self.catch_up().await, looked, self.prune().await] {
             if let Err(error) = done {
                 tracing::warn!(%error, "a sweep could not finish; the next one tries again");
             }

@@ -136,7 +136,7 @@ impl Bot {
         drop(place);
     }
 
-    async fn beat_on(&self) {
+    pub(super) async fn beat_on(&self) {
         loop {
             if let Err(error) = self.store().instances().beat(self.instance(), self.now()).await {
                 tracing::error!(%error, "other processes can't see that this one is alive");

@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use url::Url;
 
-use super::{Address, SettingsError};
+use super::{Address, Role, SettingsError};
 use crate::domain::{
     ids::{AgentName, Digest, RepoName, Span},
     policy::SecretName,
@@ -43,7 +43,8 @@ pub(super) struct Written {
     pub(super) pushes_per_minute: Option<u32>,
     pub(super) results_for: Option<Span>,
     pub(super) sweep_every: Option<Span>,
-    pub(super) executor: Option<bool>,
+    pub(super) role: Option<Role>,
+    pub(super) trusted_policy: Option<Digest>,
     pub(super) credential_key_file: Option<PathBuf>,
     pub(super) credential_issuer: Option<Url>,
     pub(super) secrets_dir: Option<PathBuf>,

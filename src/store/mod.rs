@@ -14,6 +14,7 @@ mod instances;
 mod keys;
 mod nonces;
 mod outbox;
+mod proven;
 mod results;
 mod writer;
 
@@ -30,6 +31,7 @@ pub use instances::Instances;
 pub use keys::Keys;
 pub use nonces::{NonceError, Nonces};
 pub use outbox::{Claim, ClaimError, Ended, Epoch, Outbox, Row};
+pub use proven::{Proven, ProvenRules};
 pub use results::{Kept, Results};
 
 use database::{Database, Place};

@@ -17,7 +17,7 @@ exceptions: { approvers: [marketing] }
 ";
 
 /// Payments above ten thousand are denied; marketing may depart from that.
-fn denied() -> Setup {
+pub(crate) fn denied() -> Setup {
     Setup {
         edits: vec![(
             "catalog.yaml",

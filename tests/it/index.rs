@@ -126,8 +126,8 @@ impl World {
             &genesis,
             "--gate-key-file",
             &gate,
-            "--executor",
-            "false",
+            "--role",
+            "gate",
         ];
         run(&[&settings[..], more].concat())
     }

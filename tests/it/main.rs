@@ -58,6 +58,7 @@ mod replay;
 mod result;
 mod reviewers;
 mod revision;
+mod roles;
 mod rules;
 mod sample;
 mod sandbox;

@@ -70,7 +70,7 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
     assert_eq!(settings.site().repo().as_str(), "acme/ops");
     assert_eq!(settings.site().app_key().expose_secret(), "the app's key");
     assert_eq!(
-        settings.webhook_secret().expose_secret(),
+        settings.gate().unwrap().webhook_secret().expose_secret(),
         "a webhook secret of some length"
     );
     assert_eq!(
@@ -105,8 +105,6 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
             "acme/other",
             "--group-within",
             "1s",
-            "--executor",
-            "false",
             "--api-url",
             "https://ghe.example/api/v3/",
         ],
@@ -131,7 +129,7 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
         ("https://ghe.example/api/v3", "https://ghe.example")
     );
     assert_eq!(
-        settings.webhook_secret().expose_secret(),
+        settings.gate().unwrap().webhook_secret().expose_secret(),
         "another secret of some length"
     );
     assert_eq!(
@@ -141,7 +139,6 @@ fn a_file_gives_everything_and_flags_and_variables_override_it() {
             .expose_secret(),
         "a third secret of some length"
     );
-    assert!(settings.executor_key().is_none());
     let local = load(directory.path(), &["--api-url", "http://127.0.0.1:4000"], &[]).unwrap();
     assert_eq!(local.site().git_url(), "http://127.0.0.1:4000");
 }
@@ -151,9 +148,10 @@ fn nothing_secret_is_ever_printed() {
     let directory = place();
     let settings = load(directory.path(), &[], &[]).unwrap();
     let shown = format!(
-        "{settings:?} {:?} {:?}",
+        "{settings:?} {:?} {:?} {:?}",
         settings.site().app_key(),
-        settings.webhook_secret()
+        settings.gate(),
+        settings.gate().unwrap().webhook_secret()
     );
     assert!(
         !shown.contains("secret of some length") && !shown.contains("'s key"),
@@ -433,4 +431,49 @@ fn i19_credentials_are_the_repository_s_unless_stated() {
         &[],
     ));
     assert!(error.contains("the issuer of credentials"), "{error}");
+}
+
+#[test]
+fn each_role_reads_its_own_keys_and_is_not_started_with_another_s() {
+    let directory = place();
+    // The file of this test names everything.
+    let error = told(load(directory.path(), &["--role", "gate"], &[]));
+    assert_eq!(
+        error,
+        "`executor_key_file` is the executor's, and this process plays `role: gate`; leave it out, so that who breaks in \
+         here does not find it"
+    );
+    let error = told(load(
+        directory.path(),
+        &["--role", "execute"],
+        &[("COUNTERSIGN_AGENT_SECRET_ROBOT", "a secret of some length")],
+    ));
+    for field in [
+        "gate_key_file",
+        "webhook_secret_file",
+        "agents",
+        "COUNTERSIGN_AGENT_SECRET_...",
+    ] {
+        let expected = format!("`{field}` is the gate's, and this process plays `role: execute`");
+        assert!(error.contains(&expected), "{error}");
+    }
+    let file = directory.path().join("countersign.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let without = |fields: &[&str]| {
+        let lines = text
+            .lines()
+            .filter(|line| !fields.iter().any(|field| line.trim_start().starts_with(field)));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    fs::write(&file, without(&["executor_key_file"])).unwrap();
+    let gate = load(directory.path(), &["--role", "gate"], &[]).unwrap();
+    assert!(gate.executor_key().is_none() && gate.gate().is_some());
+    fs::write(
+        &file,
+        without(&["gate_key_file", "webhook_secret_file", "agents", "robot"]),
+    )
+    .unwrap();
+    let executor = load(directory.path(), &["--role", "execute"], &[]).unwrap();
+    assert!(executor.executor_key().is_some() && executor.gate().is_none());
+    assert!(executor.agent_secret(&"robot".parse().unwrap()).is_none());
 }

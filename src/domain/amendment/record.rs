@@ -65,7 +65,7 @@ pub enum NotAmended {
 #[serde(deny_unknown_fields)]
 pub struct Amendments {
     reviews: BTreeMap<PullNumber, Vec<RecordedReview>>,
-    enacted: BTreeMap<PullNumber, Digest>,
+    enacted: Vec<(PullNumber, Digest)>,
     strays: BTreeSet<Sha>,
 }
 
@@ -78,9 +78,14 @@ impl Amendments {
     pub fn pending(&self) -> impl Iterator<Item = PullNumber> {
         self.reviews.keys().copied()
     }
+    /// The policies that came into force after the first, in that order, and the pull requests that brought them.
+    pub fn enacted(&self) -> impl Iterator<Item = (PullNumber, Digest)> {
+        self.enacted.iter().copied()
+    }
     /// The policy that a pull request brought into force.
-    pub fn enacted(&self, pull: PullNumber) -> Option<Digest> {
-        self.enacted.get(&pull).copied()
+    pub fn brought_by(&self, pull: PullNumber) -> Option<Digest> {
+        let mut all = self.enacted();
+        all.find(|(by, _)| *by == pull).map(|(_, policy)| policy)
     }
     /// Whether alarm was given about a commit that brought rules around the gate.
     pub fn alarmed(&self, sha: Sha) -> bool {
@@ -116,7 +121,7 @@ impl Amendments {
     }
 
     fn reviewable(&self, active: Digest, pull: PullNumber, digests: &Digests) -> Result<(), NotAmended> {
-        if self.enacted.contains_key(&pull) {
+        if self.brought_by(pull).is_some() {
             return Err(NotAmended::Twice(pull));
         }
         match digests.policy {
@@ -149,7 +154,7 @@ impl Amendments {
         if digests.policy != Some(enacted.new) {
             return Err(NotAmended::Digest);
         }
-        if self.enacted.contains_key(&enacted.pull) {
+        if self.brought_by(enacted.pull).is_some() {
             return Err(NotAmended::Twice(enacted.pull));
         }
         if !matches!(enacted.merged.parents.as_slice(), [_, head] if *head == enacted.head) {
@@ -195,7 +200,7 @@ impl Amendments {
         match &entry.event {
             Event::Policy(enacted) => {
                 self.reviews.remove(&enacted.pull);
-                self.enacted.insert(enacted.pull, enacted.new);
+                self.enacted.push((enacted.pull, enacted.new));
             }
             Event::Reviewed(review @ Reviewed { pull: Some(pull), .. }) => {
                 self.reviews.entry(*pull).or_default().push(RecordedReview {

@@ -512,7 +512,7 @@ fn i02_the_record_admits_only_what_was_approved_under_the_rules_in_force() {
         ..Digests::default()
     };
     after.record(&entry(at(30), digests, event));
-    assert_eq!(after.enacted(PullNumber(7)), new);
+    assert_eq!(after.brought_by(PullNumber(7)), new);
     assert_eq!(after.pending().count(), 0);
 }
 

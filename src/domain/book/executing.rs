@@ -28,7 +28,7 @@ impl Book {
                 if started.attempt > 1 {
                     return Ok(());
                 }
-                self.startable(case, time)
+                self.startable(case, started, time)
             }
             Event::Step(took) | Event::Undone(took) => {
                 ended(case, &took.instance, std::slice::from_ref(&took.result))
@@ -49,8 +49,8 @@ impl Book {
         }
     }
 
-    /// Whoever appends after a freeze starts nothing that it stops. Low tier is recorded after the act: it looked at its
-    /// claim. INVARIANT i17, i22.
+    /// Whoever appends after a freeze starts nothing that it stops. What an outbox claimed is recorded after the act: it was
+    /// looked at before its claim. INVARIANT i17, i22.
     fn not_frozen(&self, case: &Case, started: &Started) -> Result<(), Illegal> {
         if started.claim == ClaimedBy::Outbox || started.thaws.is_some() {
             return Ok(());
@@ -72,11 +72,7 @@ pub(super) fn freezable(proposal: Option<ProposalId>, person: Option<&PersonName
 
 /// INVARIANT i16, i21: one attempt after the other, each with the plan of the first.
 fn claimable(case: &Case, started: &Started, digests: &Digests) -> Result<(), Illegal> {
-    let tier_s = if case.tier() == Tier::Low {
-        ClaimedBy::Outbox
-    } else {
-        ClaimedBy::Ledger
-    };
+    let may = started.claim == ClaimedBy::Ledger || case.tier() == Tier::Low;
     if digests.action.is_none() || digests.plan.is_none() {
         Err(Illegal::Digest("plan"))
     } else if case.plan.is_some_and(|first| digests.plan != Some(first)) {
@@ -85,7 +81,7 @@ fn claimable(case: &Case, started: &Started, digests: &Digests) -> Result<(), Il
         Err(Illegal::Items)
     } else if started.attempt != case.attempts().saturating_add(1) {
         Err(Illegal::Attempt(started.attempt))
-    } else if started.claim != tier_s {
+    } else if !may {
         Err(Illegal::Claim)
     } else {
         Ok(())

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     super::{
         case::Case,
+        entry::{ClaimedBy, Started},
         ids::{Span, Timestamp},
         illegal::Illegal,
         policy::Tier,
@@ -31,10 +32,10 @@ pub struct Full {
 }
 
 impl Book {
-    /// Whether the limits still have room for a proposal that is about to run. Low tier is recorded after the act: its
-    /// limits were counted at its claim.
-    pub(super) fn startable(&self, case: &Case, time: Timestamp) -> Result<(), Illegal> {
-        if case.tier() == Tier::Low {
+    /// Whether the limits still have room for a proposal that is about to run. What an outbox claimed is recorded after the
+    /// act: its limits were counted at its claim.
+    pub(super) fn startable(&self, case: &Case, started: &Started, time: Timestamp) -> Result<(), Illegal> {
+        if started.claim == ClaimedBy::Outbox {
             return Ok(());
         }
         let room = self.room(case, time, |_| 0);
@@ -45,16 +46,17 @@ impl Book {
     /// limit that has room last.
     pub fn room(&self, case: &Case, now: Timestamp, also: impl Fn(&Count) -> i64) -> Result<(), Full> {
         let (matter, id) = (case.proposal.matter(), Some(case.proposal.id));
+        let low = case.tier() == Tier::Low;
         let full = case.assessment.totals.iter().filter_map(|count| {
             let also = also(count);
             let ran = self.holds(count, &matter, id, now).ran.saturating_add(also);
-            count.over_by_running(ran).then(|| Full {
+            count.over_by_running(ran, low).then(|| Full {
                 limit: count.limit().to_owned(),
                 max: count.max(),
                 per: count.per(),
                 ran,
                 adds: count.adds(),
-                frees_at: self.running.frees_at(count, id, now, also),
+                frees_at: self.running.frees_at(count, id, now, also, low),
             })
         });
         let last = full.max_by_key(|full| (full.frees_at.is_none(), full.frees_at));

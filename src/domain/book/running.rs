@@ -214,6 +214,7 @@ impl Running {
         apart: Option<ProposalId>,
         now: Timestamp,
         also: i64,
+        low: bool,
     ) -> Option<Timestamp> {
         let counter = self.counters.get(count.counter())?;
         let oldest_first = counter
@@ -224,7 +225,7 @@ impl Running {
         let mut left = all.fold(also, i64::saturating_add);
         for ((ran, _), adds) in oldest_first {
             left = left.saturating_sub(*adds);
-            if !count.over_by_running(left) {
+            if !count.over_by_running(left, low) {
                 return Some(ran.plus(count.per()));
             }
         }

@@ -105,6 +105,7 @@ fn events(story: &Story) -> Vec<Event> {
             actions: Vec::new(),
             reason: None,
             account: AccountId(1),
+            comment: CommentId(1),
             delivery: "d-1".parse().unwrap(),
         }),
         Event::Reminded(Reminded { open_for }),

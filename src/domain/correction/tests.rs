@@ -47,6 +47,7 @@ fn heard_as(text: &str, story: &Story) -> Option<Result<Vec<Change>, String>> {
     let comment = Comment {
         text,
         by: story.policy.person(&"alice".parse().unwrap()).unwrap(),
+        id: CommentId(1),
         account: ALICE,
         delivery: &"d-1".parse().unwrap(),
         at: at(20),

@@ -27,6 +27,12 @@ pub(in crate::domain) fn asked<'a>(
     Ok(said)
 }
 
+/// What a comment says of its writer's stand-in, whether or not it could be recorded now; none where it says nothing.
+pub fn written(comment: Comment<'_>, policy: &Policy) -> Option<Delegated> {
+    let mut words = comment.text.trim_start().lines().next()?.split_whitespace();
+    (words.next()? == COMMAND).then(|| read(words, comment, policy).ok())?
+}
+
 fn read<'a>(
     words: impl Iterator<Item = &'a str>,
     comment: Comment<'_>,
@@ -42,6 +48,7 @@ fn read<'a>(
         actions: Vec::new(),
         reason: None,
         account: comment.account,
+        comment: comment.id,
         delivery: comment.delivery.clone(),
     };
     if to != "nobody" {
@@ -120,6 +127,7 @@ mod tests {
         let comment = Comment {
             text,
             by: policy.person(&"alice".parse().unwrap()).unwrap(),
+            id: crate::domain::ids::CommentId(1),
             account: ALICE,
             delivery: &"d-1".parse().unwrap(),
             at: at(0),

@@ -10,7 +10,7 @@ use crate::domain::{
     book::{Book, Illegal, first_key, genesis_entry},
     entry::{Digests, Draft, Event, Genesis, Role},
     fixture::*,
-    ids::{AccountId, Digest, KeyId, Seq, Sha},
+    ids::{AccountId, CommentId, Digest, KeyId, Seq, Sha},
     keys::Keys,
 };
 
@@ -44,6 +44,7 @@ fn said(owner: &str, stand_in: Option<&str>, from: i64, until: i64) -> Delegated
         actions: Vec::new(),
         reason: None,
         account: AccountId(1),
+        comment: CommentId(1),
         delivery: "d-1".parse().unwrap(),
     }
 }

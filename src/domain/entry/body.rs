@@ -9,8 +9,8 @@ use super::{Heard, RoleKey, Stray};
 use crate::domain::{
     assess::Assessment,
     ids::{
-        AccountId, ActionName, BranchName, DeliveryId, Digest, Login, PersonName, ProposalId, PullNumber,
-        RepoName, ReviewId, Sha, Span, Timestamp,
+        AccountId, ActionName, BranchName, CommentId, DeliveryId, Digest, Login, PersonName, ProposalId,
+        PullNumber, RepoName, ReviewId, Sha, Span, Timestamp,
     },
     observation::{Observation, ReviewState},
     proposal::Proposal,
@@ -218,6 +218,8 @@ pub struct Delegated {
     pub reason: Option<String>,
     /// The account that said so.
     pub account: AccountId,
+    /// The comment.
+    pub comment: CommentId,
     /// `X-GitHub-Delivery` of the comment.
     pub delivery: DeliveryId,
 }

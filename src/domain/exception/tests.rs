@@ -265,6 +265,7 @@ fn heard_as(text: &str, case: &Case, policy: &Policy) -> Result<Departure, Strin
     let comment = Comment {
         text,
         by: policy.person(&"dave".parse().unwrap()).unwrap(),
+        id: crate::domain::ids::CommentId(1),
         account: DAVE,
         delivery: &"d-1".parse().unwrap(),
         at: at(5),

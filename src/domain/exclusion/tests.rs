@@ -92,6 +92,7 @@ fn said(text: &str, case: &Case) -> Result<Exclusion, String> {
     let comment = Comment {
         text,
         by: policy.person(&"alice".parse().unwrap()).unwrap(),
+        id: crate::domain::ids::CommentId(1),
         account: ALICE,
         delivery: &"d-1".parse().unwrap(),
         at: at(5),

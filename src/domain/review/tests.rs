@@ -6,7 +6,7 @@ use crate::domain::{
     entry::{Delegated, EditedPart, Found},
     fixture::*,
     gate::{Rule, Standing, Verdict},
-    ids::{AccountId, Digest},
+    ids::{AccountId, CommentId, Digest},
     observation::{LiveReview, Permission, PullState, ReviewState::*, Seen},
 };
 
@@ -350,6 +350,7 @@ fn stood_in(owner: &str) -> Story {
             actions: Vec::new(),
             reason: None,
             account: ALICE,
+            comment: CommentId(9),
             delivery: "d-9".parse().unwrap(),
         };
         s.case.delegations.record(at(2), said);

@@ -184,18 +184,17 @@ impl ExecutionPlan {
     fn resumable(&self) -> bool {
         self.items.iter().flat_map(ItemPlan::calls).all(Call::repeatable)
     }
-    /// The entry that claims it.
+    /// Low tier: the entry that tells of a claim by the outbox.
     pub fn started(&self, instance: InstanceId, now: Timestamp) -> Draft {
-        self.attempt(1, instance, now)
+        self.claiming(ClaimedBy::Outbox, 1, instance, now)
     }
 
     /// The entry that claims it for an attempt, counted from 1.
     pub fn attempt(&self, attempt: u32, instance: InstanceId, now: Timestamp) -> Draft {
-        let claim = if self.tier == Tier::Low {
-            ClaimedBy::Outbox
-        } else {
-            ClaimedBy::Ledger
-        };
+        self.claiming(ClaimedBy::Ledger, attempt, instance, now)
+    }
+
+    fn claiming(&self, claim: ClaimedBy, attempt: u32, instance: InstanceId, now: Timestamp) -> Draft {
         let calls = self.items.iter().flat_map(ItemPlan::calls);
         let long = calls.fold(0_i64, |sum, call| sum.saturating_add(call.timeout().millis()));
         let deadline = Timestamp::from_millis(now.millis().saturating_add(long).saturating_add(60_000));
@@ -221,18 +220,18 @@ impl ExecutionPlan {
                 thaws: thaws(&self.items),
                 excluded: self.left_out().cloned().collect(),
             }),
-            grouped: self.tier == Tier::Low,
+            grouped: claim == ClaimedBy::Outbox,
         }
     }
 
-    /// Medium and high tier: claimed by a `started` entry that the remote ledger acknowledged. INVARIANT i16.
+    /// Claimed by a `started` entry that the remote ledger acknowledged. INVARIANT i16.
     pub fn claim(self, started: &Recorded, me: &InstanceId) -> Result<Claimed, NotMine> {
         let entry = started.entry();
         let Event::Started(body) = &entry.event else {
             return Err(NotMine("not a `started` entry"));
         };
-        if self.tier == Tier::Low || body.claim != ClaimedBy::Ledger {
-            return Err(NotMine("low tier is claimed by the outbox"));
+        if body.claim != ClaimedBy::Ledger {
+            return Err(NotMine("it was claimed by an outbox"));
         }
         if entry.proposal != Some(self.proposal.id) {
             return Err(NotMine("another proposal"));

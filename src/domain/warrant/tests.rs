@@ -177,7 +177,7 @@ fn i14_i16_only_the_recorded_claim_of_this_plan_by_this_instance_claims() {
     let me: InstanceId = "me".parse().unwrap();
     let claim = |change: fn(&mut Draft)| {
         let plan = planned(&story);
-        let mut draft = plan.started("me".parse().unwrap(), at(42));
+        let mut draft = plan.attempt(1, "me".parse().unwrap(), at(42));
         change(&mut draft);
         plan.claim(&recorded(draft), &me)
     };
@@ -195,33 +195,33 @@ fn i14_i16_only_the_recorded_claim_of_this_plan_by_this_instance_claims() {
     assert!(claim(|d| d.digests.action = None).is_err());
     assert!(claim(|d| d.digests.policy = None).is_err());
     let plan = planned(&story);
-    let mut draft = plan.started(me.clone(), at(42));
+    let mut draft = plan.attempt(1, me.clone(), at(42));
     started(&mut draft, |s| s.instance = "other".parse().unwrap());
     assert_eq!(
         plan.claim(&recorded(draft), &me).unwrap_err(),
         NotMine("another instance")
     );
     let plan = planned(&story);
-    let mut draft = plan.started(me.clone(), at(42));
+    let mut draft = plan.attempt(1, me.clone(), at(42));
     started(&mut draft, |s| s.excluded = vec![ItemId::only()]);
     assert_eq!(
         plan.claim(&recorded(draft), &me).unwrap_err(),
         NotMine("other items")
     );
     let plan = planned(&story);
-    let mut draft = plan.started(me.clone(), at(42));
+    let mut draft = plan.attempt(1, me.clone(), at(42));
     started(&mut draft, |s| s.claim = ClaimedBy::Outbox);
     assert!(plan.claim(&recorded(draft), &me).is_err());
     // A deadline beyond what was approved is cut.
     let plan = planned(&story);
-    let mut draft = plan.started(me.clone(), at(42));
+    let mut draft = plan.attempt(1, me.clone(), at(42));
     started(&mut draft, |s| s.deadline = at(1_000_000));
     let claimed = plan.claim(&recorded(draft), &me).unwrap();
     assert_eq!(claimed.deadline(), story.case.proposal.binding.valid.until);
 }
 
 #[test]
-fn i16_a_low_plan_is_claimed_by_its_outbox_row_only() {
+fn i16_a_low_plan_is_claimed_by_its_outbox_row_or_on_the_ledger() {
     let me: InstanceId = "me".parse().unwrap();
     let planned = || {
         let story = Story::low();
@@ -251,6 +251,9 @@ fn i16_a_low_plan_is_claimed_by_its_outbox_row_only() {
     let low = planned();
     let draft = low.started(me.clone(), at(1));
     assert!(low.claim(&recorded(draft), &me).is_err());
+    let low = planned();
+    let draft = low.attempt(1, me.clone(), at(1));
+    assert!(low.claim(&recorded(draft), &me).is_ok());
     let story = approved();
     let high = self::planned(&story);
     let row = row(&high);

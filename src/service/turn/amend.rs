@@ -4,6 +4,7 @@
 mod brings;
 mod land;
 mod past;
+mod prove;
 mod reviews;
 mod show;
 
@@ -74,7 +75,7 @@ impl Bot {
         let number = pull.number;
         if self
             .ledger()
-            .read(|book| book.amendments().enacted(number))
+            .read(|book| book.amendments().brought_by(number))
             .is_some()
         {
             let says = "The new rules came into force with this pull request.";
@@ -98,28 +99,6 @@ impl Bot {
         let old = self.policy_known().await?;
         let (change, brings) = self.brings(read).await?;
         let new = brings.policy.as_deref();
-        let accounts = [Some(&*old), new].into_iter().flatten();
-        let accounts = accounts
-            .flat_map(Policy::people)
-            .flat_map(|person| person.accounts());
-        let ask = Ask {
-            branch: pull.head_ref.clone().unwrap_or_else(|| base.clone()),
-            base: base.clone(),
-            ledger: self.ledger().read(|book| book.genesis().ledger.clone()),
-            watcher: self.watcher().cloned(),
-            organization: old.owners().organization().map(str::to_owned),
-            teams: teams(&change.paths, &old, new).into_iter().collect(),
-            accounts: Some(accounts.map(|account| account.id()).collect()),
-            also: BTreeMap::new(),
-            now: self.now(),
-        };
-        let seeing = self.github().observe(number, &ask).await?;
-        let seeing = seeing
-            .with_policy(self.policy_on_base().await)
-            .with_skew(self.skew().await);
-        if seeing.pull().head != change.head {
-            return Err(NotNow::because("the pull request moved while it was looked at"));
-        }
         let delegations = self.ledger().read(|book| book.delegations().clone());
         let asked = Asked {
             old: &old,
@@ -129,7 +108,9 @@ impl Bot {
             home: pull.same_repo && pull.head_ref.is_some(),
             delegations: &delegations,
         };
-        self.record_amendment_reviews(number, &asked, &seeing, &ask.branch, told)
+        let branch = pull.head_ref.as_ref().unwrap_or(base);
+        let seeing = self.see_amendment(number, &asked, branch).await?;
+        self.record_amendment_reviews(number, &asked, &seeing, branch, told)
             .await?;
         let decided = self.decide_amendment(number, &asked, &seeing);
         let shown = Shown {
@@ -159,6 +140,39 @@ impl Bot {
         self.show_amendment(&asked, &shown, &seeing, &decided, effect)
             .await?;
         self.ask_owners(&asked, &seeing, &decided).await
+    }
+
+    /// One consistent observation of a pull request that changes the rules.
+    async fn see_amendment(
+        &self,
+        number: PullNumber,
+        asked: &Asked<'_>,
+        branch: &BranchName,
+    ) -> Result<Seeing, NotNow> {
+        let (old, new) = (asked.old, asked.new);
+        let accounts = [Some(old), new].into_iter().flatten();
+        let accounts = accounts
+            .flat_map(Policy::people)
+            .flat_map(|person| person.accounts());
+        let ask = Ask {
+            branch: branch.clone(),
+            base: asked.base.clone(),
+            ledger: self.ledger().read(|book| book.genesis().ledger.clone()),
+            watcher: self.watcher().cloned(),
+            organization: old.owners().organization().map(str::to_owned),
+            teams: teams(&asked.change.paths, old, new).into_iter().collect(),
+            accounts: Some(accounts.map(|account| account.id()).collect()),
+            also: BTreeMap::new(),
+            now: self.now(),
+        };
+        let seeing = self.github().observe(number, &ask).await?;
+        let seeing = seeing
+            .with_policy(self.policy_on_base().await)
+            .with_skew(self.skew().await);
+        if seeing.pull().head != asked.change.head {
+            return Err(NotNow::because("the pull request moved while it was looked at"));
+        }
+        Ok(seeing)
     }
 
     /// Asks the owners of what changes for a review, once for each head.

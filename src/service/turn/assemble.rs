@@ -107,7 +107,10 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         unlock(&dir).map_err(|error| cannot_read(&dir, &error))?;
     }
     let (remote, token) = (site.remote(), git_token(&github));
-    let mut signers = vec![(Role::Gate, signer(settings.gate_key())?)];
+    let mut signers = Vec::new();
+    if let Some(gate) = settings.gate() {
+        signers.push((Role::Gate, signer(gate.key())?));
+    }
     if let Some(key) = settings.executor_key() {
         signers.push((Role::Executor, signer(key)?));
     }
@@ -167,7 +170,7 @@ pub async fn assemble(settings: Arc<Settings>, clock: Clock) -> Result<Bot, Asse
         .policy_known()
         .await
         .map_err(|error| AssembleError::Policy(error.to_string()))?;
-    for agent in policy.agents() {
+    for agent in policy.agents().filter(|_| bot.gate().is_some()) {
         if *agent.key() == AgentKey::Hmac && bot.agent_secret(agent.name()).is_none() {
             let variable = format!(
                 "COUNTERSIGN_AGENT_SECRET_{}",

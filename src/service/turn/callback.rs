@@ -112,7 +112,8 @@ impl Bot {
         if let Some(key) = known.get() {
             return Ok(key);
         }
-        let gate = self.inner.parts.settings.gate_key().expose_secret();
+        let none = || SignError::Sign("a process that only executes calls nobody back".to_owned());
+        let gate = self.gate().ok_or_else(none)?.key().expose_secret();
         let gate = Signer::read(gate.as_bytes(), std::path::Path::new("the gate's key"));
         let seed = gate?.callback_seed();
         let seed = seed.ok_or_else(|| SignError::Sign("no key for callbacks can be derived".to_owned()))?;

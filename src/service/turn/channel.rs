@@ -55,6 +55,9 @@ impl Bot {
 
     /// Has every channel told of what it was not told of yet.
     pub(super) async fn owe_all(&self) -> Result<(), NotNow> {
+        if self.is_apart() {
+            return Ok(());
+        }
         let settings = &self.inner.parts.settings;
         let mut channels = Vec::new();
         channels.extend(settings.alarm_url().map(|_| Channel::Address));

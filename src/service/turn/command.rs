@@ -113,6 +113,7 @@ impl Bot {
         let comment = Comment {
             text: &event.text,
             by,
+            id: event.comment,
             account: event.account,
             delivery: &event.delivery,
             at: self.now(),

@@ -16,7 +16,7 @@ use crate::{
         policy::Policy,
         protection::clock_is_right,
         sealed::DataKey,
-        warrant::{Claimed, Warrant, plan},
+        warrant::{Claimed, ExecutionPlan, Warrant, plan},
     },
     execute::{self, Ending, Progress, Ran, Tell, Tools, Unfit},
 };
@@ -85,6 +85,12 @@ impl Bot {
             };
             return refuse(event).await;
         };
+        if self.is_apart()
+            && let Err(reason) = self.prove(&case, policy, &seeing).await?
+        {
+            tracing::error!(proposal = %id, %reason, "merged, and not proved to be approved");
+            return refuse(Event::RefusedAfterMerge(refusal(reason))).await;
+        }
         let merge = self
             .mirror()
             .merge(
@@ -106,6 +112,18 @@ impl Bot {
             let reason = format!("limit `{limit}` is over: others of this kind ran since it was approved");
             return refuse(Event::RefusedAfterMerge(refusal(reason))).await;
         }
+        self.start(&case, policy, plan, observed).await
+    }
+
+    /// Claims a plan on the ledger, carries it out and records how it ended.
+    pub(super) async fn start(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        plan: ExecutionPlan,
+        observed: Draft,
+    ) -> Result<(), NotNow> {
+        let id = case.proposal.id;
         // Nothing that can fail stands between the claim and the act.
         let key = self.store().keys().get(id).await?;
         if key.is_none() && !case.proposal.sealed.is_empty() {
@@ -113,7 +131,8 @@ impl Bot {
             return self.display(id, policy).await;
         }
         let _acting = self.acting(id);
-        let started = plan.attempt(case.attempts().saturating_add(1), self.instance().clone(), now);
+        let attempt = case.attempts().saturating_add(1);
+        let started = plan.attempt(attempt, self.instance().clone(), self.now());
         let recorded = self.record(vec![observed, started]).await?;
         let started = recorded
             .last()
@@ -123,11 +142,11 @@ impl Bot {
         // The act has a deadline, and a slow GitHub must not use it up.
         let (ended, ()) = tokio::join!(
             async {
-                let ran = self.carry_out(&case, policy, key.as_ref(), claimed).await;
-                let draft = |event| Draft::about(&case, Role::Executor, event, self.now());
+                let ran = self.carry_out(case, policy, key.as_ref(), claimed).await;
+                let draft = |event| Draft::about(case, Role::Executor, event, self.now());
                 let incidents = ran.incidents().iter().map(|what| Event::Incident(incident(what)));
                 let mut drafts: Vec<Draft> = incidents.map(draft).collect();
-                drafts.push(draft(self.ending(&case, &ran).await));
+                drafts.push(draft(self.ending(case, &ran).await));
                 self.append_surely(drafts).await
             },
             async {

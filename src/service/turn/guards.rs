@@ -104,6 +104,14 @@ impl Bot {
 
     /// Why a low-tier action may not run now, by the last look at the rules; it has no pull request that shows it.
     pub(super) async fn guarded(&self) -> Result<(), Problem> {
+        match self.weakness().await.map_err(NotNow::into_problem)? {
+            Some(why) => Err(Problem::unavailable(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the rules of the branches let nothing merge or run, by the last look at them.
+    pub(super) async fn weakness(&self) -> Result<Option<String>, NotNow> {
         let last = self
             .inner
             .watched
@@ -111,18 +119,15 @@ impl Bot {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let watched = match last {
-            Some(watched) if watched.strong() => return Ok(()),
+            Some(watched) if watched.strong() => return Ok(None),
             // What was missing may be there by now.
-            Some(_) | None => Box::pin(self.watch()).await.map_err(NotNow::into_problem)?,
+            Some(_) | None => Box::pin(self.watch()).await?,
         };
-        if watched.strong() {
-            Ok(())
-        } else {
-            Err(Problem::unavailable(format!(
-                "{}; nothing merges or runs until that is put right: see `countersign doctor`",
-                why(&watched)
-            )))
-        }
+        let weak = || {
+            let why = why(&watched);
+            format!("{why}; nothing merges or runs until that is put right: see `countersign doctor`")
+        };
+        Ok((!watched.strong()).then(weak))
     }
 
     /// Somebody changed rules: they are looked at.

@@ -46,9 +46,13 @@ impl Bot {
     }
 
     /// A branch moved: the base may hold another policy, a proposal's branch must not move, and the ledger moves with
-    /// every entry that this process itself records. INVARIANT i31.
+    /// every entry that this process itself records, unless another one executes. INVARIANT i31.
     fn moved(&self, branch: &BranchName) -> Option<Subject> {
+        let elsewhere = !self.executes();
         self.ledger().read(|book| {
+            if elsewhere && book.genesis().ledger == *branch {
+                return Some(Subject::Ledger);
+            }
             if book.genesis().base == *branch {
                 return Some(Subject::Base);
             }

@@ -403,7 +403,7 @@ impl Bot {
                 continue;
             }
             if let Effect::Merge(head) = effect {
-                if decision.verdict() != Verdict::Open || !self.preflight(case, policy).await? {
+                if decision.verdict() != Verdict::Open || !self.may_merge(case, policy, seeing).await? {
                     continue;
                 }
                 tracing::info!(proposal = %case.proposal.id, head = %head.short(), "merging through the open gate");

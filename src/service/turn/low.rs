@@ -13,9 +13,11 @@ use crate::{
         ids::{ProposalId, Seq, Timestamp},
         observation::{Observation, Seen},
         policy::Policy,
+        proposal::Proposal,
         warrant::{Warrant, plan},
     },
     execute::Tell,
+    github,
     ledger::AppendError,
     service::problem::Problem,
     store::{ClaimError, Ended, Row},
@@ -36,12 +38,11 @@ impl Bot {
         let Event::Received(body) = &received.event else {
             return Err(Problem::unavailable("not a received proposal"));
         };
-        if !self.executes() {
-            return Err(Problem::unavailable(
-                "this process does not execute; low-tier actions run where one does",
-            ));
-        }
         self.guarded().await?;
+        if !self.executes() {
+            self.takes_low(&body.proposal.proof)?;
+            return self.append(vec![received]).await.map_err(NotNow::into_problem);
+        }
         // The rules do not change between the claim and the act's end; what was claimed before is recorded before they do.
         // In this process a lock sees to that; in others, that nobody claims what was prepared before they were about to.
         let _same_rules = self.inner.rules.read().await;
@@ -58,29 +59,9 @@ impl Bot {
             policy.digest(),
             Seq(0),
         );
-        let now = self.now();
-        let nothing = || "low tier has no pull request".to_owned();
-        let seen = Observation {
-            at: now,
-            me: self
-                .github()
-                .me()
-                .await
-                .map_err(|error| Problem::unavailable(error.to_string()))?
-                .account(),
-            policy: self.policy_on_base().await,
-            pull: Seen::unknown(nothing()),
-            commits: Seen::unknown(nothing()),
-            pushers: Seen::unknown(nothing()),
-            reviews: Seen::unknown(nothing()),
-            permissions: std::collections::BTreeMap::new(),
-            memberships: std::collections::BTreeMap::new(),
-            protection: Seen::unknown(nothing()),
-            ledger: Seen::unknown(nothing()),
-            app: self.github().app_id(),
-            freeze: self.frozen(&proposal),
-            skew: self.skew().await,
-        };
+        let seen = self.see_low(&proposal).await;
+        let seen = seen.map_err(|error| Problem::unavailable(error.to_string()))?;
+        let now = seen.at;
         let decision = decide(&case, &seen, policy);
         let because = decision.because().to_vec();
         let Some(open) = decision.open() else {
@@ -151,6 +132,27 @@ impl Bot {
             }
         });
         Ok(())
+    }
+
+    /// What there is to see of a low-tier proposal: nobody reviews it.
+    pub(super) async fn see_low(&self, proposal: &Proposal) -> Result<Observation, github::Error> {
+        let nothing = || "low tier has no pull request".to_owned();
+        Ok(Observation {
+            at: self.now(),
+            me: self.github().me().await?.account(),
+            policy: self.policy_on_base().await,
+            pull: Seen::unknown(nothing()),
+            commits: Seen::unknown(nothing()),
+            pushers: Seen::unknown(nothing()),
+            reviews: Seen::unknown(nothing()),
+            permissions: std::collections::BTreeMap::new(),
+            memberships: std::collections::BTreeMap::new(),
+            protection: Seen::unknown(nothing()),
+            ledger: Seen::unknown(nothing()),
+            app: self.github().app_id(),
+            freeze: self.frozen(proposal),
+            skew: self.skew().await,
+        })
     }
 
     /// The outbox's row of a proposal that the ledger may not hold yet.

@@ -4,6 +4,7 @@ mod acting;
 mod again;
 mod alarm;
 mod amend;
+mod apart;
 mod assemble;
 mod callback;
 mod channel;
@@ -58,7 +59,7 @@ use crate::{
     },
     github::{GitHub, Hint, Watcher, tallied},
     ledger::{AppendError, Ledger, Mirror},
-    settings::Settings,
+    settings::{Gate, Role, Settings},
     store::{CredentialKeys, Lease, Store},
 };
 
@@ -130,6 +131,7 @@ struct Inner {
     alarms: tokio::sync::OnceCell<reqwest::Client>,
     /// Erased proposals of which this process has seen that nothing is kept.
     destroyed: Mutex<BTreeSet<ProposalId>>,
+    apart: apart::Apart,
     /// Derived when the first callback is sent.
     callback_key: std::sync::OnceLock<crate::execute::CallbackKey>,
 }
@@ -224,6 +226,7 @@ impl Bot {
             watched: Mutex::default(),
             alarms: tokio::sync::OnceCell::new(),
             destroyed: Mutex::default(),
+            apart: apart::Apart::default(),
             callback_key: std::sync::OnceLock::new(),
         };
         Self {
@@ -273,14 +276,23 @@ impl Bot {
     pub(super) fn executes(&self) -> bool {
         self.inner.parts.settings.executor_key().is_some()
     }
+    /// The roles that this process plays.
+    pub fn role(&self) -> Role {
+        self.inner.parts.settings.role()
+    }
+    /// What this process has as a gate; nothing when it only executes.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        self.inner.parts.settings.gate()
+    }
+    /// Whether this process executes what another one's gate let through, and believes nothing that it says.
+    pub(super) fn is_apart(&self) -> bool {
+        self.gate().is_none()
+    }
     pub(super) fn instance(&self) -> &InstanceId {
         &self.inner.parts.instance
     }
     fn clock(&self) -> Clock {
         Arc::clone(&self.inner.parts.clock)
-    }
-    pub(super) fn webhook_secret(&self) -> &SecretString {
-        self.inner.parts.settings.webhook_secret()
     }
     pub(super) fn agent_secret(&self, agent: &AgentName) -> Option<&SecretString> {
         self.inner.parts.settings.agent_secret(agent)
@@ -447,6 +459,10 @@ impl Bot {
                 self.look_at_all().await?;
                 looked
             }
+            Subject::Ledger => {
+                self.ledger().refresh().await?;
+                self.owe_all().await
+            }
             Subject::Protection => {
                 let looked = self.look_at_protection().await;
                 self.look_at_all().await?;
@@ -483,10 +499,15 @@ impl Bot {
     pub(super) async fn catch_up(&self) -> Result<(), NotNow> {
         self.ledger().refresh().await?;
         let mut failed = Box::pin(self.watch()).await.err();
-        failed = self.recover_low().await.err().or(failed);
-        failed = self.recover().await.err().or(failed);
-        failed = self.owe_all().await.err().or(failed);
+        if self.executes() {
+            failed = self.recover_low().await.err().or(failed);
+            failed = self.recover().await.err().or(failed);
+        }
         failed = self.destroy_erased().await.err().or(failed);
+        if self.is_apart() {
+            return failed.map_or(Ok(()), Err);
+        }
+        failed = self.owe_all().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);
         failed = self.look_at_unshown().await.err().or(failed);
@@ -502,17 +523,15 @@ impl Bot {
         let policy = self.policy_known().await?;
         let cases: Vec<Case> = self.ledger().read(|book| {
             let all = book.cases().map(|(_, case)| case);
-            all.filter(|case| case.opened.is_none() && case.tier() > Tier::Low)
-                .cloned()
-                .collect()
+            all.filter(|case| case.opened.is_none()).cloned().collect()
         });
         let mut failed = None;
         for case in cases {
             let drafts = due(&case, &policy, self.now());
-            let done = if drafts.is_empty() {
-                self.open(case.proposal.id).await
-            } else {
-                self.append(drafts).await
+            let done = match (drafts.is_empty(), case.tier()) {
+                (false, _) => self.append(drafts).await,
+                (true, Tier::Low) => Ok(()),
+                (true, Tier::Medium | Tier::High) => self.open(case.proposal.id).await,
             };
             if let Err(error) = done {
                 tracing::warn!(proposal = %case.proposal.id, %error, "received, not opened yet; the next sweep tries again");

@@ -227,7 +227,7 @@ impl Heard {
         }
     }
 
-    fn found(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp, opened: &Opened) -> Self {
+    pub(super) fn found(live: &LiveReview, pull: &Pull, head_changed_at: Timestamp, opened: &Opened) -> Self {
         Self {
             review: reviewed_by_look(live, pull, head_changed_at),
             presentation: (pull.title == opened.title).then_some(pull.body),
@@ -248,6 +248,9 @@ impl Heard {
             review: reviewed_by_look(live, pull, head_changed_at),
             presentation: None,
         }
+    }
+    pub(super) const fn presentation(&self) -> Option<Digest> {
+        self.presentation
     }
     pub(super) const fn review(&self) -> &Reviewed {
         &self.review

@@ -24,7 +24,7 @@ impl World {
         index_of(
             &self.root.path().join("one"),
             self.begun.genesis,
-            self.key(Role::Gate),
+            (Role::Gate, self.key(Role::Gate)),
         )
     }
     fn rebuild(&self) -> Result<Indexed, RebuildError> {
@@ -32,7 +32,13 @@ impl World {
     }
     fn rebuild_as(&self, genesis: Digest) -> Result<Indexed, RebuildError> {
         let dir = self.root.path().join("one");
-        rebuild_index(&dir, &branch(), genesis, self.key(Role::Gate), |_, _| {})
+        rebuild_index(
+            &dir,
+            &branch(),
+            genesis,
+            (Role::Gate, self.key(Role::Gate)),
+            |_, _| {},
+        )
     }
     /// The commit so many before the newest.
     fn before(&self, commits: usize) -> String {
@@ -179,11 +185,11 @@ async fn i18_another_key_s_or_ledger_s_is_not_believed() {
     let entries = world.index().unwrap().size;
     let dir = world.root.path().join("one");
     let stranger = Signer::from_seed([99; 32]).unwrap();
-    let said = index_of(&dir, world.begun.genesis, &stranger)
+    let said = index_of(&dir, world.begun.genesis, (Role::Gate, &stranger))
         .unwrap_err()
         .to_string();
     assert!(said.contains("made with another key"), "{said}");
-    let said = index_of(&dir, Digest::of(b"other"), world.key(Role::Gate)).unwrap_err();
+    let said = index_of(&dir, Digest::of(b"other"), (Role::Gate, world.key(Role::Gate))).unwrap_err();
     assert!(said.to_string().contains("begins with"), "{said}");
     // Somebody puts another ledger's there, of the same keys: this one is folded.
     let other = World::new();
@@ -307,7 +313,7 @@ async fn rebuilding_needs_git_alone() {
         &world.root.path().join("nowhere"),
         &branch(),
         world.begun.genesis,
-        world.key(Role::Gate),
+        (Role::Gate, world.key(Role::Gate)),
         |_, _| {},
     );
     assert!(matches!(nowhere.unwrap_err(), RebuildError::NoCopy(_)));

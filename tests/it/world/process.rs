@@ -13,7 +13,7 @@ use std::{
 use countersign::{
     domain::ids::Timestamp,
     service::{AssembleError, Bot, Clock, assemble, router},
-    settings::{Args, Settings},
+    settings::{Args, Role, Settings},
 };
 
 use super::{World, fresh, now};
@@ -80,6 +80,26 @@ impl World {
         };
         let settings = Arc::new(Settings::from(&args, self.variables()).unwrap());
         self.process.assemble(&settings, &self.skew).await.unwrap()
+    }
+
+    /// An executor apart that outlives the gate's process, with memory of its own across calls, on the database that it shares with the gate; `trusting`
+    /// when an operator answers for the rules in force.
+    pub(crate) async fn apart(&self, trusting: bool) -> Bot {
+        let file = self.data.path().join("bot/countersign.db");
+        let secrets = self.data.path().join("secrets");
+        let policy = self.bot.ledger().read(|book| book.policy());
+        let args = Args {
+            role: Some(Role::Execute),
+            data_dir: Some(self.data.path().join("apart")),
+            database: Some(format!("sqlite:{}", file.display()).into()),
+            gate_key_file: None,
+            webhook_secret_file: None,
+            executor_key_file: Some(secrets.join("executor")),
+            trusted_policy: trusting.then_some(policy),
+            ..self.args.clone()
+        };
+        let settings = Arc::new(Settings::from(&args, self.variables_of_targets()).unwrap());
+        assemble(settings, Self::clock(&self.skew)).await.unwrap()
     }
 
     /// Lets another bot work on what is due.

@@ -20,7 +20,7 @@ use countersign::{
     },
     ledger::{Init, Signer, init},
     sandbox::{AppCredentials, AppSpec, Options, Running, Sandbox},
-    settings::{Args, Settings},
+    settings::{self, Args, Settings},
 };
 use ed25519_dalek::SigningKey;
 use serde_json::json;
@@ -67,6 +67,8 @@ pub(crate) struct Setup {
     pub(crate) bank_url: Option<String>,
     /// Secrets for targets: variables and values.
     pub(crate) target_secrets: Vec<(&'static str, &'static str)>,
+    /// The roles that the bot plays; all without one.
+    pub(crate) role: Option<settings::Role>,
     /// The directory of secrets for targets.
     pub(crate) secrets_dir: Option<std::path::PathBuf>,
 }
@@ -228,6 +230,10 @@ impl World {
         args.alarm_url = setup.alarm_url.as_ref().map(|url| url.parse().unwrap());
         args.alarm_issue = Some(setup.alarm_issue);
         args.secrets_dir = setup.secrets_dir.clone();
+        args.role = setup.role;
+        if setup.role == Some(settings::Role::Gate) {
+            args.executor_key_file = None;
+        }
         if let Some(login) = setup.watcher {
             let file = data.path().join("secrets").join("watch-token");
             secret_file(&file, &github.user_token(login).unwrap());
@@ -286,6 +292,10 @@ impl World {
 
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
         variables(&self.secrets, &self.target_secrets)
+    }
+
+    pub(super) fn variables_of_targets(&self) -> BTreeMap<String, String> {
+        variables(&BTreeMap::new(), &self.target_secrets)
     }
 
     async fn init(

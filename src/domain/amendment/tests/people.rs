@@ -1,7 +1,7 @@
 //! Who approves a change of the rules besides its owners, for how long, and who is asked to.
 
 use super::*;
-use crate::domain::{entry::Delegated, policy::Owner};
+use crate::domain::{entry::Delegated, ids::CommentId, policy::Owner};
 
 /// The rules in force, and stricter ones, both as somebody's stand-ins are.
 fn with_stand_ins(old: &str, new: &str) -> Told {
@@ -25,6 +25,7 @@ fn absent(actions: &[&str]) -> impl FnOnce(&mut Told) {
         actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
         reason: None,
         account: ALICE,
+        comment: CommentId(9),
         delivery: "d-9".parse().unwrap(),
     };
     |told| told.delegations.record(at(2), said)

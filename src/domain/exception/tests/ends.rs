@@ -81,6 +81,7 @@ fn a_command_takes_back_with_or_without_a_reason() {
         let comment = Comment {
             text,
             by: policy.person(&"dave".parse().unwrap()).unwrap(),
+            id: crate::domain::ids::CommentId(1),
             account: DAVE,
             delivery: &delivery,
             at: at(5),

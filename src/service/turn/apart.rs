@@ -1,0 +1,222 @@
+//! An executor apart from the gate: it follows ledger and base branch by itself, and carries out what it proved for itself
+//! that people approved. The gate's entries tell it where to look, and are never the proof: reviews are those that GitHub
+//! shows, what people wrote is read where they wrote it, the text that they approved is made again from the proposal, and the
+//! rules are those that people brought into force. INVARIANT i02, i06, i14.
+
+mod low;
+mod words;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{Bot, NotNow, record::Heard};
+use crate::{
+    domain::{
+        case::{Case, Life, RecordedReview},
+        entry::{Digests, Draft, Event, Incident, Role},
+        gate::{Standing, Verdict, decide},
+        ids::Digest,
+        observation::ReviewState,
+        policy::{Policy, Tier},
+        receive::clear_parameters,
+    },
+    execute,
+    github::Seeing,
+    render,
+    service::follow::Waiting,
+};
+
+/// What an executor apart remembers.
+#[derive(Debug, Default)]
+pub(super) struct Apart {
+    waiting: Waiting,
+    /// What was told before.
+    told: Mutex<BTreeSet<String>>,
+    /// Texts that were made again from their proposals and came out as opened.
+    shown: Mutex<BTreeSet<Digest>>,
+}
+
+impl Apart {
+    pub(super) fn is_new(&self, what: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(what.to_owned())
+    }
+}
+
+impl Bot {
+    /// One round of an executor apart: what the ledger says is looked at, proved, merged, carried out.
+    pub async fn follow(&self) -> Result<(), NotNow> {
+        self.ledger().refresh().await?;
+        if let Err(why) = self.prove_rules().await? {
+            return self.tell_disproved(&why).await;
+        }
+        let cases: Vec<Case> = self.ledger().read(|book| {
+            let all = book.cases().map(|(_, case)| case);
+            all.filter(|case| is_next(case)).cloned().collect()
+        });
+        let cases = self.inner.apart.waiting.due(cases, self.now());
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let policy = self.in_force().await?;
+        let mut failed = None;
+        for case in cases {
+            let id = case.proposal.id;
+            let done = match case.life {
+                _ if case.tier() == Tier::Low => Box::pin(self.execute_low(id, &policy)).await,
+                Life::Open => Box::pin(self.display(id, &policy)).await,
+                _ => Box::pin(self.execute(id, &policy)).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(proposal = %id, %error, "can't go on now; it is looked at again");
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Whether this process is the one that merges, and finds the gate open by itself. Asked before every merge.
+    pub(super) async fn may_merge(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        seeing: &Seeing,
+    ) -> Result<bool, NotNow> {
+        if !self.executes() {
+            return Ok(false);
+        }
+        if self.is_apart()
+            && let Err(why) = self.prove(case, policy, seeing).await?
+        {
+            self.tell_unproved(case, &why).await?;
+            return Ok(false);
+        }
+        self.preflight(case, policy).await
+    }
+
+    /// Whether people approved a case, by what GitHub, Git and the rules themselves show. Errors inside: what they don't.
+    pub(super) async fn prove(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        seeing: &Seeing,
+    ) -> Result<Result<(), String>, NotNow> {
+        if let Err(why) = self.prove_rules().await? {
+            return Ok(Err(why));
+        }
+        let Some(opened) = &case.opened else {
+            return Ok(Err("it has no pull request".to_owned()));
+        };
+        if let Err(why) = self.prove_text(case, policy).await? {
+            return Ok(Err(why));
+        }
+        let moved = self.github().head_changed_at(&opened.branch).await?;
+        let live = seeing.observation().reviews.known();
+        let live = live.into_iter().flatten();
+        let reviews = live
+            .filter(|review| review.state != ReviewState::Commented)
+            .map(|review| {
+                let heard = Heard::found(review, seeing.pull(), moved, opened);
+                RecordedReview {
+                    at: review.submitted_at,
+                    digests: Digests {
+                        presentation: heard.presentation(),
+                        ..Digests::of(case)
+                    },
+                    review: heard.into_review(),
+                }
+            });
+        let mut own = case.clone();
+        own.reviews = reviews.collect();
+        own.delegations = self.delegations_proved(&case.delegations, policy).await?;
+        own.exceptions = self.exceptions_proved(case, policy).await?;
+        let decision = decide(&own, seeing.observation(), policy);
+        if decision.verdict() == Verdict::Open {
+            return Ok(Ok(()));
+        }
+        let mut rules: Vec<&str> = decision.against().map(|one| one.rule.as_str()).collect();
+        rules.dedup();
+        let rules = rules.join(", ");
+        if decision.against().any(|one| one.standing == Standing::Errored) {
+            return Err(NotNow::Other(format!(
+                "what people approved can't be read: {rules}"
+            )));
+        }
+        Ok(Err(format!(
+            "the ledger says that it was approved, and GitHub does not show it: {rules}"
+        )))
+    }
+
+    /// Makes the text that people approved again. What it was made from may be known only for a while, so that a text that
+    /// came out once is remembered.
+    async fn prove_text(&self, case: &Case, policy: &Policy) -> Result<Result<(), String>, NotNow> {
+        let Some(opened) = case.presentation else {
+            return Ok(Err("no text was opened".to_owned()));
+        };
+        let shown = || {
+            self.inner
+                .apart
+                .shown
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if shown().contains(&opened) {
+            return Ok(Ok(()));
+        }
+        let not = "is not the one that this version makes of the proposal; propose it anew";
+        let made = self.presentation(&case.proposal, &case.assessment, policy)?;
+        if Digest::of(made.report.as_bytes()) != opened {
+            return Ok(Err(format!("the text that people read {not}")));
+        }
+        let Some(action) = policy.action(&case.proposal.binding.operation) else {
+            return Ok(Err("the catalog does not know the action".to_owned()));
+        };
+        // What stands for sealed values, and the line that a proposal is called by, come from its parameters too, and
+        // nobody signs them.
+        let key = self.store().keys().get(case.proposal.id).await?;
+        let mut masked = Vec::new();
+        for item in &case.proposal.binding.items {
+            let clear = clear_parameters(&case.proposal, item, key.as_ref()).map_err(NotNow::internal)?;
+            masked.push(render::masked(action, &clear));
+            drop(execute::Clear::new(clear));
+        }
+        let items = case.proposal.binding.items.iter();
+        let shown_as = items.map(|item| render::masked_item(&case.proposal, item));
+        if !shown_as.eq(masked.iter().cloned()) {
+            return Ok(Err(format!("what people read in place of sealed values {not}")));
+        }
+        if render::summary_of_items(action, &masked)? != case.proposal.summary {
+            return Ok(Err(format!("the line that people read {not}")));
+        }
+        shown().insert(opened);
+        Ok(Ok(()))
+    }
+
+    async fn tell_unproved(&self, case: &Case, why: &str) -> Result<(), NotNow> {
+        let what = format!("{why}; the executor neither merges nor carries it out");
+        tracing::error!(proposal = %case.proposal.id, "{what}");
+        if !self.inner.apart.is_new(&format!("{} {what}", case.proposal.id)) {
+            return Ok(());
+        }
+        let incident = Event::Incident(Incident {
+            what,
+            account: None,
+            stray: None,
+        });
+        self.append(vec![Draft::about(case, Role::Executor, incident, self.now())])
+            .await
+    }
+}
+
+/// Whether the next thing that may happen to a case is an executor's.
+fn is_next(case: &Case) -> bool {
+    match case.life {
+        Life::Received => case.tier() == Tier::Low,
+        Life::Open => case.verdict == Some(Verdict::Open),
+        Life::Merged => true,
+        Life::Unknown => case.resumable(),
+        _ => false,
+    }
+}

@@ -1,0 +1,88 @@
+//! Low tier of a gate that does not execute: recorded first, then claimed on the ledger as everything else is. INVARIANT i16.
+
+use std::sync::Arc;
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        case::Case,
+        entry::{Draft, Event, Observed, Role, VoidReason, Voided, When},
+        gate::{Rule, Standing, decide},
+        ids::ProposalId,
+        policy::Policy,
+        proposal::AgentProof,
+        warrant::{Warrant, plan},
+    },
+    service::problem::Problem,
+};
+
+impl Bot {
+    /// Runs a low-tier proposal that the ledger holds, or says why it does not yet.
+    pub(super) async fn execute_low(&self, id: ProposalId, policy: &Policy) -> Result<(), NotNow> {
+        let Some(case) = self.case(id) else { return Ok(()) };
+        // Nobody but the gate says that the agent asked. INVARIANT i04.
+        if matches!(case.proposal.proof, AgentProof::GateAttested { .. }) {
+            return self
+                .tell_unproved(
+                    &case,
+                    "its agent has no key of its own in agents.yaml, and nobody approves low tier",
+                )
+                .await;
+        }
+        if let Some(why) = self.weakness().await? {
+            return Err(NotNow::Other(why));
+        }
+        let seen = self.see_low(&case.proposal).await?;
+        let decision = decide(&case, &seen, policy);
+        let observed = Observed {
+            when: When::Start,
+            observation: Box::new(seen),
+            gate: decision.verdict(),
+            because: decision.because().to_vec(),
+        };
+        let observed = Draft::about(&case, Role::Executor, Event::Observed(observed), self.now());
+        let against: Vec<_> = decision.against().cloned().collect();
+        let Some(open) = decision.open() else {
+            let ended = against
+                .iter()
+                .any(|one| one.standing == Standing::Blocks && one.rule != Rule::Policy);
+            let rules: Vec<&str> = against.iter().map(|one| one.rule.as_str()).collect();
+            tracing::info!(proposal = %id, ?rules, "low tier, and not open");
+            return match ended {
+                true => self.give_up(&case, observed).await,
+                false => Ok(()),
+            };
+        };
+        if let Err(full) = self.room(&case).await? {
+            tracing::info!(proposal = %id, limit = full.limit, "it waits until its limit has room");
+            return Ok(());
+        }
+        let warrant = Warrant::unreviewed(open, Arc::clone(&case.proposal)).map_err(NotNow::internal)?;
+        let plan = plan(warrant, policy).map_err(NotNow::internal)?;
+        self.start(&case, policy, plan, observed).await
+    }
+
+    /// It can't run any more; its agent proposes it anew.
+    async fn give_up(&self, case: &Case, observed: Draft) -> Result<(), NotNow> {
+        let voided = Event::Voided(Voided {
+            because: VoidReason::Changed,
+            head: None,
+        });
+        self.append(vec![
+            observed,
+            Draft::about(case, Role::Executor, voided, self.now()),
+        ])
+        .await
+    }
+
+    /// Whether a gate without an executor may take a low-tier proposal: an executor apart runs what the agent itself signed.
+    pub(in crate::service::turn) fn takes_low(&self, proof: &AgentProof) -> Result<(), Problem> {
+        match proof {
+            AgentProof::GateAttested { .. } => Err(Problem::unavailable(
+                "this gate does not execute, and an executor apart runs low tier only for agents with a key of their own; \
+                 give the agent one in agents.yaml",
+            )),
+            AgentProof::Ed25519 { .. } | AgentProof::Corrected(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What people wrote, read where they wrote it: a word that the gate recorded counts as long as the comment stands as it was
+//! made. INVARIANT i06, i08.
+
+use super::{Bot, NotNow};
+use crate::{
+    domain::{
+        case::{Case, RecordedException},
+        command::{Wish, asked},
+        comment::Comment,
+        delegation::{self, Delegations},
+        entry::{Delegated, Exception},
+        ids::{AccountId, CommentId},
+        policy::Policy,
+    },
+    github::Made,
+};
+
+impl Bot {
+    /// The delegations that stand as their owners wrote them.
+    pub(in crate::service::turn) async fn delegations_proved(
+        &self,
+        all: &Delegations,
+        policy: &Policy,
+    ) -> Result<Delegations, NotNow> {
+        let mut stand = Vec::new();
+        for said in all.said() {
+            if self.delegation_stands(said, policy).await? {
+                stand.push(said.comment);
+            }
+        }
+        Ok(all.only(|said| stand.contains(&said.comment)))
+    }
+
+    /// The exceptions of a case that stand as they were granted.
+    pub(super) async fn exceptions_proved(
+        &self,
+        case: &Case,
+        policy: &Policy,
+    ) -> Result<Vec<RecordedException>, NotNow> {
+        let mut stand = Vec::new();
+        for recorded in &case.exceptions {
+            let Exception { check, reason, heard } = &recorded.exception;
+            let made = self.made_by(heard.comment, heard.account).await?;
+            let here = case.opened.as_ref().map(|opened| opened.pull);
+            let (Some(made), Some(by)) = (made, policy.person_of(heard.account)) else {
+                continue;
+            };
+            let comment = Comment {
+                text: &made.text,
+                by,
+                id: heard.comment,
+                account: heard.account,
+                delivery: &heard.delivery,
+                at: heard.at,
+            };
+            if let Some(Ok(Wish::Except(wish))) = asked(comment, case, policy)
+                && Some(made.below) == here
+                && wish.check == *check
+                && wish.reason == *reason
+            {
+                stand.push(recorded.clone());
+            }
+        }
+        Ok(stand)
+    }
+
+    async fn delegation_stands(&self, said: &Delegated, policy: &Policy) -> Result<bool, NotNow> {
+        let made = self.made_by(said.comment, said.account).await?;
+        let (Some(made), Some(by)) = (made, policy.person_of(said.account)) else {
+            return Ok(false);
+        };
+        let comment = Comment {
+            text: &made.text,
+            by,
+            id: said.comment,
+            account: said.account,
+            delivery: &said.delivery,
+            at: said.from,
+        };
+        Ok(delegation::written(comment, policy).as_ref() == Some(said))
+    }
+
+    async fn made_by(&self, comment: CommentId, account: AccountId) -> Result<Option<Made>, NotNow> {
+        let made = self.github().comment_as_made(comment).await?;
+        Ok(made.filter(|made| made.account == account))
+    }
+}
