@@ -186,7 +186,7 @@ fn a_delegation_holds_in_its_time_only_and_for_nobody_s_own_proposal() {
             "at": from,
             "said": {
                 "owner": "alice", "stand_in": stand_in, "from": from, "until": until, "reason": "leave",
-                "account": 1001, "delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+                "account": 1001, "comment": 77, "delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
             },
         }])
     };
