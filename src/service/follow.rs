@@ -70,7 +70,7 @@ impl Bot {
         let bot = self.clone();
         self.tasks().spawn(async move {
             while !bot.stopping().has_begun() {
-                if let Err(error) = bot.follow().await {
+                if let Err(error) = bot.begin_round().await {
                     tracing::warn!(%error, "the ledger can't be followed now; it is tried again");
                 }
                 tokio::select! {

@@ -8,8 +8,10 @@ mod words;
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{Bot, NotNow, record::Heard};
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
         case::{Case, Life, RecordedReview},
         entry::{Digests, Draft, Event, Incident, Role},
         gate::{Standing, Verdict, decide},
-        ids::Digest,
+        ids::{Digest, ProposalId},
         observation::ReviewState,
         policy::{Policy, Tier},
         receive::clear_parameters,
@@ -28,17 +30,45 @@ use crate::{
     service::follow::Waiting,
 };
 
+/// Cases that are worked on side by side.
+const PLACES: usize = 16;
+
+/// What becomes of a case that is worked on.
+type Begun = oneshot::Receiver<Result<(), NotNow>>;
+
 /// What an executor apart remembers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Apart {
     waiting: Waiting,
+    places: Semaphore,
+    under_way: Mutex<BTreeSet<ProposalId>>,
     /// What was told before.
     told: Mutex<BTreeSet<String>>,
     /// Texts that were made again from their proposals and came out as opened.
     shown: Mutex<BTreeSet<Digest>>,
 }
 
+impl Default for Apart {
+    fn default() -> Self {
+        Self {
+            waiting: Waiting::default(),
+            places: Semaphore::new(PLACES),
+            under_way: Mutex::default(),
+            told: Mutex::default(),
+            shown: Mutex::default(),
+        }
+    }
+}
+
 impl Apart {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<ProposalId>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_at(&self, id: ProposalId) -> bool {
+        self.lock().contains(&id)
+    }
+
     pub(super) fn is_new(&self, what: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert(what.to_owned())
@@ -48,33 +78,54 @@ impl Apart {
 impl Bot {
     /// One round of an executor apart: what the ledger says is looked at, proved, merged, carried out.
     pub async fn follow(&self) -> Result<(), NotNow> {
+        let mut failed = None;
+        for done in self.begin_round().await? {
+            let done = done.await.map_err(NotNow::internal);
+            failed = done.and_then(|done| done).err().or(failed);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The same, not waiting for what it begins: a workflow may go on for hours, and keeps nothing else from being done.
+    pub(in crate::service) async fn begin_round(&self) -> Result<Vec<Begun>, NotNow> {
         self.ledger().refresh().await?;
         if let Err(why) = self.prove_rules().await? {
-            return self.tell_disproved(&why).await;
+            self.tell_disproved(&why).await?;
+            return Ok(Vec::new());
         }
         let cases: Vec<Case> = self.ledger().read(|book| {
             let all = book.cases().map(|(_, case)| case);
-            all.filter(|case| is_next(case)).cloned().collect()
+            let next = all.filter(|case| is_next(case) && !self.inner.apart.is_at(case.proposal.id));
+            next.cloned().collect()
         });
         let cases = self.inner.apart.waiting.due(cases, self.now());
         if cases.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let policy = self.in_force().await?;
-        let mut failed = None;
-        for case in cases {
-            let id = case.proposal.id;
+        Ok(cases.into_iter().map(|case| self.begin(case, &policy)).collect())
+    }
+
+    fn begin(&self, case: Case, policy: &Arc<Policy>) -> Begun {
+        let (tell, begun) = oneshot::channel();
+        let (bot, policy, id) = (self.clone(), Arc::clone(policy), case.proposal.id);
+        let at = UnderWay::new(self.clone(), id);
+        self.tasks().spawn(async move {
+            // Never closed.
+            let _place = bot.inner.apart.places.acquire().await;
             let done = match case.life {
-                _ if case.tier() == Tier::Low => Box::pin(self.execute_low(id, &policy)).await,
-                Life::Open => Box::pin(self.display(id, &policy)).await,
-                _ => Box::pin(self.execute(id, &policy)).await,
+                _ if case.tier() == Tier::Low => bot.execute_low(id, &policy).await,
+                Life::Open => bot.display(id, &policy).await,
+                _ => bot.execute(id, &policy).await,
             };
-            if let Err(error) = done {
+            drop(at);
+            if let Err(error) = &done {
                 tracing::warn!(proposal = %id, %error, "can't go on now; it is looked at again");
-                failed = Some(error);
             }
-        }
-        failed.map_or(Ok(()), Err)
+            // Whoever began it need not wait.
+            let (Ok(()) | Err(_)) = tell.send(done);
+        });
+        begun
     }
 
     /// Whether this process is the one that merges, and finds the gate open by itself. Asked before every merge.
@@ -207,6 +258,25 @@ impl Bot {
         });
         self.append(vec![Draft::about(case, Role::Executor, incident, self.now())])
             .await
+    }
+}
+
+/// This process works on a case as long as this lives.
+struct UnderWay {
+    bot: Bot,
+    id: ProposalId,
+}
+
+impl UnderWay {
+    fn new(bot: Bot, id: ProposalId) -> Self {
+        bot.inner.apart.lock().insert(id);
+        Self { bot, id }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.bot.inner.apart.lock().remove(&self.id);
     }
 }
 
