@@ -181,6 +181,7 @@ fn rule(because: &TierRule) -> String {
         TierRule::SchemaChanged => "the catalog's parameters have changed".to_owned(),
         TierRule::Resource => "a parameter can't stand in the resource".to_owned(),
         TierRule::Corrected => "people amended it".to_owned(),
+        TierRule::Dispatches => "it has a workflow run, which takes longer than low tier may".to_owned(),
         TierRule::Thaws => "it ends a freeze".to_owned(),
     }
 }

@@ -71,6 +71,8 @@ pub enum TierRule {
     Resource,
     /// People changed what the agent asked for: medium at least. INVARIANT i08.
     Corrected,
+    /// It has a workflow run, which takes minutes, and low tier is answered at once: medium at least.
+    Dispatches,
     /// It ends a freeze. INVARIANT i22.
     Thaws,
 }
@@ -84,6 +86,7 @@ impl TierRule {
             | Self::Claimed(_)
             | Self::Limit(_)
             | Self::Corrected
+            | Self::Dispatches
             | Self::Thaws => true,
             Self::Errored { .. }
             | Self::LimitsChanged
@@ -173,6 +176,9 @@ fn assess_with(matter: &Matter<'_>, totals: Totals, fit: bool, policy: &Policy) 
     }
     if action.execute().thaws() {
         raise(Tier::High, TierRule::Thaws);
+    }
+    if action.execute().dispatches() {
+        raise(Tier::Medium, TierRule::Dispatches);
     }
     if matter.corrected {
         raise(Tier::Medium, TierRule::Corrected);

@@ -58,3 +58,4 @@ pub mod totals;
 pub mod trial;
 pub mod verdict;
 pub mod warrant;
+pub mod workflow;

@@ -8,7 +8,7 @@ mod sight;
 #[cfg(test)]
 mod tests;
 
-pub use demands::{Demands, EVENTS, PERMISSIONS, QUEUE_EVENT};
+pub use demands::{Demands, EVENTS, OF_WORKFLOWS, PERMISSIONS, QUEUE_EVENT, RULE_EVENT};
 pub use findings::{Finding, Severity, findings};
 pub use fix::{Change, Merging, Ruleset, changes};
 pub use sight::{AppSight, BranchSight, ClassicSight, LedgerSight, RepositorySight, RuleSight, Sight};

@@ -352,6 +352,7 @@ impl Reached {
                 | TierRule::SchemaChanged
                 | TierRule::Resource
                 | TierRule::Corrected
+                | TierRule::Dispatches
                 | TierRule::Thaws => false,
             };
         }

@@ -4,6 +4,7 @@ mod call;
 mod claim;
 mod command;
 mod plan;
+mod workflow;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,6 +19,7 @@ pub use call::{Call, FillError, HttpCall, ThawCall};
 pub use claim::{Claimed, NotMine, OutboxRow};
 pub use command::CommandCall;
 pub use plan::{ExecutionPlan, ItemPlan, PlanError, Step, plan};
+pub use workflow::WorkflowCall;
 
 /// A merge as Git itself shows it.
 #[derive(Debug, Clone, PartialEq)]

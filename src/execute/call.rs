@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{StatusCode, header::CONTENT_TYPE};
 
 use super::{
+    actions::by_workflow,
     command::{Finished, Meaning},
     credential::Occasion,
     http::{Outgoing, Reply, SendError},
@@ -102,6 +103,7 @@ pub(super) async fn call(
         (Ok(body), Call::Command(command)) => {
             by_command(command, body.as_ref(), unclear, claimed, tools).await
         }
+        (Ok(_), Call::Workflow(workflow)) => by_workflow(workflow, unclear, claimed, tools).await,
         (Ok(_), Call::Thaw(thaw)) => match (tools.thaw)(thaw.freeze).await {
             Ok(()) => Called::Done(Answered {
                 note: format!("what entry {} had frozen may run again", thaw.freeze),

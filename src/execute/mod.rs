@@ -3,6 +3,7 @@
 //! [`observe`] reads what the catalog's connector tells, [`preflight`] looks whether an approved proposal could run
 //! now, and [`run`] carries out a [`Claimed`](crate::domain::warrant::Claimed), the one thing an executor takes.
 
+mod actions;
 mod address;
 mod auth;
 mod call;
@@ -18,6 +19,7 @@ mod run;
 mod told;
 mod unseal;
 
+pub use actions::{Passage, Place, Trouble, Workflows};
 pub use auth::{AuthError, Secrets};
 pub use callback::{Callback, CallbackError, CallbackKey, call_back};
 pub use command::Commands;

@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use super::{
+    actions::Workflows,
     auth::AuthError,
     command::Commands,
     contained::Cannot,
@@ -29,6 +30,8 @@ pub struct Tools<'a> {
     pub client: &'a Client,
     /// Starts the programs.
     pub commands: &'a Commands,
+    /// Has workflows run.
+    pub workflows: &'a dyn Workflows,
     /// The policy in force.
     pub policy: &'a Policy,
     /// The key of the proposal's sealed values, when it has any.
@@ -89,6 +92,12 @@ pub enum Unfit {
     /// A program can't be contained as the catalog says, and is not run any other way. INVARIANT i23.
     #[error(transparent)]
     Contained(#[from] Cannot),
+    /// A workflow would not run behind the bot's own protection rule. INVARIANT i23.
+    #[error("{0}")]
+    Unguarded(String),
+    /// GitHub can't be asked, or refused, before anything was begun.
+    #[error("{0}")]
+    GitHub(String),
     /// The request has no form that can be sent.
     #[error("the request can't be written: {0}")]
     Request(String),
@@ -103,12 +112,14 @@ impl Unfit {
             | Self::Auth(_)
             | Self::Action(_)
             | Self::Observe(_)
+            | Self::GitHub(_)
             | Self::Request(_) => Outcome::Errored,
             Self::Frozen
             | Self::TooEarly(_)
             | Self::TooLate(_)
             | Self::NoRoom { .. }
             | Self::Contained(_)
+            | Self::Unguarded(_)
             | Self::Changed { .. }
             | Self::Proof(
                 ProofError::Agent(_)

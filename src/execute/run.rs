@@ -82,6 +82,7 @@ pub async fn preflight<'a>(
             match connector {
                 Connector::Http(_) | Connector::Thaw(_) => {}
                 Connector::Command(command) => tools.commands.check(command).await?,
+                Connector::Workflow(workflow) => tools.workflows.ready(workflow.into()).await?,
             }
         }
     }
@@ -294,6 +295,7 @@ impl Running<'_, '_, '_> {
             Called::Refused(reply) => {
                 let said = match undo {
                     Call::Command(_) => format!("the program {}", reply.note),
+                    Call::Workflow(_) => reply.note.clone(),
                     Call::Http(_) | Call::Thaw(_) => format!("the target answered {}", reply.note),
                 };
                 self.replied(plan, step, true, Outcome::Refused, reply);

@@ -32,7 +32,7 @@ use super::{
     etags::{Etags, Kept},
     identity::Me,
     limit,
-    token::{AppKey, Token},
+    token::{AppKey, Scope, Token},
 };
 use crate::domain::ids::{RepoName, Timestamp};
 
@@ -79,20 +79,21 @@ pub struct GitHub(Arc<Inner>, pub(super) Purpose);
 struct Inner {
     api: Url,
     repo: RepoName,
-    credential: Credential,
+    scope: Scope,
+    credential: Arc<Credential>,
     transport: Octocrab,
     runtime: Handle,
     token: Turn<Option<Token>>,
     me: OnceCell<Me>,
     etags: Mutex<Etags>,
-    reads: Semaphore,
-    writes: Turn<()>,
-    closed_until: Mutex<Option<(Instant, Timestamp)>>,
+    reads: Arc<Semaphore>,
+    writes: Arc<Turn<()>>,
+    closed_until: Arc<Mutex<Option<(Instant, Timestamp)>>>,
     clock: AtomicI64,
     ahead: AtomicI64,
     dated: Mutex<Option<Dated>>,
     bare: Mutex<BTreeMap<String, Instant>>,
-    budget: Budget,
+    budget: Arc<Budget>,
 }
 
 /// Who the client is.
@@ -150,22 +151,50 @@ impl GitHub {
         let inner = Arc::new(Inner {
             api,
             repo,
-            credential,
+            scope: Scope::Whole,
+            credential: Arc::new(credential),
             transport,
             runtime,
             token: Turn::default(),
             me: OnceCell::new(),
             etags: Mutex::default(),
-            reads: Semaphore::new(READS),
-            writes: Turn::default(),
-            closed_until: Mutex::default(),
+            reads: Arc::new(Semaphore::new(READS)),
+            writes: Arc::default(),
+            closed_until: Arc::default(),
             clock: AtomicI64::new(0),
             ahead: AtomicI64::new(0),
             dated: Mutex::default(),
             bare: Mutex::default(),
-            budget: Budget::default(),
+            budget: Arc::default(),
         });
         Ok(Self(inner, Purpose::Ordinary))
+    }
+
+    /// A client of the same app for the workflows of a repository, with a token of its own that allows nothing else and
+    /// within the same limits. INVARIANT i19.
+    #[must_use]
+    pub fn for_workflows(&self, repo: RepoName) -> Self {
+        let of = &self.0;
+        let inner = Arc::new(Inner {
+            api: of.api.clone(),
+            repo,
+            scope: Scope::Workflows,
+            credential: Arc::clone(&of.credential),
+            transport: of.transport.clone(),
+            runtime: of.runtime.clone(),
+            token: Turn::default(),
+            me: of.me.clone(),
+            etags: Mutex::default(),
+            reads: Arc::clone(&of.reads),
+            writes: Arc::clone(&of.writes),
+            closed_until: Arc::clone(&of.closed_until),
+            clock: AtomicI64::new(of.clock.load(Ordering::Relaxed)),
+            ahead: AtomicI64::new(of.ahead.load(Ordering::Relaxed)),
+            dated: Mutex::default(),
+            bare: Mutex::default(),
+            budget: Arc::clone(&of.budget),
+        });
+        Self(inner, Purpose::Ordinary)
     }
 
     /// The same client, whose writes may use what is kept for voiding and closing.
@@ -180,7 +209,7 @@ impl GitHub {
 
     /// The app's id; its check runs carry it. 0, which is no app's, for whoever holds a token.
     pub fn app_id(&self) -> u64 {
-        match &self.0.credential {
+        match &*self.0.credential {
             Credential::App(key) => key.app_id(),
             Credential::Token(_) => 0,
         }
@@ -199,7 +228,7 @@ impl GitHub {
     /// # Errors
     /// When the app is not installed on the repository, or GitHub does not answer.
     pub async fn token(&self) -> Result<SecretString, Error> {
-        if let Credential::Token(token) = &self.0.credential {
+        if let Credential::Token(token) = &*self.0.credential {
             return Ok(token.clone());
         }
         let mut held = self.0.token.lock().await;
@@ -231,6 +260,10 @@ impl GitHub {
 
     pub(super) fn api(&self) -> &Url {
         &self.0.api
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        self.0.scope
     }
 
     pub(super) fn me_cell(&self) -> &OnceCell<Me> {
@@ -422,7 +455,7 @@ impl GitHub {
     /// One exchange over the wire, with bounded time and size.
     async fn exchange(&self, call: &Call<'_>, etag: Option<&str>) -> Result<Answer, Error> {
         let secret = match call.caller {
-            Caller::App => match &self.0.credential {
+            Caller::App => match &*self.0.credential {
                 Credential::App(key) => key.sign(self.now_there())?,
                 Credential::Token(_) => {
                     return Err(Error::Setup {

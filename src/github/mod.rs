@@ -29,6 +29,7 @@ mod token;
 mod watcher;
 mod webhook;
 mod wire;
+mod workflow;
 
 pub use self::{
     budget::{Asked, tallied},
@@ -47,4 +48,5 @@ pub use self::{
         BadSignature, CommentEvent, Hint, Malformed, PullAction, PullEvent, ReviewAction, ReviewEvent, parse,
         verify,
     },
+    workflow::Unguarded,
 };

@@ -17,6 +17,31 @@ use crate::domain::ids::Timestamp;
 /// A token is renewed when less than this is left of its hour.
 const RESERVE: Duration = Duration::from_secs(300);
 
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Everything that the bot does but running workflows.
+    Whole,
+    /// Running workflows.
+    Workflows,
+}
+
+/// What the bot needs to run workflows. INVARIANT i19.
+const OF_WORKFLOWS: [(&str, Access, bool); 3] = [
+    ("actions", Access::Write, true),
+    ("deployments", Access::Write, true),
+    ("metadata", Access::Read, true),
+];
+
+impl Scope {
+    const fn needed(self) -> &'static [(&'static str, Access, bool)] {
+        match self {
+            Self::Whole => &NEEDED,
+            Self::Workflows => &OF_WORKFLOWS,
+        }
+    }
+}
+
 /// What the bot needs, and whether it can't work without. INVARIANT i19.
 const NEEDED: [(&str, Access, bool); 7] = [
     ("contents", Access::Write, true),
@@ -118,7 +143,7 @@ impl GitHub {
         let path = format!("/app/installations/{}/access_tokens", installation.id);
         let wanted = Wanted {
             repositories: [self.repo().name()],
-            permissions: narrowed(&path, &installation.permissions)?,
+            permissions: narrowed(self.scope(), &path, &installation.permissions)?,
         };
         let asked_at = Instant::now();
         let minted: Minted = self.write_as(Caller::App, Method::POST, &path, &wanted).await?;
@@ -133,11 +158,12 @@ impl GitHub {
 
 /// The needed permissions, as far as they are granted.
 fn narrowed(
+    scope: Scope,
     path: &str,
     granted: &BTreeMap<String, serde_json::Value>,
 ) -> Result<BTreeMap<&'static str, Access>, Error> {
     let mut narrowed = BTreeMap::new();
-    for (name, needed, must) in NEEDED {
+    for &(name, needed, must) in scope.needed() {
         let access = granted
             .get(name)
             .and_then(|access| Access::deserialize(access).ok());
@@ -172,7 +198,9 @@ mod tests {
             "administration": "write", "actions": "write", "members": "read"
         }))
         .unwrap();
-        let narrowed = narrowed("/x", &granted).unwrap();
+        let of_workflows = narrowed(Scope::Workflows, "/x", &granted);
+        assert!(of_workflows.unwrap_err().to_string().contains("`deployments`"));
+        let narrowed = narrowed(Scope::Whole, "/x", &granted).unwrap();
         assert_eq!(
             serde_json::to_value(narrowed).unwrap(),
             json!({
@@ -183,9 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn i19_a_token_for_workflows_allows_nothing_else() {
+        let granted = serde_json::from_value(json!({
+            "metadata": "read", "contents": "write", "pull_requests": "write", "checks": "write",
+            "actions": "write", "deployments": "write", "administration": "read"
+        }))
+        .unwrap();
+        let narrowed = narrowed(Scope::Workflows, "/x", &granted).unwrap();
+        assert_eq!(
+            serde_json::to_value(narrowed).unwrap(),
+            json!({ "metadata": "read", "actions": "write", "deployments": "write" })
+        );
+    }
+
+    #[test]
     fn a_missing_permission_is_named() {
         let granted = serde_json::from_value(json!({ "metadata": "read", "contents": "read" })).unwrap();
-        let error = narrowed("/x", &granted).unwrap_err();
+        let error = narrowed(Scope::Whole, "/x", &granted).unwrap_err();
         assert!(error.to_string().contains("`contents`"), "{error}");
     }
 

@@ -6,6 +6,7 @@ use serde::{
 };
 
 mod comment;
+mod deployment;
 mod group;
 mod pull;
 mod signature;
@@ -19,6 +20,7 @@ use crate::domain::{
     comment::one_line,
     ids::{AccountId, BranchName, DeliveryId, Digest, Login, PullNumber, RepoName, ReviewId, Sha, Timestamp},
     observation::ReviewState,
+    workflow::RunId,
 };
 
 /// A payload that is not what GitHub documents for its event.
@@ -88,6 +90,22 @@ pub enum Hint {
         /// The group's head, which the check is reported on.
         head: Sha,
     },
+    /// A run waits for the app's own deployment protection rule.
+    Deployment {
+        /// The repository.
+        repo: RepoName,
+        /// The run.
+        run: RunId,
+        /// The environment that it would enter.
+        environment: String,
+    },
+    /// A run of a workflow went on.
+    Run {
+        /// The repository.
+        repo: RepoName,
+        /// The run.
+        run: RunId,
+    },
     /// Nothing the bot looks at.
     Nothing,
 }
@@ -102,6 +120,8 @@ impl Hint {
             | Self::Push { repo, .. }
             | Self::CheckRerequested { repo, .. }
             | Self::MergeGroup { repo, .. }
+            | Self::Deployment { repo, .. }
+            | Self::Run { repo, .. }
             | Self::Protection { repo } => Some(repo),
             Self::Nothing => None,
         }
@@ -211,6 +231,16 @@ struct CheckPart {
     app: Option<wire::App>,
 }
 
+#[derive(Deserialize)]
+struct OfRun {
+    workflow_run: RunPart,
+}
+
+#[derive(Deserialize)]
+struct RunPart {
+    id: RunId,
+}
+
 /// Reads a payload whose signature is good.
 ///
 /// # Errors
@@ -228,6 +258,8 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
             | "branch_protection_rule"
             | "repository_ruleset"
             | "merge_group"
+            | "deployment_protection_rule"
+            | "workflow_run"
     );
     if !looked_at {
         return Ok(Hint::Nothing);
@@ -279,6 +311,14 @@ pub fn parse(event: &str, delivery: DeliveryId, raw: &[u8]) -> Result<Hint, Malf
         }
         "merge_group" if envelope.action == "checks_requested" => {
             Ok(group::of_group(repo, read(event, raw)?))
+        }
+        "deployment_protection_rule" if envelope.action == "requested" => {
+            deployment::of_deployment(repo, event, read(event, raw)?)
+        }
+        "workflow_run" => {
+            let part: OfRun = read(event, raw)?;
+            let run = part.workflow_run.id;
+            Ok(Hint::Run { repo, run })
         }
         "branch_protection_rule" | "repository_ruleset" => Ok(Hint::Protection { repo }),
         _ => Ok(Hint::Nothing),

@@ -45,6 +45,9 @@ pub(super) fn why(proposal: &Proposal, assessment: &Assessment, policy: &Policy)
         }
         (TierRule::Resource, _) => Markdown::ours("a parameter can't stand in the name of its resource"),
         (TierRule::Thaws, _) => Markdown::ours("it lets go on what somebody stopped"),
+        (TierRule::Dispatches, _) => {
+            Markdown::ours("it has a workflow run, which takes longer than low tier may")
+        }
         (TierRule::Corrected, _) => {
             Markdown::ours("a person amended it, which is no signature of the agent's")
         }

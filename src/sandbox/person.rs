@@ -215,6 +215,20 @@ impl Person<'_> {
         .map(|_| ())
     }
 
+    /// Asks for a run of a workflow; gives its number.
+    pub fn dispatch(&self, repo: &str, workflow: &str, branch: &str, inputs: &Value) -> Result<u64, Error> {
+        let body = json!({ "ref": branch, "inputs": inputs, "return_run_details": true });
+        let path = format!("actions/workflows/{workflow}/dispatches");
+        let said = self.call("POST", repo, &path, body)?;
+        Ok(field(&said, "workflow_run_id").as_u64().unwrap_or_default())
+    }
+
+    /// Runs a run again.
+    pub fn rerun(&self, repo: &str, run: u64) -> Result<(), Error> {
+        self.call("POST", repo, &format!("actions/runs/{run}/rerun"), Value::Null)
+            .map(|_| ())
+    }
+
     /// Deletes a branch.
     pub fn delete_branch(&self, repo: &str, branch: &str) -> Result<(), Error> {
         self.call("DELETE", repo, &format!("git/refs/heads/{branch}"), Value::Null)

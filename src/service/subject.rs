@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::domain::ids::{AgentName, PullNumber};
+use crate::domain::{
+    ids::{AgentName, PullNumber, RepoName},
+    workflow::RunId,
+};
 
 /// Who is told of what the ledger says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,15 @@ pub(super) enum Subject {
     Groups,
     /// Every open proposal.
     All,
+    /// A run that waits for the bot's protection rule.
+    Run {
+        /// Where.
+        repository: RepoName,
+        /// Its number.
+        run: RunId,
+        /// What it would enter.
+        environment: String,
+    },
     /// What somebody was not told of yet.
     Tell(Channel),
 }
@@ -70,6 +82,11 @@ impl fmt::Display for Subject {
             Self::Protection => f.write_str("protection"),
             Self::Groups => f.write_str("groups"),
             Self::All => f.write_str("all"),
+            Self::Run {
+                repository,
+                run,
+                environment,
+            } => write!(f, "run {run} {repository} {environment}"),
             Self::Tell(channel) => write!(f, "tell {channel}"),
         }
     }
@@ -95,6 +112,9 @@ impl FromStr for Subject {
                 if let Some(channel) = text.strip_prefix("tell ") {
                     return channel.parse().map(Self::Tell);
                 }
+                if let Some(run) = text.strip_prefix("run ") {
+                    return run_of(run).ok_or_else(none);
+                }
                 let number = text.strip_prefix("pull ").and_then(|number| number.parse().ok());
                 number
                     .map(|number| Self::Pull(PullNumber(number)))
@@ -102,6 +122,17 @@ impl FromStr for Subject {
             }
         }
     }
+}
+
+/// `12 acme/ops production`; an environment's name may hold blanks.
+fn run_of(text: &str) -> Option<Subject> {
+    let mut parts = text.splitn(3, ' ');
+    let (run, repository, environment) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Subject::Run {
+        repository: repository.parse().ok()?,
+        run: RunId(run.parse().ok()?),
+        environment: environment.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -118,6 +149,11 @@ mod tests {
             Subject::Protection,
             Subject::Groups,
             Subject::All,
+            Subject::Run {
+                repository: "acme/ops".parse().unwrap(),
+                run: RunId(12),
+                environment: "the east".into(),
+            },
             Subject::Tell(Channel::Address),
             Subject::Tell(Channel::Issue),
             Subject::Tell(Channel::Agent("payments-agent".parse().unwrap())),

@@ -8,6 +8,7 @@ mod forbidden;
 mod secrets;
 mod server;
 mod steps;
+pub(crate) mod workflows;
 
 use std::sync::{Arc, LazyLock};
 
@@ -210,6 +211,7 @@ pub(crate) async fn run_with(
     let tools = Tools {
         client: &client,
         commands: commands(),
+        workflows: &workflows::Nowhere,
         policy,
         key: Some(&key),
         clock,

@@ -74,4 +74,5 @@ mod store;
 mod stories;
 mod vault;
 mod webhooks;
+mod workflows;
 mod world;

@@ -42,13 +42,19 @@ impl World {
             .unwrap();
         sandbox.set_permission(REPO, "alice", Permission::Write).unwrap();
         sandbox.set_permission(REPO, "bob", Permission::Write).unwrap();
-        let permissions = ["contents", "pull_requests", "checks", "issues", "statuses"]
-            .map(|name| (name.to_owned(), "write".to_owned()))
-            .into_iter()
-            .chain(
-                [("members", "read"), ("administration", "read")].map(|(a, b)| (a.to_owned(), b.to_owned())),
-            )
-            .collect();
+        let permissions = [
+            "contents",
+            "pull_requests",
+            "checks",
+            "issues",
+            "statuses",
+            "actions",
+            "deployments",
+        ]
+        .map(|name| (name.to_owned(), "write".to_owned()))
+        .into_iter()
+        .chain([("members", "read"), ("administration", "read")].map(|(a, b)| (a.to_owned(), b.to_owned())))
+        .collect();
         let app = sandbox
             .create_app(AppSpec {
                 slug: "countersign".to_owned(),

@@ -1,5 +1,5 @@
 //! A walk through every route of the sandbox, the refusals included, for the contract tests to judge.
-use countersign::sandbox::MergeMethod;
+use countersign::sandbox::{MergeMethod, Runners};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -521,6 +521,7 @@ pub(crate) async fn walk(world: &World) {
         .protect(REPO, "release/*", &json!({ "enforce_admins": false }))
         .unwrap();
     sandbox.remove_member("acme", "treasury", "alice").unwrap();
+    workflows(world, &token).await;
     sandbox.quiesce().await;
 
     assert_eq!(
@@ -541,4 +542,114 @@ pub(crate) async fn walk(world: &World) {
         204
     );
     sandbox.quiesce().await;
+}
+
+const WORKFLOW: &str = "name: Go\nrun-name: ${{ inputs.name }}\non:\n  workflow_dispatch:\n    inputs:\n      name:\n        \
+                        required: true\njobs:\n  go:\n    environment: east\n";
+
+/// Asks for runs of a workflow, lets one in, turns one away, stops one and runs it again.
+async fn workflows(world: &World, token: &str) {
+    let sandbox = &world.sandbox;
+    let call = async |method: Method, path: &str, body: Value| {
+        let path = format!("/repos/acme/ops{path}");
+        let (status, body, _) = world.send(method, token, &path, body).await;
+        (status, body)
+    };
+    sandbox.add_environment(REPO, "east", &[world.app.id]).unwrap();
+    sandbox.set_runners(REPO, Runners::Hold).unwrap();
+    sandbox
+        .as_user("root")
+        .push_files(
+            REPO,
+            "main",
+            &[(".github/workflows/go.yml", WORKFLOW)],
+            "Go",
+            false,
+        )
+        .unwrap();
+    for path in [
+        "/actions/workflows/go.yml",
+        "/environments/East/deployment_protection_rules",
+    ] {
+        assert_eq!(call(Method::GET, path, Value::Null).await.0, 200, "{path}");
+    }
+    for path in [
+        "/actions/workflows/no.yml",
+        "/environments/west/deployment_protection_rules",
+    ] {
+        assert_eq!(call(Method::GET, path, Value::Null).await.0, 404, "{path}");
+    }
+    let dispatches = "/actions/workflows/go.yml/dispatches";
+    let asks = async |inputs: Value| {
+        let body = json!({ "ref": "main", "inputs": inputs, "return_run_details": true });
+        call(Method::POST, dispatches, body).await
+    };
+    let quietly = json!({ "ref": "main", "inputs": { "name": "quiet" } });
+    assert_eq!(call(Method::POST, dispatches, quietly).await.0, 204);
+    for (inputs, why) in [
+        (json!({}), "Required input 'name' not provided"),
+        (
+            json!({ "name": "x", "other": "y" }),
+            "Unexpected inputs provided: [\"other\"]",
+        ),
+        (json!({ "name": "x".repeat(65_536) }), "inputs are too large."),
+    ] {
+        let (status, answer) = asks(inputs).await;
+        assert_eq!((status, &answer["message"]), (422, &json!(why)));
+    }
+    let nowhere = json!({ "ref": "nowhere", "inputs": { "name": "x" } });
+    assert_eq!(call(Method::POST, dispatches, nowhere).await.0, 422);
+    let answer = async |run: &Value, state: &str| {
+        let body = json!({ "environment_name": "east", "state": state, "comment": "so" });
+        let path = format!("/actions/runs/{run}/deployment_protection_rule");
+        call(Method::POST, &path, body).await.0
+    };
+    for state in ["approved", "rejected"] {
+        let (status, begun) = asks(json!({ "name": state })).await;
+        assert_eq!(status, 200);
+        let run = &begun["workflow_run_id"];
+        let pending = format!("/actions/runs/{run}/pending_deployments");
+        assert_eq!(
+            call(Method::GET, &pending, Value::Null).await.1[0]["environment"]["name"],
+            "east"
+        );
+        assert_eq!(answer(run, state).await, 204);
+        assert_eq!(answer(run, state).await, 422);
+        assert_eq!(call(Method::GET, &pending, Value::Null).await.1, json!([]));
+        let (_, found) = call(Method::GET, &format!("/actions/runs/{run}"), Value::Null).await;
+        let conclusion = if state == "approved" {
+            json!(null)
+        } else {
+            json!("failure")
+        };
+        assert_eq!(
+            (&found["display_title"], &found["conclusion"]),
+            (&json!(state), &conclusion)
+        );
+        let cancel = format!("/actions/runs/{run}/cancel");
+        let stopped = if state == "approved" { 202 } else { 409 };
+        assert_eq!(call(Method::POST, &cancel, Value::Null).await.0, stopped);
+        let again = format!("/actions/runs/{run}/rerun");
+        assert_eq!(call(Method::POST, &again, Value::Null).await.0, 201);
+        let first = format!("/actions/runs/{run}/attempts/1");
+        assert_eq!(call(Method::GET, &first, Value::Null).await.1["run_attempt"], 1);
+        let (_, newest) = call(Method::GET, &format!("/actions/runs/{run}"), Value::Null).await;
+        assert_eq!(
+            (&newest["run_attempt"], &newest["status"]),
+            (&json!(2), &json!("waiting"))
+        );
+    }
+    let (_, all) = call(
+        Method::GET,
+        "/actions/workflows/go.yml/runs?per_page=2",
+        Value::Null,
+    )
+    .await;
+    assert_eq!(
+        (
+            &all["total_count"],
+            all["workflow_runs"].as_array().unwrap().len()
+        ),
+        (&json!(3), 2)
+    );
 }

@@ -99,6 +99,7 @@ fn every_hint_reads_back_as_it_was_stored() {
         "Pull",
         "Push",
         "Review",
+        "Run",
     ];
     assert_eq!(kinds, known.map(ToOwned::to_owned).into());
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Args, Begun};
 use crate::{
     cli::paint::{self, row},
-    domain::protection::{EVENTS, PERMISSIONS},
+    domain::protection::{EVENTS, OF_WORKFLOWS, PERMISSIONS, RULE_EVENT},
 };
 
 pub(super) fn json(begun: &Begun) -> Value {
@@ -89,6 +89,18 @@ fn next(args: &Args, begun: &Begun) {
     row("app", format_args!("permissions: {}", permissions.join(", ")));
     let events = EVENTS.join(", ").replace('_', " ");
     row("", format_args!("events: {events}"));
+    let of_workflows: Vec<String> = OF_WORKFLOWS
+        .iter()
+        .map(|(name, access)| format!("{name} {access}"))
+        .collect();
+    row(
+        "",
+        format_args!(
+            "for `actions` in the catalog also {}, and the event {}",
+            of_workflows.join(", "),
+            RULE_EVENT.replace('_', " ")
+        ),
+    );
     row(
         "",
         "webhook: https://YOUR-GATE/webhooks/github, with a secret of 16 characters or more",

@@ -100,6 +100,7 @@ pub(super) fn reason(because: &TierRule, action: Option<&Action>) -> String {
         TierRule::SchemaChanged => "the catalog's parameters have changed".into(),
         TierRule::Resource => "a parameter can't stand in the resource".into(),
         TierRule::Corrected => "people amended it".into(),
+        TierRule::Dispatches => "it has a workflow run, which takes longer than low tier may".into(),
         TierRule::Thaws => "it ends a freeze".into(),
     }
 }

@@ -373,6 +373,26 @@ impl Uses<'_> {
             self.in_url(connector.url_params(), &format!("{at}/url"), errors);
             let body = format!("{at}/{}", connector.body_field());
             self.in_body(connector.body_params(), &body, errors);
+            if let Some(workflow) = connector.workflow() {
+                self.in_inputs(workflow.params(), &body, errors);
+            }
+        }
+    }
+
+    /// GitHub shows the inputs of a run to everybody who may read the repository, and takes them as text.
+    fn in_inputs(&self, params: Vec<&ParamPath>, at: &str, errors: &mut Errors) {
+        for param in params {
+            let place = self.place_in(at, param);
+            let what = "the inputs of a workflow, which GitHub shows";
+            self.must_not_be_sensitive(param, what, &place, errors);
+            let kind = self.params.find(param).and_then(|schema| schema.get("type"));
+            let text = ["string", "integer", "number", "boolean"];
+            if kind.is_some_and(|kind| !text.iter().any(|text| kind == text)) {
+                let message = format!(
+                    "`{param}` must be `type: string`, `integer`, `number` or `boolean` to be an input of a workflow"
+                );
+                errors.add(Rule::Connector, self.node.mark_at(&place), message);
+            }
         }
     }
 

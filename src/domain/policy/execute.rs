@@ -10,6 +10,7 @@ use super::{
     http::{HttpExecute, RawExecute},
     param::ParamPath,
     thaw::{RawThaw, Thaw},
+    workflow::{RawWorkflow, WorkflowExecute},
 };
 use crate::domain::{
     ids::StepName,
@@ -19,9 +20,9 @@ use crate::domain::{
 /// The most steps of an action.
 const MAX_STEPS: usize = 16;
 /// What carries out a whole action.
-const WHOLE: &[&str] = &["http", "command", "thaw"];
+const WHOLE: &[&str] = &["http", "command", "actions", "thaw"];
 /// What carries out one step of several, or takes it back.
-const STEPS: &[&str] = &["http", "command"];
+const STEPS: &[&str] = &["http", "command", "actions"];
 
 /// How an action is carried out; at least one step.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,8 @@ pub enum Connector {
     Http(HttpExecute),
     /// A program on the executor's machine.
     Command(CommandExecute),
+    /// A workflow on GitHub's runners.
+    Workflow(WorkflowExecute),
     /// A freeze ends.
     Thaw(Thaw),
 }
@@ -66,6 +69,13 @@ impl Execute {
     pub fn thaws(&self) -> bool {
         let thaws = |step: &StepRule| matches!(step.connector, Connector::Thaw(_));
         self.steps.iter().any(thaws)
+    }
+
+    /// Whether it has a workflow run, which takes minutes, in a step or to take one back.
+    pub fn dispatches(&self) -> bool {
+        let workflow = |connector: &Connector| matches!(connector, Connector::Workflow(_));
+        let mut steps = self.steps.iter();
+        steps.any(|step| workflow(&step.connector) || step.undo.as_ref().is_some_and(workflow))
     }
 
     /// Every connector, with its place.
@@ -160,22 +170,29 @@ impl Connector {
         match self {
             Self::Http(_) => "http",
             Self::Command(_) => "command",
+            Self::Workflow(_) => "actions",
             Self::Thaw(_) => "thaw",
+        }
+    }
+    /// The workflow, when it is one.
+    pub const fn workflow(&self) -> Option<&WorkflowExecute> {
+        match self {
+            Self::Workflow(workflow) => Some(workflow),
+            Self::Http(_) | Self::Command(_) | Self::Thaw(_) => None,
         }
     }
     /// The request, when it is one over HTTP.
     pub const fn http(&self) -> Option<&HttpExecute> {
         match self {
             Self::Http(http) => Some(http),
-            Self::Command(_) | Self::Thaw(_) => None,
+            Self::Command(_) | Self::Workflow(_) | Self::Thaw(_) => None,
         }
     }
     /// The parameters put into an address.
     pub(super) fn url_params(&self) -> Vec<&ParamPath> {
         match self {
             Self::Http(http) => http.url().params().collect(),
-            Self::Command(_) => Vec::new(),
-            Self::Thaw(_) => Vec::new(),
+            Self::Command(_) | Self::Workflow(_) | Self::Thaw(_) => Vec::new(),
         }
     }
     /// The parameters put into a body.
@@ -183,6 +200,7 @@ impl Connector {
         match self {
             Self::Http(http) => http.body().map(BodyTemplate::params).unwrap_or_default(),
             Self::Command(command) => command.params(),
+            Self::Workflow(workflow) => workflow.params(),
             Self::Thaw(thaw) => vec![thaw.freeze()],
         }
     }
@@ -191,12 +209,14 @@ impl Connector {
         match self {
             Self::Http(_) | Self::Thaw(_) => "body",
             Self::Command(_) => "stdin",
+            Self::Workflow(_) => "inputs",
         }
     }
 
     fn read(node: &Node, known: &[&str]) -> Result<Self, Vec<Fault>> {
         match connector(node, known)? {
             ("command", command) => CommandExecute::read(command).map(Self::Command),
+            ("actions", workflow) => WorkflowExecute::read(workflow).map(Self::Workflow),
             ("thaw", thaw) => Thaw::read(thaw).map(Self::Thaw),
             (_, http) => HttpExecute::read(http).map(Self::Http),
         }
@@ -250,6 +270,9 @@ pub(super) enum OneConnector {
     /// A program on the executor's machine.
     #[serde(rename = "command")]
     _Command(RawCommand),
+    /// A workflow on GitHub's runners.
+    #[serde(rename = "actions")]
+    _Workflow(RawWorkflow),
 }
 
 /// What ends a freeze.
@@ -285,6 +308,10 @@ struct RawStep {
     #[serde(rename = "command")]
     #[schemars(with = "Option<RawCommand>")]
     _command: Option<IgnoredAny>,
+    /// A workflow on GitHub's runners.
+    #[serde(rename = "actions")]
+    #[schemars(with = "Option<RawWorkflow>")]
+    _workflow: Option<IgnoredAny>,
     /// What takes the step back when a later one fails.
     #[serde(rename = "undo")]
     #[schemars(with = "Option<OneConnector>")]

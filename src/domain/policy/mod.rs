@@ -30,6 +30,7 @@ mod targets;
 mod thaw;
 mod tiers;
 mod url_template;
+mod workflow;
 
 #[cfg(test)]
 #[allow(
@@ -68,6 +69,7 @@ pub use tiers::{
     Approvers, Classified, DataClass, GateRule, Impact, MergeMode, Preview, RollbackKind, StepUp, Tier,
 };
 pub use url_template::{UrlError, UrlTemplate};
+pub use workflow::{InputError, MAX_INPUT_CHARS, MAX_INPUTS, WorkflowExecute};
 
 use super::{
     ids::{AccountId, ActionName, AgentName, Digest, PersonName},

@@ -24,6 +24,12 @@ pub const EVENTS: &[&str] = &[
     "repository_ruleset",
 ];
 
+/// What the app may do besides where the catalog has workflows run. INVARIANT i19.
+pub const OF_WORKFLOWS: &[(&str, &str)] = &[("actions", "write"), ("deployments", "write")];
+
+/// The event of its deployment protection rule; needed where the catalog has workflows run.
+pub const RULE_EVENT: &str = "deployment_protection_rule";
+
 /// The event of a merge queue; needed where the base branch has one.
 pub const QUEUE_EVENT: &str = "merge_group";
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    AppSight, BranchSight, CHECK, Demands, EVENTS, LedgerSight, PERMISSIONS, QUEUE_EVENT, RepositorySight,
-    RuleSight, Sight, Weakness, agree, apart, weaknesses,
+    AppSight, BranchSight, CHECK, Demands, EVENTS, LedgerSight, OF_WORKFLOWS, PERMISSIONS, QUEUE_EVENT,
+    RULE_EVENT, RepositorySight, RuleSight, Sight, Weakness, agree, apart, weaknesses,
 };
 use crate::domain::observation::{Bypass, Seen};
 
@@ -364,12 +364,21 @@ impl Found {
                 );
             }
         };
-        for (name, needed) in PERMISSIONS {
+        // Who grants one of them wants workflows to be run, which takes both.
+        let writes = |name: &str| {
+            app.permissions
+                .get(name)
+                .is_some_and(|has| level(has) >= level("write"))
+        };
+        let workflows = OF_WORKFLOWS.iter().any(|(name, _)| writes(name));
+        let of_workflows = OF_WORKFLOWS.iter().filter(|_| workflows);
+        let needed = PERMISSIONS.iter().map(|one| (one, Severity::Shut));
+        for ((name, needed), severity) in needed.chain(of_workflows.map(|one| (one, Severity::Weak))) {
             let granted = app.permissions.get(*name).map_or("none", String::as_str);
             if level(granted) < level(needed) {
                 self.add(
                     "app_permissions",
-                    Severity::Shut,
+                    severity,
                     format!("the app's permission `{name}` is {granted}"),
                     demanded,
                     format!(
@@ -379,7 +388,8 @@ impl Found {
             }
         }
         for (name, granted) in &app.permissions {
-            let needed = PERMISSIONS.iter().find(|(known, _)| known == name);
+            let mut all = PERMISSIONS.iter().chain(OF_WORKFLOWS);
+            let needed = all.find(|(known, _)| known == name);
             let needed = needed.map_or("none", |(_, needed)| needed);
             if level(granted) > level(needed).max(level("read")) {
                 self.add(
@@ -393,7 +403,10 @@ impl Found {
         }
         let queue =
             matches!(&base.rules, Seen::Known(rules) if rules.iter().any(|rule| rule.kind == "merge_queue"));
-        let needed = EVENTS.iter().chain(queue.then_some(&QUEUE_EVENT));
+        let needed = EVENTS
+            .iter()
+            .chain(queue.then_some(&QUEUE_EVENT))
+            .chain(workflows.then_some(&RULE_EVENT));
         let missing: Vec<&str> = needed
             .filter(|event| !app.events.iter().any(|known| known == *event))
             .copied()

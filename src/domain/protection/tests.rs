@@ -298,6 +298,12 @@ fn i19_the_app_has_what_it_needs_and_no_more() {
         [("app_permissions", Weak)]
     );
     assert_eq!(grant("actions", Some("read")), []);
+    // Whoever grants one of the two wants workflows to be run.
+    assert_eq!(
+        grant("actions", Some("write")),
+        [("app_permissions", Weak), ("app_events", Weak)]
+    );
+    assert_eq!(grant("actions", Some("admin")).len(), 3);
     let events = told(|s| {
         if let Seen::Known(app) = &mut s.app {
             app.events.retain(|event| event != "push");

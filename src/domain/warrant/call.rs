@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::command::CommandCall;
+use super::{command::CommandCall, workflow::WorkflowCall};
 use crate::domain::{
     ids::{ItemId, ProposalId, Seq, Span, StepName},
-    policy::{Auth, BodyError, Connector, Filling, HttpExecute, ThawError, UrlError},
+    policy::{Auth, BodyError, Connector, Filling, HttpExecute, InputError, ThawError, UrlError},
     proposal::{Item, Proposal},
 };
 
@@ -18,6 +18,8 @@ pub enum Call {
     Http(HttpCall),
     /// A program on the executor's machine.
     Command(CommandCall),
+    /// A workflow on GitHub's runners.
+    Workflow(WorkflowCall),
     /// To the ledger: a freeze ends. INVARIANT i22.
     Thaw(ThawCall),
 }
@@ -65,6 +67,9 @@ pub enum FillError {
     /// The address.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The inputs of a workflow.
+    #[error(transparent)]
+    Inputs(#[from] InputError),
     /// The freeze.
     #[error(transparent)]
     Thaw(#[from] ThawError),
@@ -110,6 +115,7 @@ impl Call {
         match connector {
             Connector::Http(http) => HttpCall::fill(http, with, own).map(Self::Http),
             Connector::Command(command) => Ok(Self::Command(CommandCall::fill(command, with, own)?)),
+            Connector::Workflow(workflow) => Ok(Self::Workflow(WorkflowCall::fill(workflow, with, own)?)),
             Connector::Thaw(thaw) => Ok(Self::Thaw(ThawCall {
                 freeze: thaw.fill(with.params)?,
                 idempotency_key: own,
@@ -117,12 +123,12 @@ impl Call {
         }
     }
 
-    /// What it sends; sensitive values are placeholders.
+    /// What it sends that may hold sensitive values, which are placeholders.
     pub const fn body(&self) -> Option<&Value> {
         match self {
             Self::Http(http) => http.body.as_ref(),
             Self::Command(command) => Some(&command.stdin),
-            Self::Thaw(_) => None,
+            Self::Workflow(_) | Self::Thaw(_) => None,
         }
     }
     /// How long it may take.
@@ -130,6 +136,7 @@ impl Call {
         match self {
             Self::Http(http) => http.timeout,
             Self::Command(command) => command.bounds.timeout,
+            Self::Workflow(workflow) => workflow.within,
             Self::Thaw(_) => Span::seconds(60),
         }
     }
@@ -138,6 +145,7 @@ impl Call {
         match self {
             Self::Http(http) => http.repeatable,
             Self::Command(command) => command.repeatable,
+            Self::Workflow(workflow) => workflow.repeatable(),
             Self::Thaw(_) => true,
         }
     }
@@ -146,13 +154,14 @@ impl Call {
         match self {
             Self::Http(http) => &http.idempotency_key,
             Self::Command(command) => &command.idempotency_key,
+            Self::Workflow(workflow) => &workflow.idempotency_key,
             Self::Thaw(thaw) => &thaw.idempotency_key,
         }
     }
     /// The freeze that it ends.
     pub const fn thaws(&self) -> Option<Seq> {
         match self {
-            Self::Http(_) | Self::Command(_) => None,
+            Self::Http(_) | Self::Command(_) | Self::Workflow(_) => None,
             Self::Thaw(thaw) => Some(thaw.freeze),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::plan::{ItemPlan, thaws};
+use super::{
+    call::Call,
+    plan::{ItemPlan, thaws},
+};
 use crate::domain::{
     credential::TokenNames,
     ids::{Digest, InstanceId, ProposalId, Seq, Timestamp},
@@ -137,6 +140,11 @@ impl Claimed {
     /// The freeze that it ends. INVARIANT i22.
     pub fn thaws(&self) -> Option<Seq> {
         thaws(&self.items)
+    }
+    /// Whether it has a workflow run, in a step or to take one back, which takes as long as that does.
+    pub fn dispatches(&self) -> bool {
+        let mut calls = self.items.iter().flat_map(ItemPlan::calls);
+        calls.any(|call| matches!(call, Call::Workflow(_)))
     }
     /// 1, or more where an earlier attempt was given up without an end.
     pub const fn attempt(&self) -> u32 {

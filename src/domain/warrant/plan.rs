@@ -147,7 +147,7 @@ fn plan_item(execute: &Execute, proposal: &Proposal, item: &Item) -> Result<Item
 
 impl ItemPlan {
     /// Every call that may be made for the item.
-    fn calls(&self) -> impl Iterator<Item = &Call> {
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
         self.steps
             .iter()
             .flat_map(|step| std::iter::once(&step.call).chain(&step.undo))

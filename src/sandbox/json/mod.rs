@@ -7,6 +7,7 @@ mod issue;
 mod pull;
 mod repo;
 mod rules;
+mod workflow;
 
 pub(crate) use self::app::permissions_json;
 use base64::Engine as _;

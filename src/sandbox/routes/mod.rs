@@ -1,4 +1,5 @@
 //! The REST API: one table from method and path to what answers.
+mod actions;
 mod apps;
 mod checks;
 mod comments;
@@ -117,6 +118,9 @@ fn repository(
         ("GET", ["commits", reference @ ..]) => contents::commit(state, call, at, &reference.join("/")),
         ("GET", ["compare", range @ ..]) => contents::compare(state, call, at, &range.join("/")),
         ("POST", ["statuses", sha]) => checks::set_status(state, call, at, sha),
+        (_, ["actions", "workflows", rest @ ..]) => actions::workflows(state, call, at, method, rest),
+        (_, ["actions", "runs", rest @ ..]) => actions::runs(state, call, at, method, rest),
+        ("GET", ["environments", rest @ ..]) => actions::environment(state, call, at, rest),
         (_, ["check-runs", rest @ ..]) => checks::runs(state, call, at, method, rest),
         (_, ["pulls", rest @ ..]) => pulls::pulls(state, call, at, method, rest),
         (_, ["issues", rest @ ..]) => issues::issues(state, call, at, method, rest),

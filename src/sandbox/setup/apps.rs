@@ -20,6 +20,7 @@ const EVENTS: &[&str] = &[
     "branch_protection_rule",
     "check_run",
     "check_suite",
+    "deployment_protection_rule",
     "issue_comment",
     "membership",
     "merge_group",
@@ -29,6 +30,7 @@ const EVENTS: &[&str] = &[
     "push",
     "repository_ruleset",
     "team",
+    "workflow_run",
 ];
 
 /// What a new app is.

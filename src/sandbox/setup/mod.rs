@@ -3,6 +3,7 @@ mod apps;
 mod people;
 mod readers;
 mod repos;
+mod workflows;
 
 pub use self::apps::{AppCredentials, AppSpec};
 use super::error::Error;

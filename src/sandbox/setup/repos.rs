@@ -48,6 +48,7 @@ impl Running {
             protections: BTreeMap::new(),
             activity: Vec::new(),
             merging: Merging::default(),
+            actions: Default::default(),
             refs: BTreeMap::new(),
             pushing: Default::default(),
         };

@@ -8,6 +8,7 @@ mod permission;
 mod pull;
 mod repo;
 mod rules;
+mod workflow;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub use self::permission::Permission;
 pub(crate) use self::pull::{Comment, Merged, Pull, Review, Verdict};
 pub(crate) use self::repo::{Activity, ActivityKind, Merging, Repo};
 pub(crate) use self::rules::{Protection, RequiredCheck, RequiredReviews, Restrictions, Ruleset, fnmatch};
+pub use self::workflow::Runners;
+pub(crate) use self::workflow::{Attempt, Environment, Workflow};
 use super::clock::Clock;
 use super::faults::Fault;
 use super::limits::Budgets;

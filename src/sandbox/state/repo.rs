@@ -10,6 +10,7 @@ use super::check::{CheckRun, Status};
 use super::issue::Issue;
 use super::pull::{Comment, Pull};
 use super::rules::{Protection, Ruleset};
+use super::workflow::Actions;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Repo {
@@ -33,6 +34,7 @@ pub(crate) struct Repo {
     pub(crate) protections: BTreeMap<String, Protection>,
     pub(crate) activity: Vec<Activity>,
     pub(crate) merging: Merging,
+    pub(crate) actions: Actions,
     /// The refs as last seen, to tell what a push changed.
     pub(crate) refs: BTreeMap<String, String>,
     /// One push at a time, so that each change has its author.

@@ -1,8 +1,10 @@
 //! From a merge to an effect: proved, observed and decided again, claimed on the ledger, run once, settled.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 
-use super::{Bot, NotNow};
+use super::{Bot, NotNow, acting::Acting};
 use crate::{
     domain::{
         book::Full,
@@ -130,7 +132,7 @@ impl Bot {
             tracing::warn!(proposal = %id, "the key of its sealed values is not on this machine; another has to run it");
             return self.display(id, policy).await;
         }
-        let _acting = self.acting(id);
+        let acting = self.acting(id);
         let attempt = case.attempts().saturating_add(1);
         let started = plan.attempt(attempt, self.instance().clone(), self.now());
         let recorded = self.record(vec![observed, started]).await?;
@@ -139,16 +141,14 @@ impl Bot {
             .ok_or_else(|| NotNow::because("the ledger did not say what it recorded"))?;
         let claimed = plan.claim(started, self.instance()).map_err(NotNow::internal)?;
         metrics::counter!("countersign_started_total").increment(1);
+        if claimed.dispatches() {
+            self.carry_on((case.clone(), policy.clone()), key, claimed, acting);
+            return self.display(id, policy).await;
+        }
+        let _acting = acting;
         // The act has a deadline, and a slow GitHub must not use it up.
         let (ended, ()) = tokio::join!(
-            async {
-                let ran = self.carry_out(case, policy, key.as_ref(), claimed).await;
-                let draft = |event| Draft::about(case, Role::Executor, event, self.now());
-                let incidents = ran.incidents().iter().map(|what| Event::Incident(incident(what)));
-                let mut drafts: Vec<Draft> = incidents.map(draft).collect();
-                drafts.push(draft(self.ending(case, &ran).await));
-                self.append_surely(drafts).await
-            },
+            self.carry_to_its_end(case, policy, key.as_ref(), claimed),
             async {
                 if let Err(error) = self.display(id, policy).await {
                     tracing::warn!(proposal = %id, %error, "started; the pull request does not show it yet");
@@ -157,6 +157,50 @@ impl Bot {
         );
         ended?;
         self.display(id, policy).await
+    }
+
+    /// Carries out what takes as long as a workflow does beside the looks: neither a worker nor the subject waits for it,
+    /// so that what is said about the proposal meanwhile is heard.
+    fn carry_on(
+        &self,
+        (case, policy): (Case, Policy),
+        key: Option<DataKey>,
+        claimed: Claimed,
+        acting: Acting,
+    ) {
+        // Whoever lost its lease must not publish; what is recorded here is bound by the claim instead.
+        let bot = Self {
+            inner: Arc::clone(&self.inner),
+            lease: None,
+        };
+        self.tasks().spawn(async move {
+            let ended = bot.carry_to_its_end(&case, &policy, key.as_ref(), claimed).await;
+            drop(acting);
+            let shown = match ended {
+                Ok(()) if bot.is_apart() => bot.display(case.proposal.id, &policy).await,
+                Ok(()) => bot.look_again_at(&case).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = shown {
+                tracing::error!(proposal = %case.proposal.id, %error, "its end is not recorded or shown yet; the sweep tries again");
+            }
+        });
+    }
+
+    /// Carries out a claimed plan, and records how it ended.
+    async fn carry_to_its_end(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        key: Option<&DataKey>,
+        claimed: Claimed,
+    ) -> Result<(), NotNow> {
+        let ran = self.carry_out(case, policy, key, claimed).await;
+        let draft = |event| Draft::about(case, Role::Executor, event, self.now());
+        let incidents = ran.incidents().iter().map(|what| Event::Incident(incident(what)));
+        let mut drafts: Vec<Draft> = incidents.map(draft).collect();
+        drafts.push(draft(self.ending(case, &ran).await));
+        self.append_surely(drafts).await
     }
 
     /// Runs a claimed plan and records its steps: one that failed before those in front of it are undone, the others
@@ -219,6 +263,7 @@ impl Bot {
         let tools = Tools {
             client: self.client(),
             commands: self.programs(),
+            workflows: &self.runner(),
             policy,
             key,
             clock: &*clock,
@@ -243,7 +288,8 @@ impl Bot {
             Ending::Unknown { reason } => Event::Unknown(Unknown {
                 instance,
                 reason: reason.clone(),
-                stopped: false,
+                // What its executor left when it stopped may be gone on with, where a call may be made again.
+                stopped: self.stopping().has_begun(),
                 steps,
                 credentials: ran.credentials().to_vec(),
             }),
@@ -262,6 +308,7 @@ impl Bot {
         let tools = Tools {
             client: self.client(),
             commands: self.programs(),
+            workflows: &self.runner(),
             policy,
             key: key.as_ref(),
             clock: &*clock,

@@ -15,9 +15,10 @@ impl Bot {
         delivery: &DeliveryId,
         hint: &Hint,
     ) -> Result<&'static str, NotNow> {
-        if !hint.repo().is_some_and(|repo| self.is_ours(repo)) {
+        if !hint.repo().is_some_and(|repo| self.concerns(hint, repo)) {
             return Ok("of another repository");
         }
+        self.heard_of_run(hint);
         let Some(subject) = self.subject_of(hint) else {
             return Ok("of nothing");
         };
@@ -41,7 +42,16 @@ impl Bot {
                 let base = self.ledger().read(|book| book.genesis().base == *base_ref);
                 base.then_some(Subject::Groups)
             }
-            Hint::Nothing => None,
+            Hint::Deployment {
+                repo,
+                run,
+                environment,
+            } => Some(Subject::Run {
+                repository: repo.clone(),
+                run: *run,
+                environment: environment.clone(),
+            }),
+            Hint::Run { .. } | Hint::Nothing => None,
         }
     }
 
@@ -60,6 +70,12 @@ impl Bot {
             let of_it = opened.find(|opened| opened.branch == *branch);
             of_it.map(|opened| Subject::Pull(opened.pull))
         })
+    }
+
+    /// Of other repositories, runs alone, where the catalog has workflows in them.
+    fn concerns(&self, hint: &Hint, repo: &RepoName) -> bool {
+        let of_runs = matches!(hint, Hint::Deployment { .. } | Hint::Run { .. });
+        self.is_ours(repo) || of_runs && self.runs_in(repo)
     }
 
     /// GitHub takes a repository's name in any case, and so may the operator.

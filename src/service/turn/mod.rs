@@ -30,6 +30,7 @@ mod stop;
 mod stray;
 mod told;
 mod witness;
+mod workflow;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -132,6 +133,7 @@ struct Inner {
     /// Erased proposals of which this process has seen that nothing is kept.
     destroyed: Mutex<BTreeSet<ProposalId>>,
     apart: apart::Apart,
+    workflows: workflow::OfWorkflows,
     /// Derived when the first callback is sent.
     callback_key: std::sync::OnceLock<crate::execute::CallbackKey>,
 }
@@ -227,6 +229,7 @@ impl Bot {
             alarms: tokio::sync::OnceCell::new(),
             destroyed: Mutex::default(),
             apart: apart::Apart::default(),
+            workflows: workflow::OfWorkflows::default(),
             callback_key: std::sync::OnceLock::new(),
         };
         Self {
@@ -470,6 +473,11 @@ impl Bot {
             }
             Subject::Groups => self.look_at_groups(&hints).await,
             Subject::All => self.look_at_all().await,
+            Subject::Run {
+                repository,
+                run,
+                environment,
+            } => self.look_at_run(&repository, run, &environment).await,
             Subject::Tell(channel) => self.tell(channel).await,
         }
     }

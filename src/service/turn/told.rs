@@ -33,6 +33,8 @@ impl Told {
             Hint::MergeGroup { .. }
             | Hint::CheckRerequested { .. }
             | Hint::Protection { .. }
+            | Hint::Deployment { .. }
+            | Hint::Run { .. }
             | Hint::Nothing => None,
         }
     }

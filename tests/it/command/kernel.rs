@@ -45,6 +45,7 @@ fn act(policy: Policy) -> String {
         let tools = Tools {
             client: &client,
             commands: commands(),
+            workflows: &crate::execute::workflows::Nowhere,
             policy: &policy,
             key: Some(&key),
             clock: &now,
@@ -172,6 +173,7 @@ async fn i23_the_bot_s_own_data_can_t_be_given_away() {
         let tools = Tools {
             client: &client,
             commands: &commands,
+            workflows: &crate::execute::workflows::Nowhere,
             policy: &policy,
             key: Some(&key),
             clock: &now,

@@ -66,6 +66,7 @@ fn tools<'a>(
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),
         commands: commands(),
+        workflows: &crate::execute::workflows::Nowhere,
     }
 }
 

@@ -47,6 +47,7 @@ async fn act(client: &Client, policy: &Policy, names: &[&str], later: Span) -> R
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),
         commands: commands(),
+        workflows: &crate::execute::workflows::Nowhere,
     };
     run(claimed, &[], &tools, &untold).await
 }

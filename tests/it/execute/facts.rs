@@ -216,6 +216,7 @@ async fn i15_the_pre_flight_tells_what_the_execution_would_refuse() {
     let tools = Tools {
         client: &client,
         commands: commands(),
+        workflows: &crate::execute::workflows::Nowhere,
         policy: &policy,
         key: Some(&key),
         clock: &now,

@@ -51,6 +51,7 @@ async fn i29_without_its_key_nothing_is_sent() {
         let tools = Tools {
             client: &client,
             commands: commands(),
+            workflows: &crate::execute::workflows::Nowhere,
             policy: &policy,
             key: key.as_ref(),
             clock: &now,

@@ -169,6 +169,7 @@ async fn i21_a_failure_is_told_before_anything_is_undone() {
     let tools = Tools {
         client: &client,
         commands: commands(),
+        workflows: &crate::execute::workflows::Nowhere,
         policy: &policy,
         key: Some(&key),
         clock: &now,

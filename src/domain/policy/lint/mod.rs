@@ -24,6 +24,7 @@ mod shared_secrets;
 mod step_up;
 mod tier_rules;
 mod undo;
+mod unfindable_runs;
 mod unguarded;
 mod untested;
 mod unused_checks;
@@ -57,6 +58,7 @@ const REGISTRY: &[Lint] = &[
     unguarded::LINT,
     idle_raises::LINT,
     loose_commands::LINT,
+    unfindable_runs::LINT,
     unused_checks::LINT,
     idle_rules::LINT,
     parties::LINT,
@@ -207,8 +209,13 @@ fn tiers_of(at: &Around<'_>, action: &Action) -> BTreeSet<Tier> {
     // What only waits of other agents raises and never refuses; counted by agent, there is none of others.
     let raises = |limit: &Limit| limit.over() == Over::High || !limit.by().contains(&CountedBy::Agent);
     let limited = action.limits().iter().any(raises).then_some(Tier::High);
-    let tiers = raised.chain(limited).map(|tier| tier.max(found.tier));
-    tiers.chain([found.tier]).collect()
+    let least = if action.execute().dispatches() {
+        found.tier.max(Tier::Medium)
+    } else {
+        found.tier
+    };
+    let tiers = raised.chain(limited).map(|tier| tier.max(least));
+    tiers.chain([least]).collect()
 }
 
 /// Names as people read a list: "`a`, `b` and `c`".

@@ -21,7 +21,7 @@ fn command(text: &str) -> CommandExecute {
     let policy = policy(&running(text));
     match action(&policy, "crm.note").execute().steps()[0].connector() {
         Connector::Command(command) => command.clone(),
-        Connector::Http(_) | Connector::Thaw(_) => panic!("a command"),
+        Connector::Http(_) | Connector::Workflow(_) | Connector::Thaw(_) => panic!("a command"),
     }
 }
 

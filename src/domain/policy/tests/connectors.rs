@@ -9,7 +9,7 @@ use crate::domain::{
 fn http(action: &Action) -> HttpExecute {
     match action.execute().steps()[0].connector() {
         Connector::Http(http) => http.clone(),
-        Connector::Command(_) | Connector::Thaw(_) => panic!("not over HTTP"),
+        Connector::Command(_) | Connector::Workflow(_) | Connector::Thaw(_) => panic!("not over HTTP"),
     }
 }
 

@@ -13,6 +13,7 @@ mod rules;
 mod sections;
 mod starter;
 mod targets;
+mod workflows;
 
 use super::{Action, Policy, PolicyError, compile};
 use crate::domain::source::SourceFile;

@@ -1,0 +1,375 @@
+//! Workflows on GitHub's runners, let through by the executor's own protection rule for the run that it asked for.
+//! INVARIANT i23.
+
+mod hostile;
+mod lost;
+mod others;
+
+use std::time::Duration;
+
+use countersign::sandbox::Runners;
+use serde_json::{Value, json};
+
+use crate::{
+    contract::assert_described,
+    world::{Opened, REPO, Setup, World, story_with},
+};
+
+const ENVIRONMENT: &str = "production";
+
+const NAMED: &str = "name: Deploy\nrun-name: ${{ inputs.nonce }}\non:\n  workflow_dispatch:\n    inputs:\n      service:\n        \
+                     required: true\n        type: string\n      version:\n        required: true\n        type: string\n      \
+                     nonce:\n        type: string\npermissions: {}\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    \
+                     environment: production\n    steps:\n      - run: ./deploy\n";
+
+const ACTION: &str = r#"actions:
+  deploys.run:
+    summary: Deploy a version of a service
+    resource: /deploys/services/{service}
+    impact: low
+    data: [internal]
+    rollback: { kind: restore }
+    raci: { responsible: campaign-agent, accountable: marketing }
+    params:
+      type: object
+      required: [service, version]
+      properties:
+        service: { type: string, pattern: "^[a-z-]+$" }
+        version: { type: string, maxLength: 70000 }
+    describe: "Deploy {{ params.service }}"
+    execute:
+      actions:
+        workflow: deploy.yml
+        ref: main
+        environment: production
+        within: 10m
+        nonce: nonce
+        inputs: { service: "${params.service}", version: "${params.version}" }
+"#;
+
+/// Rules with an action that has a workflow run.
+pub(crate) fn deploying() -> Setup {
+    Setup {
+        edits: vec![
+            ("catalog.yaml", "actions:\n", ACTION),
+            (
+                "tiers.yaml",
+                "preview: required           # the bot must have read what is affected",
+                "preview: none",
+            ),
+            (
+                "agents.yaml",
+                "[campaigns.send, crm.note]",
+                "[campaigns.send, crm.note, deploys.run]",
+            ),
+            (
+                "CODEOWNERS",
+                "/policies/ ",
+                "/deploys/ @acme/marketing\n/policies/ ",
+            ),
+        ],
+        ..Setup::default()
+    }
+}
+
+/// The same, with a workflow whose runs have no name of their own.
+fn nameless() -> Setup {
+    let mut setup = deploying();
+    setup.edits.push(("catalog.yaml", "        nonce: nonce\n", ""));
+    setup
+}
+
+fn deployment(version: &str) -> Value {
+    json!({
+        "operation": "deploys.run", "sponsor": "erin",
+        "parameters": { "service": "shop", "version": version },
+        "justification": "It is ready.",
+    })
+}
+
+impl World {
+    /// The app may run workflows, and guards an environment that the workflow's job names.
+    fn runs_workflows(&self, workflow: &str) {
+        self.github
+            .set_app_permissions(
+                self.app.id,
+                &[
+                    ("contents", "write"),
+                    ("pull_requests", "write"),
+                    ("checks", "write"),
+                    ("issues", "write"),
+                    ("members", "read"),
+                    ("administration", "read"),
+                    ("actions", "write"),
+                    ("deployments", "write"),
+                ],
+            )
+            .unwrap();
+        self.github
+            .add_environment(REPO, ENVIRONMENT, &[self.app.id])
+            .unwrap();
+        let files = [(".github/workflows/deploy.yml", workflow)];
+        self.person("root")
+            .push_files(REPO, "main", &files, "Add a workflow", false)
+            .unwrap();
+    }
+
+    async fn deploy(&mut self, version: &str) -> Opened {
+        self.open("campaign-agent", deployment(version)).await
+    }
+
+    /// The runs of workflows, oldest first.
+    fn runs(&self) -> Vec<Value> {
+        self.github.workflow_runs(REPO).unwrap()
+    }
+
+    /// Waits until a run stands so.
+    async fn run_is(&self, status: &str) -> u64 {
+        for _ in 0..3_000 {
+            if let Some(run) = self.runs().iter().find(|run| run["status"] == status) {
+                return run["id"].as_u64().unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no run is {status}: {:#?}", self.runs());
+    }
+
+    /// Waits until a proposal's execution is at its end, which no look waits for.
+    async fn ended(&mut self, of: &Opened, state: &str) {
+        let ended = async {
+            while self.state(of).await != state {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(30), ended)
+            .await
+            .is_err()
+        {
+            panic!("not {state}: {:#?}", self.about(of).last());
+        }
+        self.settle().await;
+    }
+
+    /// A minute later a run that was waiting beside an execution is looked at again, and turned away.
+    async fn turns_away(&mut self, run: u64) {
+        self.both_later(Duration::from_secs(61));
+        let turned = async {
+            while self.states_said(run) != ["rejected"] {
+                self.sweep().await;
+            }
+        };
+        let turned = tokio::time::timeout(Duration::from_secs(30), turned).await;
+        assert!(turned.is_ok(), "{:?}", self.states_said(run));
+    }
+
+    /// How the only step of a proposal ended, in words.
+    fn note(&self, of: &Opened) -> String {
+        let last = self.about(of).pop().unwrap();
+        let body = &last["body"];
+        let note = body["steps"][0]["note"].as_str().or(body["reason"].as_str());
+        note.unwrap_or_default().to_owned()
+    }
+
+    fn states_said(&self, run: u64) -> Vec<String> {
+        let said = self.github.rules_said(REPO, run).unwrap();
+        said.into_iter().map(|(state, _)| state).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i23_an_approved_run_is_let_through_and_its_end_recorded() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        let deploy = world.deploy("1.2.3").await;
+        // Low by tiers.yaml, and nobody waits so long for the answer to a request.
+        assert_eq!(world.status(deploy.agent, &deploy.id).await["tier"], "medium");
+        world.approve("dave", &deploy).await;
+        world.ended(&deploy, "executed").await;
+        let [run] = world.runs().try_into().unwrap();
+        let id = run["id"].as_u64().unwrap();
+        assert_eq!(run["display_title"], json!(format!("{}/1", deploy.id)));
+        assert_eq!(world.github.entered(REPO).unwrap(), [id]);
+        assert_eq!(
+            world.github.rules_said(REPO, id).unwrap(),
+            [(
+                "approved".to_owned(),
+                format!("Approved as proposal {}.", deploy.id)
+            )]
+        );
+        let inputs = world.github.run_inputs(REPO, id).unwrap();
+        assert_eq!(
+            (inputs["service"].as_str(), inputs["version"].as_str()),
+            ("shop", "1.2.3")
+        );
+        let note = world.note(&deploy);
+        assert!(
+            note.starts_with(&format!("run {id} of `deploy.yml` at "))
+                && note.contains(" ended with success: ")
+                && note.ends_with(&format!("/acme/approvals/actions/runs/{id}")),
+            "{note}"
+        );
+        let answers = world.answers(&deploy).concat();
+        assert!(
+            answers.contains(&note) || answers.contains("success"),
+            "{answers}"
+        );
+        assert_described(&world.github.requests());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i15_without_the_bot_s_rule_nothing_is_merged() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        world.github.enable_rules(REPO, ENVIRONMENT, false).unwrap();
+        let deploy = world.deploy("1.2.3").await;
+        world.approve("dave", &deploy).await;
+        assert_eq!(world.state(&deploy).await, "open");
+        assert_eq!(world.github.pull(REPO, deploy.pull).unwrap()["merged"], false);
+        world.github.enable_rules(REPO, ENVIRONMENT, true).unwrap();
+        world.sweep().await;
+        world.ended(&deploy, "executed").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i19_without_the_permissions_of_workflows_nothing_is_merged() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        let without = [
+            ("contents", "write"),
+            ("pull_requests", "write"),
+            ("checks", "write"),
+            ("issues", "write"),
+            ("members", "read"),
+            ("administration", "read"),
+            ("actions", "write"),
+        ];
+        world.github.set_app_permissions(world.app.id, &without).unwrap();
+        let deploy = world.deploy("1.2.3").await;
+        world.approve("dave", &deploy).await;
+        assert_eq!(
+            (world.state(&deploy).await.as_str(), world.runs().len()),
+            ("open", 0)
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i22_a_freeze_between_the_asking_and_the_letting_through_turns_the_run_away() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        world.github.set_runners(REPO, Runners::Away).unwrap();
+        let deploy = world.deploy("1.2.3").await;
+        world.approve("dave", &deploy).await;
+        let run = world.run_is("queued").await;
+        // Neither a worker nor the pull request waits for the run.
+        world
+            .comment("alice", &deploy, "/freeze all the shop is open")
+            .await;
+        assert_eq!(world.of_kind("frozen").len(), 1);
+        world.github.start_run(REPO, run).unwrap();
+        world.ended(&deploy, "refused").await;
+        assert_eq!(world.states_said(run), ["rejected"]);
+        assert_eq!(world.github.entered(REPO).unwrap(), Vec::<u64>::new());
+        assert_eq!(
+            world.note(&deploy),
+            format!("run {run} was turned away: executions are frozen")
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i21_a_run_that_was_let_through_and_failed_may_have_done_half() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        world.github.set_runners(REPO, Runners::Hold).unwrap();
+        for conclusion in ["failure", "cancelled", "timed_out", "action_required"] {
+            let deploy = world.deploy(conclusion).await;
+            world.approve("dave", &deploy).await;
+            let run = world.run_is("in_progress").await;
+            world.github.finish_run(REPO, run, conclusion).unwrap();
+            world.ended(&deploy, "unknown").await;
+            assert!(
+                world.note(&deploy).contains(" ended with "),
+                "{}",
+                world.note(&deploy)
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i21_a_run_that_ends_without_having_waited_shows_nothing() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(&NAMED.replace("    environment: production\n", ""));
+        let deploy = world.deploy("1.2.3").await;
+        world.approve("dave", &deploy).await;
+        world.ended(&deploy, "unknown").await;
+        let note = world.note(&deploy);
+        assert!(note.contains("without having waited for `production`"), "{note}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i16_a_run_that_does_not_end_in_its_time_is_stopped_and_unknown() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        world.github.set_runners(REPO, Runners::Hold).unwrap();
+        let deploy = world.deploy("1.2.3").await;
+        world.approve("dave", &deploy).await;
+        let run = world.run_is("in_progress").await;
+        world.both_later(Duration::from_secs(10 * 60));
+        world.github.tell_of_run(REPO, run).unwrap();
+        world.ended(&deploy, "unknown").await;
+        assert!(
+            world
+                .note(&deploy)
+                .contains("did not end within 10m; GitHub was asked to stop it"),
+            "{}",
+            world.note(&deploy)
+        );
+        assert_eq!(world.runs()[0]["conclusion"], "cancelled");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_goes_on_keeps_no_other_proposal_waiting() {
+    story_with(deploying(), async |world| {
+        world.runs_workflows(NAMED);
+        world.github.set_runners(REPO, Runners::Hold).unwrap();
+        let mut begun = Vec::new();
+        for version in ["1", "2", "3", "4", "5"] {
+            let deploy = world.deploy(version).await;
+            world.approve("dave", &deploy).await;
+            begun.push(deploy);
+        }
+        let campaign = world.campaign().await;
+        world.approve("dave", &campaign).await;
+        assert_eq!(world.state(&campaign).await, "executed");
+        world.sweep().await;
+        for deploy in &begun {
+            assert_eq!(world.state(deploy).await, "started");
+        }
+        while world.github.entered(REPO).unwrap().len() < begun.len() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for run in world.runs() {
+            world
+                .github
+                .finish_run(REPO, run["id"].as_u64().unwrap(), "success")
+                .unwrap();
+        }
+        for deploy in &begun {
+            world.ended(deploy, "executed").await;
+        }
+    })
+    .await;
+}
