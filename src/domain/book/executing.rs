@@ -49,9 +49,12 @@ impl Book {
         }
     }
 
-    /// Whoever appends after a freeze starts nothing that it stops. What an outbox claimed is recorded after the act: it was
-    /// looked at before its claim. INVARIANT i17, i22.
+    /// Whoever appends after a freeze starts nothing that it stops; thawing it passed the high gate, whatever an executor
+    /// says. What an outbox claimed is recorded after the act: it was looked at before its claim. INVARIANT i17, i22.
     fn not_frozen(&self, case: &Case, started: &Started) -> Result<(), Illegal> {
+        if let Some(freeze) = started.thaws.filter(|_| case.tier() != Tier::High) {
+            return Err(Illegal::NoFreeze(freeze));
+        }
         if started.claim == ClaimedBy::Outbox || started.thaws.is_some() {
             return Ok(());
         }

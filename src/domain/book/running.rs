@@ -110,9 +110,10 @@ impl Running {
         let stands = match self.stands(id) {
             _ if case.life.ended() && !case.life.ran() => Stands::Nowhere,
             _ if !case.life.ran() => Stands::Waiting,
-            // It counts from its start, whatever is known of its end. INVARIANT i21.
+            // It counts from its start, whatever is known of its end, and however late. INVARIANT i21.
             Stands::Ran(started) => Stands::Ran(started),
-            Stands::Waiting | Stands::Nowhere => Stands::Ran(at),
+            Stands::Waiting => Stands::Ran(at),
+            Stands::Nowhere => Stands::Nowhere,
         };
         self.put(id, &case.proposal.binding.agent, &case.assessment.totals, stands);
     }

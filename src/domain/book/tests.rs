@@ -18,6 +18,7 @@ use super::{
     *,
 };
 
+mod life;
 mod record;
 mod snapshot;
 

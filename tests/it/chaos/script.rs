@@ -23,6 +23,12 @@ enum Kind {
     Note,
     Campaign,
     Payment,
+    /// Three steps, each of which can be undone.
+    Steps,
+    /// The same, of which the third is refused.
+    StepsThatFail,
+    /// A program.
+    Tool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +47,23 @@ pub(super) struct Scene {
 }
 
 pub(super) fn scenes(count: usize) -> Vec<Scene> {
+    drawn(count, &[Kind::Note, Kind::Campaign, Kind::Payment])
+}
+
+/// Of actions with several steps.
+pub(super) fn scenes_of_steps(count: usize) -> Vec<Scene> {
+    drawn(count, &[Kind::Steps, Kind::StepsThatFail])
+}
+
+/// Of a program.
+pub(super) fn scenes_of_a_program(count: usize) -> Vec<Scene> {
+    drawn(count, &[Kind::Tool])
+}
+
+fn drawn(count: usize, kinds: &[Kind]) -> Vec<Scene> {
     let mut dice = dice("scenes");
     let scene = |_| Scene {
-        kind: match dice.random_range(0..3) {
-            0 => Kind::Note,
-            1 => Kind::Campaign,
-            _ => Kind::Payment,
-        },
+        kind: kinds[dice.random_range(0..kinds.len())],
         people: match dice.random_range(0..6) {
             0..=2 => People::Approve,
             3 => People::ApproveAfterAll,
@@ -71,15 +87,29 @@ pub(super) fn every() -> Vec<Scene> {
     scenes.concat()
 }
 
+fn steps(fail: bool) -> Value {
+    json!({
+        "operation": "campaigns.steps", "sponsor": "erin", "justification": "The autumn newsletter, as planned.",
+        "parameters": { "name": "autumn", "fail": fail },
+    })
+}
+
+fn tool() -> Value {
+    json!({
+        "operation": "crm.tool", "sponsor": "erin", "justification": "Ticket 88.",
+        "parameters": { "customer_id": "C-1001" },
+    })
+}
+
 impl Scene {
     pub(super) const fn is_low(self) -> bool {
-        matches!(self.kind, Kind::Note)
+        matches!(self.kind, Kind::Note | Kind::Tool)
     }
 
     pub(super) const fn agent(self) -> &'static str {
         match self.kind {
-            Kind::Note => "support-agent",
-            Kind::Campaign => "campaign-agent",
+            Kind::Note | Kind::Tool => "support-agent",
+            Kind::Campaign | Kind::Steps | Kind::StepsThatFail => "campaign-agent",
             Kind::Payment => "payments-agent",
         }
     }
@@ -89,6 +119,9 @@ impl Scene {
             Kind::Note => note(),
             Kind::Campaign => campaign(),
             Kind::Payment => payment(),
+            Kind::Steps => steps(false),
+            Kind::StepsThatFail => steps(true),
+            Kind::Tool => tool(),
         };
         if matches!(self.kind, Kind::Payment) {
             body["parameters"]["amount"]["minor"] = json!(100);
@@ -99,8 +132,8 @@ impl Scene {
 
     pub(super) fn act(self, world: &World, repo: &str, pull: u64) {
         let approvers: &[&str] = match self.kind {
-            Kind::Note => return,
-            Kind::Campaign => &["dave"],
+            Kind::Note | Kind::Tool => return,
+            Kind::Campaign | Kind::Steps | Kind::StepsThatFail => &["dave"],
             Kind::Payment => &["alice", "bob"],
         };
         let people_of = |login: &str| world.person(login);
@@ -121,7 +154,8 @@ impl Scene {
 
     pub(super) const fn end(self) -> &'static str {
         match (self.kind, self.people) {
-            (Kind::Note, _) | (_, People::Approve | People::ApproveAfterAll) => "executed",
+            (Kind::StepsThatFail, People::Approve | People::ApproveAfterAll) => "undone",
+            (Kind::Note | Kind::Tool, _) | (_, People::Approve | People::ApproveAfterAll) => "executed",
             (_, People::Close) => "denied",
             (_, People::SayNothing) => "open",
         }

@@ -90,7 +90,7 @@ async fn i23_what_the_catalog_lets_in_is_judged_again_when_it_is_called() {
 }
 
 #[tokio::test]
-async fn values_never_change_the_shape_of_a_body_nor_the_path() {
+async fn i23_values_never_change_the_shape_of_a_body_nor_the_path() {
     let target = Raw::start(vec![say("201 Created", "{}")]).await;
     let execute = format!(
         "method: POST\nurl: {}/do?q={{text}}\nallow_private: true\nbody: {{ text: \"${{params.text}}\", fixed: [1, \"${{params.text}}\"], more: \"${{params.more}}\" }}",
@@ -142,6 +142,63 @@ async fn values_never_change_the_shape_of_a_body_nor_the_path() {
             ),
             (0, 1, 0),
             "{line}"
+        );
+    }
+    assert_eq!(target.requests().len(), sent);
+    assert!(sent >= 5, "{sent}");
+}
+
+#[tokio::test]
+async fn i23_a_value_in_a_path_stays_one_part_of_it() {
+    let target = Raw::start(vec![say("201 Created", "{}")]).await;
+    let execute = format!(
+        "method: POST\nurl: {}/do/{{text}}/end\nallow_private: true\nbody: {{}}",
+        target.url
+    );
+    let policy = compile(&files(&execute, None, "[name, text]")).unwrap();
+    let mut sent = 0;
+    for text in [
+        "a b",
+        "a/b",
+        "a\\b",
+        "..",
+        ".",
+        "%2e%2e",
+        "..%2f..%2fadmin",
+        "a?b=c",
+        "a#b",
+        "@evil.example",
+        "//evil.example/",
+        "a\r\nHost: evil.example",
+        ":1/x",
+        "",
+        "ä",
+        "a;b",
+        "{name}",
+        "${params.name}",
+    ] {
+        let proposal = propose(&policy, &[json!({"name": "a", "text": text})]).await;
+        // The plan refuses what a URL can't hold.
+        let Ok(claimed) = claim(&policy, &proposal) else {
+            continue;
+        };
+        sent += 1;
+        run_with(&policy, claimed, &now, &|| false).await;
+        let request = target.requests().pop().unwrap();
+        let line = request.lines().next().unwrap();
+        let path = line
+            .strip_prefix("POST /do/")
+            .and_then(|rest| rest.strip_suffix("/end HTTP/1.1"));
+        let part = path.unwrap_or_else(|| panic!("{text}: {line}"));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%;:@".contains(&byte);
+        assert!(
+            part.bytes().all(plain) && !["", ".", ".."].contains(&part),
+            "{text}: {line}"
+        );
+        assert_eq!(
+            request.to_ascii_lowercase().matches("\r\nhost: ").count(),
+            1,
+            "{request}"
         );
     }
     assert_eq!(target.requests().len(), sent);

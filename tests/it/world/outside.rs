@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -28,6 +28,23 @@ impl World {
     pub(crate) async fn outside(&mut self, database: Option<&str>) -> Outside {
         self.stop().await;
         self.crash();
+        let data = self.args.data_dir.clone().unwrap();
+        let outside = self.program(&data, database);
+        self.github
+            .set_webhook_url(
+                self.app.id,
+                &format!("http://{}/webhooks/github", outside.address),
+            )
+            .unwrap();
+        outside
+    }
+
+    /// A second program with the same keys and a data directory of its own; GitHub tells it nothing.
+    pub(crate) fn beside(&self, name: &str, database: Option<&str>) -> Outside {
+        self.program(&self.data.path().join(name), database)
+    }
+
+    fn program(&self, data: &Path, database: Option<&str>) -> Outside {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         let args = &self.args;
@@ -35,7 +52,7 @@ impl World {
         let mut flags = vec!["serve".to_owned()];
         for (flag, value) in [
             ("listen", address.to_string()),
-            ("data-dir", path(&args.data_dir)),
+            ("data-dir", data.display().to_string()),
             ("api-url", args.api_url.as_ref().unwrap().to_string()),
             ("git-url", args.git_url.as_ref().unwrap().to_string()),
             ("repo", args.repo.as_ref().unwrap().to_string()),
@@ -55,12 +72,9 @@ impl World {
         if let Some(database) = database {
             flags.extend(["--database".to_owned(), database.to_owned()]);
         }
-        self.github
-            .set_webhook_url(self.app.id, &format!("http://{address}/webhooks/github"))
-            .unwrap();
         Outside {
             flags,
-            said: self.data.path().join("said"),
+            said: self.data.path().join(format!("said-{}", address.port())),
             address,
         }
     }

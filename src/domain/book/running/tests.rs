@@ -15,11 +15,11 @@ use crate::domain::{
     book::{Book, Illegal, first_key, genesis_entry},
     case::Life,
     entry::{
-        ClaimedBy, Digests, Draft, Event, Finished, Genesis, Merged, Opened, Outcome, Received, Role,
-        Started, Via,
+        ClaimedBy, Digests, Draft, Event, Finished, Genesis, Merged, Opened, Outcome, Received, Resolution,
+        Resolved, Role, Said, Started, Unknown, Via,
     },
-    fixture::{BASE, Files, HEAD, MERGE, Story, at, request},
-    ids::{Digest, KeyId, PullNumber, Sha},
+    fixture::{ALICE, BASE, Files, HEAD, MERGE, Story, at, request},
+    ids::{CommentId, Digest, KeyId, PullNumber, Sha},
     keys::SigningIdentity,
     policy::{Policy, Tier},
     proposal::{AgentProof, Attestation, Observed, ObservedFacts, Proposal},
@@ -449,6 +449,53 @@ fn i20_many_small_payments_count_as_one() {
         record(&mut book, started(&payment, &policy, minutes)).unwrap();
     }
     assert_eq!(raised, [false, false, false, false, false, true]);
+}
+
+#[test]
+fn i20_what_is_found_long_afterwards_to_have_run_counts_from_its_start() {
+    let policy = rules();
+    let mut book = book(&policy);
+    let one = pay(1, 1, 100, "payments-agent", &policy);
+    arrive(&mut book, &one, &policy, 1);
+    for draft in opened_and_merged(1, &one, &policy, 2) {
+        record(&mut book, draft).unwrap();
+    }
+    record(&mut book, started(&one, &policy, 3)).unwrap();
+    let unknown = Event::Unknown(Unknown {
+        instance: "one".parse().unwrap(),
+        reason: "no answer".into(),
+        stopped: false,
+        steps: Vec::new(),
+        credentials: Vec::new(),
+    });
+    record(&mut book, draft(&one, &policy, Role::Executor, 4, unknown)).unwrap();
+    // No window reaches its start any more.
+    let late = 3 + 24 * 60 + 61;
+    arrive(
+        &mut book,
+        &pay(2, late, 100, "payments-agent", &policy),
+        &policy,
+        late,
+    );
+    let resolved = Event::Resolved(Resolved {
+        found: Resolution::Executed,
+        reason: "the bank's statement".into(),
+        said: Said {
+            account: ALICE,
+            comment: CommentId(7),
+            below: PullNumber(1),
+            at: at(late),
+            delivery: "d-1".parse().unwrap(),
+        },
+    });
+    let by_alice = Draft {
+        person: Some("alice".parse().unwrap()),
+        ..draft(&one, &policy, Role::Gate, late + 1, resolved)
+    };
+    record(&mut book, by_alice).unwrap();
+    let next = pay(3, late + 2, 100, "payments-agent", &policy);
+    let so_far = of_rate(&book.totals(&next, &policy));
+    assert_eq!((so_far.ran, so_far.own), (0, 1));
 }
 
 #[test]

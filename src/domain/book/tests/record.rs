@@ -1,7 +1,7 @@
 //! What is no part of the record: by the wrong role or key, out of its place or time, or illegal. It changes nothing.
 
 use super::*;
-use crate::domain::entry::{Incident, Kind, RoleKey, Superseded};
+use crate::domain::entry::{Frozen, Incident, Kind, RoleKey, Said, Scope, Superseded, Unknown};
 
 /// An entry as it comes from a commit that a key of the ledger signed.
 fn authentic(entry: Entry) -> Authentic {
@@ -234,4 +234,86 @@ fn i26_what_is_opened_names_what_approvers_read() {
     let mut drafts = life(1);
     drafts[1].digests.presentation = None;
     assert_eq!(refused(drafts), Some(Illegal::Digest("presentation")));
+}
+
+#[test]
+fn i16_attempts_follow_each_other_with_the_plan_of_the_first() {
+    let mut book = book();
+    let mut drafts = life(1);
+    drafts.truncate(4);
+    let attempt = |attempt, resumable| {
+        let mut draft = drafts[3].clone();
+        if let Event::Started(started) = &mut draft.event {
+            (started.attempt, started.resumable) = (attempt, resumable);
+        }
+        draft
+    };
+    record(&mut book, drafts[..3].to_vec());
+    assert_eq!(book.admits(&attempt(2, true)), Err(Illegal::Attempt(2)));
+    let unknown = Event::Unknown(Unknown {
+        instance: "one".parse().unwrap(),
+        reason: "it stopped in mid-call".into(),
+        stopped: true,
+        steps: Vec::new(),
+        credentials: Vec::new(),
+    });
+    let lost = draft(&proposal(1), Role::Executor, unknown);
+    record(&mut book, vec![attempt(1, true), lost]);
+    for other in [1, 3] {
+        assert_eq!(book.admits(&attempt(other, true)), Err(Illegal::Attempt(other)));
+    }
+    let mut another = attempt(2, true);
+    another.digests.plan = Some(Digest::of(b"another"));
+    assert_eq!(
+        book.admits(&another),
+        Err(Illegal::Digest("first attempt's plan"))
+    );
+    assert_eq!(book.admits(&attempt(2, true)), Ok(()));
+}
+
+/// Somebody's freeze.
+fn frozen(what: Scope) -> Draft {
+    let event = Event::Frozen(Frozen {
+        what,
+        reason: "the bank is down".into(),
+        said: Said {
+            account: fixture::DAVE,
+            comment: CommentId(7),
+            below: PullNumber(2),
+            at: at(1),
+            delivery: "d-1".parse().unwrap(),
+        },
+    });
+    Draft {
+        person: Some("dave".parse().unwrap()),
+        proposal: None,
+        digests: Digests::default(),
+        ..draft(&proposal(1), Role::Gate, event)
+    }
+}
+
+#[test]
+fn i22_what_is_frozen_does_not_start_and_only_the_high_tier_thaws() {
+    let mut book = book();
+    let drafts = life(1);
+    record(&mut book, drafts[..3].to_vec());
+    let nobodys = Draft {
+        person: None,
+        ..frozen(Scope::All)
+    };
+    assert_eq!(book.admits(&nobodys), Err(Illegal::Nobody));
+    let others = Scope::Agent("payments-agent".parse().unwrap());
+    record(&mut book, vec![frozen(others)]);
+    assert_eq!(book.admits(&drafts[3]), Ok(()), "it is not this agent's");
+    for what in [Scope::Action("campaigns.send".parse().unwrap()), Scope::All] {
+        let (seq, mut book) = (Seq(book.size()), book.clone());
+        record(&mut book, vec![frozen(what)]);
+        assert_eq!(book.admits(&drafts[3]), Err(Illegal::Frozen(seq)));
+        // Whatever an executor says of a proposal that one person approved.
+        let mut thaws = drafts[3].clone();
+        if let Event::Started(started) = &mut thaws.event {
+            started.thaws = Some(seq);
+        }
+        assert_eq!(book.admits(&thaws), Err(Illegal::NoFreeze(seq)));
+    }
 }

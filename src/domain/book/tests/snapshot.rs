@@ -8,7 +8,7 @@ use super::{
     *,
 };
 
-const OURS: SnapshotKey = SnapshotKey::new([7; 32]);
+pub(super) const OURS: SnapshotKey = SnapshotKey::new([7; 32]);
 
 fn place() -> Place {
     Place {
@@ -19,19 +19,19 @@ fn place() -> Place {
 
 /// What stands on the disk.
 #[derive(Default)]
-struct Disk {
+pub(super) struct Disk {
     cases: Vec<u8>,
     image: Vec<u8>,
-    written: WrittenDown,
+    pub(super) written: WrittenDown,
 }
 
 impl Disk {
-    fn write(&mut self, book: &Book) {
+    pub(super) fn write(&mut self, book: &Book) {
         self.cases.extend(book.lines_of_ended(&mut self.written));
         self.image = book.sealed(place(), &self.written, &OURS).unwrap();
     }
 
-    fn read_as(&self, key: &SnapshotKey, genesis: Digest) -> Result<Restored, Unfit> {
+    pub(super) fn read_as(&self, key: &SnapshotKey, genesis: Digest) -> Result<Restored, Unfit> {
         let mut unsealed = Book::unseal(&self.image, key, genesis)?;
         let ours = usize::try_from(unsealed.bytes()).unwrap().min(self.cases.len());
         for line in self.cases[..ours].split_inclusive(|byte| *byte == b'\n') {
