@@ -145,6 +145,7 @@ fn took(policy: &Policy, body: &str) -> Duration {
         exceptions: &[],
         provenance: &Provenance::default(),
         corrected: false,
+        rolls_back: false,
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     };
     best(ROUNDS, || {

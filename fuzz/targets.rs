@@ -401,6 +401,7 @@ fn cel(input: &[u8]) -> Result<String, String> {
         exceptions: &[],
         provenance: &provenance,
         corrected: false,
+        rolls_back: false,
         at: Timestamp::from_millis(1_772_442_000_000),
     };
     let scope = Scope::of(&matter);

@@ -118,9 +118,10 @@ impl Door {
         self.send(Method::GET, &path, Vec::new()).await
     }
 
-    /// Where a proposal stands once it has moved, or after a while.
-    pub(super) async fn moved(&self, id: ProposalId) -> Result<Value, DoorError> {
-        let path = format!("api/v1/proposals/{id}?wait={LONG_POLL}");
+    /// Where a proposal stands once it has moved, or after a while; after `at_most`, in whole seconds, when that is less.
+    pub(super) async fn moved(&self, id: ProposalId, at_most: Option<Duration>) -> Result<Value, DoorError> {
+        let wait = at_most.map_or(LONG_POLL, |left| LONG_POLL.min(left.as_secs().max(1)));
+        let path = format!("api/v1/proposals/{id}?wait={wait}");
         self.send(Method::GET, &path, Vec::new()).await
     }
 

@@ -32,6 +32,7 @@ mod propose;
 mod resolve;
 mod result;
 mod revise;
+mod rollback;
 mod sandbox;
 mod scratch;
 mod secrets;
@@ -74,6 +75,7 @@ enum Command {
     Result(result::Args),
     Freeze(freeze::Args),
     Resolve(resolve::Args),
+    Rollback(rollback::Args),
     Erase(erase::Args),
     /// See and try again what webhooks told of and could not be worked on
     Inbox(inbox::Args),
@@ -115,6 +117,7 @@ pub async fn run() -> ExitCode {
         Command::Result(args) => result::run(args).await,
         Command::Freeze(args) => freeze::run(args).await,
         Command::Resolve(args) => resolve::run(args).await,
+        Command::Rollback(args) => rollback::run(args).await,
         Command::Erase(args) => erase::run(args).await,
         Command::Inbox(args) => inbox::run(args).await,
         Command::Index(args) => index::run(*args),

@@ -4,7 +4,7 @@ use std::{
     io::{self, IsTerminal as _, Read as _},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::ProposalId,
+        ids::{ProposalId, Span},
         request::Request,
         source::{MAX_BYTES, SourceFile, read_value, read_yaml},
     },
@@ -44,7 +44,7 @@ payment.yaml:
     reference: Invoice 2026-117
   justification: The invoice is due on Friday and its goods have arrived
 
-Exit codes: 0 accepted, or executed with --wait; 1 failure; 2 bad usage; 3 it ended without running, or a check \
+Exit codes: 0 accepted, or executed with --wait; 1 failure, or not ended within --timeout; 2 bad usage; 3 it ended without running, or a check \
 keeps it from being approved.")]
 pub(super) struct Args {
     /// The proposal, YAML or JSON; `-` reads standard input
@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Wait until it ends
     #[arg(long)]
     wait: bool,
+    /// How long to wait at most; without it, until it ends
+    #[arg(long, value_name = "SPAN", requires = "wait")]
+    timeout: Option<Span>,
     /// Print the gate's answer as JSON; with --wait the last one
     #[arg(long)]
     json: bool,
@@ -108,15 +111,30 @@ pub(super) async fn replacing(args: Args, old: Option<ProposalId>) -> Result<Exi
             ExitCode::SUCCESS
         });
     }
-    follow(&door, answer, first, args.json).await
+    follow(&door, answer, first, args.json, args.timeout).await
 }
 
 /// Waits until nothing more can come of it.
-async fn follow(door: &Door, mut answer: Value, mut last: Status, json: bool) -> Result<ExitCode, Failure> {
+async fn follow(
+    door: &Door,
+    mut answer: Value,
+    mut last: Status,
+    json: bool,
+    at_most: Option<Span>,
+) -> Result<ExitCode, Failure> {
+    let until = at_most.map(|span| {
+        let long = Duration::from_millis(u64::try_from(span.millis()).unwrap_or(0));
+        (span, Instant::now() + long)
+    });
     let spinner = spinner();
     while !last.ended {
         spinner.set_message(view::waits_for(&last));
-        answer = match door.moved(last.id).await {
+        let left = until.map(|(_, until)| until.saturating_duration_since(Instant::now()));
+        if let (Some((span, _)), Some(Duration::ZERO)) = (until, left) {
+            spinner.finish_and_clear();
+            return gave_up(answer, &last, json, span);
+        }
+        answer = match door.moved(last.id, left).await {
             Ok(answer) => answer,
             Err(error) => {
                 spinner.finish_and_clear();
@@ -136,6 +154,16 @@ async fn follow(door: &Door, mut answer: Value, mut last: Status, json: bool) ->
         view::end(&last);
     }
     Ok(view::code(last.state))
+}
+
+/// It goes on, and nobody waits for it any more.
+fn gave_up(answer: Value, last: &Status, json: bool, waited: Span) -> Result<ExitCode, Failure> {
+    if json {
+        view::json(&answer)?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let said = format!("it has not ended within {waited}; it is {}", last.state);
+    Err(Failure::new(said).next(format!("follow it with `countersign status {}`", last.id)))
 }
 
 /// What the gate said against it: its own JSON, or words.

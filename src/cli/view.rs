@@ -82,6 +82,13 @@ pub(super) fn status(status: &Status) {
     if let Some(by) = &status.amended_by {
         row("amended by", by);
     }
+    if let Some(of) = status.rolls_back {
+        row("takes back", of);
+    }
+    if let Some(undo) = &status.rolled_back {
+        let life = undo.life.as_str().replace('_', " ");
+        row("rollback", format_args!("{}, {life}", undo.by));
+    }
     for step in &status.steps {
         let how = if step.undo { "undoing it " } else { "" };
         row("result", format_args!("{}: {how}{}", step.what(), step.outcome));
@@ -182,6 +189,7 @@ fn rule(because: &TierRule) -> String {
         TierRule::Resource => "a parameter can't stand in the resource".to_owned(),
         TierRule::Corrected => "people amended it".to_owned(),
         TierRule::Dispatches => "it has a workflow run, which takes longer than low tier may".to_owned(),
+        TierRule::RollsBack => "a person has something taken back".to_owned(),
         TierRule::Thaws => "it ends a freeze".to_owned(),
     }
 }

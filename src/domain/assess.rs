@@ -73,6 +73,8 @@ pub enum TierRule {
     Corrected,
     /// It has a workflow run, which takes minutes, and low tier is answered at once: medium at least.
     Dispatches,
+    /// A person asked for it, to take back what ran: medium at least. INVARIANT i08.
+    RollsBack,
     /// It ends a freeze. INVARIANT i22.
     Thaws,
 }
@@ -87,6 +89,7 @@ impl TierRule {
             | Self::Limit(_)
             | Self::Corrected
             | Self::Dispatches
+            | Self::RollsBack
             | Self::Thaws => true,
             Self::Errored { .. }
             | Self::LimitsChanged
@@ -182,6 +185,9 @@ fn assess_with(matter: &Matter<'_>, totals: Totals, fit: bool, policy: &Policy) 
     }
     if matter.corrected {
         raise(Tier::Medium, TierRule::Corrected);
+    }
+    if matter.rolls_back {
+        raise(Tier::Medium, TierRule::RollsBack);
     }
     let tier = reasons
         .iter()

@@ -43,6 +43,7 @@ use super::{
     matter::Matter,
     policy::{Policy, Tier},
     proposal::Proposal,
+    rollback::{self, Ended, Undo},
     subject::subject,
     totals::{Count, SoFar, Totals},
 };
@@ -277,6 +278,8 @@ impl Book {
         used("nonce", self.register.by_nonce(agent, &proposal.nonce))?;
         used("id", self.knows(proposal.id).then_some(proposal.id))?;
         correction::admissible(received, self.replaced(proposal), person)?;
+        let taken_back = proposal.binding.rolls_back.and_then(|id| self.ended(id));
+        rollback::admissible(received, taken_back, person)?;
         // Low tier is received with its end, after the act: it waits for nobody, and must not stay unrecorded.
         if received.assessment.tier == Tier::Low {
             return Ok(());
@@ -289,7 +292,8 @@ impl Book {
             .values()
             .filter(|case| case.proposal.binding.agent == *agent)
             .count();
-        if pending >= MAX_PENDING {
+        // What an agent has waiting keeps nobody from taking back what it did.
+        if pending >= MAX_PENDING && proposal.binding.rolls_back.is_none() {
             return Err(Illegal::Pending { agent: agent.clone() });
         }
         // Whoever lost a race counts again. More than the book holds may be counted: what ended since, and what runs
@@ -509,6 +513,18 @@ impl Book {
     /// A proposal that ended.
     pub fn closed(&self, id: ProposalId) -> Option<Closed<'_>> {
         self.register.closed(id)
+    }
+    /// What is to be known of a proposal that ended, to take it back.
+    pub fn ended(&self, id: ProposalId) -> Option<Ended<'_>> {
+        self.register.ended(id)
+    }
+    /// What takes a proposal back, or was to; the newest, where it was tried several times.
+    pub fn undo(&self, id: ProposalId) -> Option<Undo> {
+        self.register.undo(id)
+    }
+    /// What a proposal takes back, because a person asked for that.
+    pub fn rolls_back(&self, id: ProposalId) -> Option<ProposalId> {
+        self.register.rolls_back(id)
     }
     /// The proposals whose keys and answers are destroyed, and the comments that said so, in the order of their receipt.
     pub fn erased(&self) -> impl Iterator<Item = (ProposalId, CommentId)> {

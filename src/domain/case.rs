@@ -264,9 +264,15 @@ pub struct Case {
     /// What its execution did so far, where it has several steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub took: Vec<StepResult>,
+    /// Which call of how many was made last, while it runs in several steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<(u32, u32)>,
     /// How its execution ended.
     #[serde(default)]
     pub finished: Option<Finished>,
+    /// When it had run, in whole or in part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_at: Option<Timestamp>,
     /// What a person found when nobody knew how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
@@ -320,7 +326,9 @@ impl Case {
             plan: None,
             stopped: false,
             took: Vec::new(),
+            progress: None,
             finished: None,
+            ran_at: None,
             resolved: None,
             replaced_by: None,
             reviewed_before: BTreeSet::new(),
@@ -501,16 +509,22 @@ impl Case {
             Event::Started(started) => {
                 self.life = Life::Started;
                 self.refused = None;
+                self.progress = None;
                 self.started = Some(started.clone());
                 self.plan = digests.plan;
             }
-            Event::Step(took) | Event::Undone(took) => self.took.push(took.result.clone()),
+            Event::Step(took) | Event::Undone(took) => {
+                self.progress = Some(took.progress);
+                self.took.push(took.result.clone());
+            }
             Event::Finished(finished) => {
                 self.life = Life::of(finished.outcome);
+                self.ran(at);
                 self.finished = Some(finished.clone());
             }
             Event::Resolved(resolved) => {
                 self.life = Life::found(resolved.found);
+                self.ran(at);
                 self.refused = Some(format!("found to be {}: {}", resolved.found, resolved.reason));
                 self.resolved = Some(resolved.clone());
             }
@@ -519,6 +533,28 @@ impl Case {
                 self.refuse(Life::Unknown, &unknown.reason, &[]);
             }
         }
+    }
+
+    /// Notes when it had run, if it has.
+    fn ran(&mut self, at: Timestamp) {
+        self.ran_at = matches!(self.life, Life::Executed | Life::Partial).then_some(at);
+    }
+
+    /// The items that did not run, of one that did: approvers took them out, they failed, or they were undone.
+    pub fn not_run(&self) -> BTreeSet<ItemId> {
+        let ran = |item: &ItemId| {
+            let mut results = self
+                .results()
+                .iter()
+                .filter(|result| result.item == *item)
+                .peekable();
+            let any = results.peek().is_some();
+            any && results.all(|result| !result.undo && result.outcome == Outcome::Executed)
+        };
+        let failed = |item: &&ItemId| self.life == Life::Partial && !ran(item);
+        let items = self.proposal.binding.items.iter().map(|item| &item.id);
+        let not_run = items.filter(|item| self.excludes(item) || failed(item));
+        not_run.cloned().collect()
     }
 
     fn refuse(&mut self, life: Life, reason: &str, against: &[Because]) {

@@ -14,7 +14,7 @@ use super::{
     freeze::{self, Freeze},
     policy::Policy,
     proposal::Change,
-    resolution,
+    resolution, rollback,
 };
 
 /// What a comment asks for.
@@ -68,6 +68,7 @@ pub fn named(text: &str) -> Option<&'static str> {
         correction::COMMAND,
         erasure::COMMAND,
         resolution::COMMAND,
+        rollback::COMMAND,
     ];
     all.into_iter().find(|command| *command == word)
 }

@@ -48,6 +48,11 @@ pub enum NotCorrected {
     /// A person's word is no signature: somebody else approves it.
     #[error("what a person changed is of medium tier at least; assess it again")]
     Low,
+    /// The catalog says what takes something back, and nobody else.
+    #[error(
+        "what takes something back is as the catalog says; close it, and ask the agent for anything else"
+    )]
+    Rollback,
     /// A chain that nobody can read any more.
     #[error("it was changed {MAX_CORRECTIONS} times; ask the agent to revise")]
     Often,
@@ -74,6 +79,9 @@ pub fn correctable(
 ) -> Result<(), NotCorrected> {
     if policy.agent_of(account).is_some() {
         return Err(NotCorrected::Agent);
+    }
+    if case.proposal.binding.rolls_back.is_some() {
+        return Err(NotCorrected::Rollback);
     }
     if case.proposal.proof.corrections().len() >= MAX_CORRECTIONS {
         return Err(NotCorrected::Often);
@@ -170,10 +178,13 @@ pub(super) fn admissible(
     let new = &received.proposal;
     let (corrected, heard) = match (&new.proof, &received.via) {
         (AgentProof::Corrected(corrected), Via::Comment(heard)) => (corrected, heard),
-        (AgentProof::Corrected(_), Via::Api | Via::Pull { .. }) | (_, Via::Comment(_)) => {
+        (AgentProof::Corrected(_), Via::Api | Via::Pull { .. } | Via::Rollback(_)) | (_, Via::Comment(_)) => {
             return Err(NotCorrected::Nobody);
         }
-        (AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. }, Via::Api | Via::Pull { .. }) => {
+        (
+            AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. } | AgentProof::RolledBack(_),
+            Via::Api | Via::Pull { .. } | Via::Rollback(_),
+        ) => {
             return Ok(());
         }
     };
@@ -196,6 +207,9 @@ pub(super) fn admissible(
     };
     let old = old.filter(replaced).ok_or(NotCorrected::Elsewhere)?;
     let old = &old.proposal;
+    if old.binding.rolls_back.is_some() {
+        return Err(NotCorrected::Rollback);
+    }
     if last.from != old.id {
         return Err(NotCorrected::Elsewhere);
     }

@@ -54,6 +54,7 @@ pub struct Facts {
     excluded: Vec<ItemId>,
     rolls: Option<RecordedRolls>,
     amended: bool,
+    rolls_back: bool,
 }
 
 /// Somebody, by name or by any account.
@@ -198,6 +199,9 @@ struct Written {
     /// Whether people amended what the agent asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     amended: bool,
+    /// Whether a person asked for it, to take back what ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rolls_back: bool,
 }
 
 /// What the bot would have read for an item.
@@ -316,6 +320,7 @@ impl TryFrom<Written> for Facts {
             excluded: written.excluded,
             rolls: written.rolls,
             amended: written.amended,
+            rolls_back: written.rolls_back,
         })
     }
 }
@@ -354,6 +359,7 @@ impl From<Facts> for Written {
             excluded: facts.excluded,
             rolls: facts.rolls,
             amended: facts.amended,
+            rolls_back: facts.rolls_back,
         }
     }
 }

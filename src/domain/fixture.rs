@@ -199,6 +199,7 @@ pub(crate) fn propose_as(
     fitting
         .arrive(Arrival {
             replaced: None,
+            kept: Default::default(),
             id,
             proof,
             summary: "Pay ACME 12,500.00 EUR".into(),

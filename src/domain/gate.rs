@@ -313,11 +313,12 @@ fn thaws(matter: &Matter<'_>, policy: &Policy) -> bool {
     action.is_some_and(|action| action.execute().thaws())
 }
 
-/// Whether the policy lets this agent propose this action, for this sponsor. INVARIANT i04, i10.
+/// Whether the policy lets this agent propose this action, for this sponsor. What takes its own action back is asked for by
+/// a person, and needs no leave of the agent's. INVARIANT i04, i10.
 pub(super) fn may_propose(matter: &Matter<'_>, policy: &Policy) -> bool {
-    policy
-        .agent(matter.agent)
-        .is_some_and(|agent| agent.may_propose(matter.operation) && agent.sponsor() == matter.sponsor)
+    policy.agent(matter.agent).is_some_and(|agent| {
+        (matter.rolls_back || agent.may_propose(matter.operation)) && agent.sponsor() == matter.sponsor
+    })
 }
 
 /// What approvers took out of so many items, and how many are left.

@@ -381,6 +381,10 @@ impl ProposalId {
             random,
         ))
     }
+    /// The time it was made at.
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+    }
 }
 impl fmt::Display for ProposalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,6 +12,7 @@ use super::{
     exception::NotGranted,
     exclusion::NotExcluded,
     ids::{AgentName, BranchName, ItemId, ProposalId, PullNumber, Seq},
+    rollback::NotRolledBack,
 };
 
 /// Open proposals one agent may have at a time. INVARIANT i24.
@@ -111,6 +112,12 @@ pub enum Illegal {
     /// Not what a person's changes of the replaced proposal give.
     #[error(transparent)]
     Correction(Box<NotCorrected>),
+    /// Not what takes back what ran.
+    #[error(transparent)]
+    Rollback(Box<NotRolledBack>),
+    /// What a person has taken back is theirs, and not replaced by its agent.
+    #[error("proposal {0} takes something back as a person asked; propose anew without `supersedes`")]
+    Persons(ProposalId),
     /// Not an erasure that could hold.
     #[error(transparent)]
     Erasure(Box<NotErased>),
@@ -143,6 +150,11 @@ impl From<NotCorrected> for Illegal {
 impl From<NotErased> for Illegal {
     fn from(why: NotErased) -> Self {
         Self::Erasure(Box::new(why))
+    }
+}
+impl From<NotRolledBack> for Illegal {
+    fn from(why: NotRolledBack) -> Self {
+        Self::Rollback(Box::new(why))
     }
 }
 impl From<NotExcluded> for Illegal {

@@ -34,6 +34,8 @@ pub struct Matter<'a> {
     pub provenance: &'a Provenance,
     /// Whether people changed it: their word is not the agent's signature, so that somebody else has to approve.
     pub corrected: bool,
+    /// Whether a person asked for it, to take back what ran; its agent asked for nothing.
+    pub rolls_back: bool,
     /// When it was asked: the `now` of every rule. INVARIANT i30.
     pub at: Timestamp,
 }
@@ -55,6 +57,7 @@ impl Proposal {
             exceptions: &self.exceptions,
             provenance: &self.provenance,
             corrected: !self.proof.corrections().is_empty(),
+            rolls_back: binding.rolls_back.is_some(),
             at: self.created_at,
         }
     }

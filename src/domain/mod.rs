@@ -50,6 +50,7 @@ pub mod replay;
 pub mod request;
 pub mod resolution;
 mod review;
+pub mod rollback;
 pub mod sample;
 pub mod sealed;
 pub mod source;

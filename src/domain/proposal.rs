@@ -12,13 +12,15 @@ use super::{
     canonical::{NotCanonical, digest_of, escape_pointer, refuse_inexact},
     ids::{
         ActionName, AgentName, CheckName, Digest, IdempotencyKey, ItemId, Nonce, PersonName, ProposalId,
-        Timestamp,
+        StepName, Timestamp,
     },
     sealed::{Sealed, placeholder_of, placeholders},
 };
 
 pub(super) use proof::put;
-pub use proof::{AgentProof, Attestation, Change, Corrected, Correction, MAX_CORRECTIONS, dotted};
+pub use proof::{
+    AgentProof, Attestation, Change, Corrected, Correction, MAX_CORRECTIONS, RolledBack, dotted,
+};
 
 /// The version of the proposal's format; part of every proposal.
 pub const SPEC_VERSION: u32 = 1;
@@ -46,6 +48,9 @@ pub struct Binding {
     pub items: Vec<Item>,
     /// When the action may run.
     pub valid: Validity,
+    /// The proposal that ran and that this one takes back, because a person asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_back: Option<ProposalId>,
 }
 
 /// What is acted on.
@@ -301,6 +306,9 @@ pub enum ProposalError {
     /// A placeholder without its sealed value.
     #[error("item `{0}` has a placeholder without a sealed value")]
     Placeholder(ItemId),
+    /// Two proposals are said to be taken back, or one without saying what it was.
+    #[error("`rolls_back` and the proof do not agree on what it takes back")]
+    RollsBack,
     /// A text beyond its bound.
     #[error("`{field}` is longer than {max} characters")]
     TooLong {
@@ -329,6 +337,9 @@ impl Proposal {
         }
         if parts.binding.valid.from >= parts.binding.valid.until {
             return Err(ProposalError::Window("valid.from", "valid.until"));
+        }
+        if parts.binding.rolls_back != parts.proof.rolled_back().map(|rolled| rolled.of) {
+            return Err(ProposalError::RollsBack);
         }
         for (field, text, max) in [
             ("summary", Some(&parts.summary), 200),
@@ -370,7 +381,9 @@ impl Proposal {
     pub(super) fn asked(&self) -> (&AgentProof, &Nonce) {
         match &self.parts.proof {
             AgentProof::Corrected(corrected) => (&corrected.asked, &corrected.nonce),
-            own @ (AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. }) => (own, &self.parts.nonce),
+            own @ (AgentProof::Ed25519 { .. }
+            | AgentProof::GateAttested { .. }
+            | AgentProof::RolledBack(_)) => (own, &self.parts.nonce),
         }
     }
 
@@ -415,6 +428,14 @@ impl Proposal {
 /// The branch that holds a proposal's one commit.
 pub fn branch_of(id: ProposalId) -> String {
     format!("countersign/{id}")
+}
+
+/// The idempotency key of a step: the same for every attempt, and for no other step.
+pub(super) fn step_key(proposal: ProposalId, item: &ItemId, step: Option<&StepName>) -> String {
+    match step {
+        Some(step) => format!("{proposal}/{item}/{step}"),
+        None => format!("{proposal}/{item}"),
+    }
 }
 
 /// Whether a branch is named as those of proposals are.

@@ -12,6 +12,7 @@ use super::{
     gate::Decision,
     ids::{AccountId, Digest, PersonName, ProposalId, PullNumber, Sha, TeamName},
     policy::{Account, MergeMode, Owned, Owner, Person, Policy},
+    rollback::Undo,
     verdict::{Because, Rule, Verdict},
 };
 
@@ -119,14 +120,29 @@ struct OutcomeSays<'a> {
     merged: Option<Sha>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_by: Option<ProposalId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<(u32, u32)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<Undo>,
 }
 
-/// What a case's pull request should show; `None` when it has none, or without canonical form. `full` is a limit that
-/// has no room for it to run: what is approved waits for that, and nobody should merge it meanwhile. INVARIANT i15.
-pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, full: Option<&Full>) -> Option<Published> {
+/// What is shown of a case and stands elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// A limit that has no room for it to run: what is approved waits for that, and nobody should merge it meanwhile.
+    /// INVARIANT i15.
+    pub full: Option<&'a Full>,
+    /// What takes it back.
+    pub undo: Option<Undo>,
+}
+
+/// What a case's pull request should show; `None` when it has none, or without canonical form.
+pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, beside: Beside<'_>) -> Option<Published> {
     let opened = case.opened.as_ref()?;
     let verdict = decision.verdict();
-    let full = full.filter(|_| case.life == Life::Open && verdict == Verdict::Open);
+    let full = beside
+        .full
+        .filter(|_| case.life == Life::Open && verdict == Verdict::Open);
     let deciding = matches!(case.life, Life::Open | Life::Merged);
     let because = if deciding {
         decision.because().iter().filter(|one| told(one.rule)).collect()
@@ -147,6 +163,8 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, full: Option<&F
         voided: &case.voided,
         merged: case.merged.as_ref().map(|merged| merged.sha),
         replaced_by: case.replaced_by,
+        progress: case.progress.filter(|_| case.life == Life::Started),
+        undo: beside.undo,
     };
     let outcome = if matches!(case.life, Life::Received | Life::Open) {
         None

@@ -1,6 +1,9 @@
 //! From what an agent sent to a proposal: everything is checked before anything is recorded.
 
 mod proof;
+mod undo;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +24,7 @@ use super::{
 
 pub use proof::{ProofError, as_sent, check_proof, clear_parameters};
 pub(super) use proof::{meet, without_defaults};
+pub use undo::{NoUndo, Way, undone_until};
 
 /// One field that is not as it must be, and what would satisfy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,7 +89,9 @@ pub struct Arrival {
     /// The key of this proposal's sealed fields.
     pub key: DataKey,
     /// The parameters, in clear, of the proposal that it replaces; none where it replaces none, or nobody can open that.
-    pub replaced: Option<std::collections::BTreeMap<ItemId, Value>>,
+    pub replaced: Option<BTreeMap<ItemId, Value>>,
+    /// The salts of values that keep their commitment, by item and JSON pointer; empty for all that is sealed anew.
+    pub kept: BTreeMap<(ItemId, String), Salt>,
     /// One salt and nonce for each sealed value, drawn at random; at least [`Fitting::sealed_values`].
     pub salts: Vec<([u8; 32], [u8; 24])>,
 }
@@ -116,8 +122,37 @@ pub enum ArrivalError {
     Proposal(#[from] ProposalError),
 }
 
+/// Who asks in an agent's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// The agent itself.
+    Agent,
+    /// A person, to take back what it did.
+    Person,
+}
+
 /// Checks a request of an agent against the catalog; every field that does not fit is named.
 pub fn fit<'p>(
+    request: Request,
+    agent: &'p Agent,
+    policy: &'p Policy,
+    now: Timestamp,
+) -> Result<Fitting<'p>, Vec<FieldError>> {
+    fit_as(Asks::Agent, request, agent, policy, now)
+}
+
+/// The same of what a person has taken back: it needs no leave of the agent's.
+pub fn fit_rollback<'p>(
+    request: Request,
+    agent: &'p Agent,
+    policy: &'p Policy,
+    now: Timestamp,
+) -> Result<Fitting<'p>, Vec<FieldError>> {
+    fit_as(Asks::Person, request, agent, policy, now)
+}
+
+fn fit_as<'p>(
+    asks: Asks,
     request: Request,
     agent: &'p Agent,
     policy: &'p Policy,
@@ -151,7 +186,7 @@ pub fn fit<'p>(
         let message = format!("the catalog has no action `{}`{hint}", request.operation);
         return Err(vec![FieldError::new("/operation", message)]);
     };
-    if !agent.may_propose(&request.operation) {
+    if asks == Asks::Agent && !agent.may_propose(&request.operation) {
         let message = format!(
             "agent `{}` may not propose it; it may propose {}",
             agent.name(),
@@ -385,7 +420,7 @@ impl Fitting<'_> {
         let mut salts = arrival.salts.into_iter();
         let mut sealed = Vec::new();
         let mut items = Vec::new();
-        let mut defaulted = std::collections::BTreeMap::new();
+        let mut defaulted = BTreeMap::new();
         for item in self.items {
             let mut parameters = item.parameters;
             for path in self.action.sensitive() {
@@ -404,7 +439,10 @@ impl Fitting<'_> {
                     let old = items.get(&item.id);
                     old.and_then(|old| old.pointer(&at.pointer)) == Some(&*value)
                 });
-                let hidden = Sealed::seal(&at, value, &arrival.key, &Salt::new(salt), nonce)?;
+                let place = (at.item.clone(), at.pointer.clone());
+                let fresh = Salt::new(salt);
+                let salt = arrival.kept.get(&place).unwrap_or(&fresh);
+                let hidden = Sealed::seal(&at, value, &arrival.key, salt, nonce)?;
                 let hidden = hidden.compared(as_before);
                 *value = hidden.placeholder();
                 sealed.push(hidden);
@@ -428,6 +466,7 @@ impl Fitting<'_> {
         let from = self.request.not_before.unwrap_or(self.now).max(self.now);
         let until = expires_at.max(from).plus(EXECUTE_WITHIN);
         let request = self.request;
+        let rolls_back = arrival.proof.rolled_back().map(|rolled| rolled.of);
         Ok(Proposal::new(ProposalParts {
             id: arrival.id,
             spec_version: SPEC_VERSION,
@@ -449,6 +488,7 @@ impl Fitting<'_> {
                 },
                 items,
                 valid: Validity { from, until },
+                rolls_back,
             },
             summary: arrival.summary,
             defaulted,

@@ -60,9 +60,14 @@ fn counted<'p>(
         }
     };
     let stranger = |account: &&AccountId| **account != at.seen.me && policy.person_of(**account).is_none();
-    let corrections = at.case.proposal.proof.corrections().iter();
-    let correctors: Vec<AccountId> = corrections.map(|correction| correction.account).collect();
-    if let Some(account) = hands.releasers.iter().chain(&correctors).find(stranger) {
+    let co_writers: Vec<AccountId> = at
+        .case
+        .proposal
+        .proof
+        .co_writers()
+        .map(|(_, account)| account)
+        .collect();
+    if let Some(account) = hands.releasers.iter().chain(&co_writers).find(stranger) {
         because.push(Because::new(Rule::NotAPerson, Standing::Blocks).who([account]));
     }
     let opinions = opinions(at.case, at.seen, live, because);

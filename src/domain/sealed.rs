@@ -139,6 +139,12 @@ impl Sealed {
 
     /// The clear value, once the key opened it and its commitment held.
     pub fn open(&self, proposal: ProposalId, key: &DataKey) -> Result<Value, SealError> {
+        self.reveal(proposal, key).map(|(_, value)| value)
+    }
+
+    /// The same with its salt: sealed with that again, it has the same commitment, so that whoever has no key sees that it
+    /// is the same value.
+    pub(super) fn reveal(&self, proposal: ProposalId, key: &DataKey) -> Result<(Salt, Value), SealError> {
         let no = || SealError::Open(self.at.clone());
         let at = SealedAt {
             proposal,
@@ -156,9 +162,9 @@ impl Sealed {
             .ok_or_else(no)?;
         let (salt, bytes) = plain.split_first_chunk::<32>().ok_or_else(no)?;
         let value: Value = serde_json::from_slice(bytes).map_err(|_| no())?;
-        let held = commitment(&Salt::new(*salt), &value)? == self.commitment;
-        if held {
-            Ok(value)
+        let salt = Salt::new(*salt);
+        if commitment(&salt, &value)? == self.commitment {
+            Ok((salt, value))
         } else {
             Err(SealError::Commitment(self.at.clone()))
         }

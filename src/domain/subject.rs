@@ -29,8 +29,12 @@ pub(super) fn subject(entry: &Entry, about: Option<(&str, Tier)>) -> String {
             let (tier, agent) = (received.assessment.tier, &proposal.binding.agent);
             let amended = proposal.proof.corrections().last();
             let amended = amended.map_or_else(String::new, |last| format!(", amended by {}", last.by));
+            let rolled = proposal.proof.rolled_back();
+            let rolled = rolled.map_or_else(String::new, |one| {
+                format!(", takes {} back for {}", one.of, one.by)
+            });
             format!(
-                "received: {}, from {agent}, {tier} tier{amended}",
+                "received: {}, from {agent}, {tier} tier{amended}{rolled}",
                 proposal.summary
             )
         }

@@ -353,6 +353,7 @@ impl Reached {
                 | TierRule::Resource
                 | TierRule::Corrected
                 | TierRule::Dispatches
+                | TierRule::RollsBack
                 | TierRule::Thaws => false,
             };
         }

@@ -18,7 +18,7 @@ use crate::domain::{
     ids::{Seq, Timestamp},
     policy::{Action, Policy},
     proposal::{Item, ObservedFacts, Proposal},
-    receive::{ClearItem, ProofError, clear_parameters},
+    receive::{ClearItem, NoUndo, ProofError, clear_parameters},
     sealed::{DataKey, SealError},
     warrant::{Claimed, ItemPlan},
 };
@@ -107,7 +107,7 @@ impl Unfit {
     /// A fact that says no is a refusal; what could not be looked at is an error.
     pub(super) const fn outcome(&self) -> Outcome {
         match self {
-            Self::Proof(ProofError::Seal(_))
+            Self::Proof(ProofError::Seal(_) | ProofError::NoUndo(NoUndo::Sealed))
             | Self::Seal(_)
             | Self::Auth(_)
             | Self::Action(_)
@@ -127,6 +127,15 @@ impl Unfit {
                 | ProofError::Request(_)
                 | ProofError::Nobody(_)
                 | ProofError::Changes(_)
+                | ProofError::NoUndo(
+                    NoUndo::Nobody
+                    | NoUndo::Never(_)
+                    | NoUndo::ByHand(_)
+                    | NoUndo::Changed(_)
+                    | NoUndo::Late { .. }
+                    | NoUndo::Missing { .. }
+                    | NoUndo::Differs(_),
+                )
                 | ProofError::Replaces,
             ) => Outcome::Refused,
         }

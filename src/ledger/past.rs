@@ -21,6 +21,7 @@ use crate::domain::{
     entry::{Entry, Event, Kind},
     ids::{Digest, ProposalId, Seq, Sha, Timestamp},
     observation::Observation,
+    proposal::Proposal,
 };
 
 /// Commits that may stand in front of the newest entry of the record: findings, or what was folded meanwhile.
@@ -100,6 +101,27 @@ impl Ledger {
             .await?;
         found.reverse();
         Ok(found)
+    }
+
+    /// A proposal as it was received, as of the entry with the digest `from`; reads no further back than it was made.
+    pub async fn received(&self, from: Digest, id: ProposalId) -> Result<Option<Proposal>, LedgerError> {
+        let made = id.timestamp();
+        self.back(from, move || {
+            let each = move |found: &mut Option<Proposal>, line: &str, front: &Front| {
+                if front.kind == Kind::Received
+                    && front.proposal == Some(id)
+                    && let Ok(Entry {
+                        event: Event::Received(received),
+                        ..
+                    }) = Entry::read(line)
+                {
+                    *found = Some(*received.proposal);
+                }
+                found.is_none() && front.time >= made
+            };
+            (None, each)
+        })
+        .await
     }
 
     /// Reads the record backwards into what `begin` makes, as long as its second part wants more.

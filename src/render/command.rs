@@ -200,6 +200,31 @@ pub fn corrected(new: &Proposal, pull: Option<PullNumber>) -> Result<String, Ren
     })
 }
 
+/// What a person has taken back, and by what.
+pub fn rolled_back(new: &Proposal, pull: Option<PullNumber>) -> Result<String, RenderError> {
+    let rolled = new.proof.rolled_back();
+    let by = rolled.map_or("", |rolled| rolled.by.as_str());
+    let of = rolled.map(|rolled| Markdown::code(&rolled.of.to_string()));
+    let text = Markdown::ours("Proposal ").then(&Markdown::code(&new.id.to_string()));
+    let text = match pull {
+        Some(pull) => text.and(" does, in ").then(&Markdown::pull(pull)),
+        None => text.and(" does, in a pull request of its own"),
+    };
+    fill(&Answer {
+        by: by.to_owned(),
+        refused: None,
+        said: Markdown::prose(by)
+            .and(" asks to take back proposal ")
+            .then(&of.unwrap_or_default())
+            .and(", because ")
+            .then(&Markdown::prose(&new.justification)),
+        means: text
+            .and(", and runs once others approve it: ")
+            .then(&Markdown::prose(by))
+            .and(" asked for it and approves nothing of it."),
+    })
+}
+
 /// An error's text, its input in backticks as code.
 fn words(text: &str) -> Markdown {
     let parts = text.split('`').enumerate();

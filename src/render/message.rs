@@ -29,8 +29,14 @@ pub fn commit_message(proposal: &Proposal) -> String {
     )
 }
 
-/// `, amended by alice (gate-attested)`
+/// `, amended by alice (gate-attested)`, or what it takes back and for whom.
 fn amended(proposal: &Proposal) -> String {
+    if let Some(rolled) = proposal.proof.rolled_back() {
+        return format!(
+            ", to take back {} as {} asks (gate-attested)",
+            rolled.of, rolled.by
+        );
+    }
     let names: Vec<&str> = co_writers(proposal).map(PersonName::as_str).collect();
     match names.as_slice() {
         [] => String::new(),
@@ -38,8 +44,11 @@ fn amended(proposal: &Proposal) -> String {
     }
 }
 
-/// A trailer for everybody who changed it; no `Co-authored-by`, which would make them authors of the gate's own commit.
+/// A trailer for everybody who asked for it or changed it; no `Co-authored-by`, which would make them authors of the gate's own commit.
 fn amenders(proposal: &Proposal) -> String {
+    if let Some(rolled) = proposal.proof.rolled_back() {
+        return format!("Rolls-Back: {}\nRequested-By: {}\n", rolled.of, rolled.by);
+    }
     co_writers(proposal)
         .map(|name| format!("Amended-By: {name}\n"))
         .collect()

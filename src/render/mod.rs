@@ -32,7 +32,9 @@ pub use alarm::{AlarmFacts, alarm};
 pub use amendment::{AmendmentText, Replayed, Tested, amendment, amendment_merge};
 pub use change::change_diff;
 pub use check::{CheckText, check};
-pub use command::{corrected, erased, excepted, excluded, frozen, not_recorded, resolved, withdrawn};
+pub use command::{
+    corrected, erased, excepted, excluded, frozen, not_recorded, resolved, rolled_back, withdrawn,
+};
 pub use delegation::delegated;
 pub use error::RenderError;
 pub use file::proposal_yaml;

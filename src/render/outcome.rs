@@ -15,6 +15,8 @@ use crate::domain::{
     entry::{Outcome, StepResult, VoidReason},
     ids::Login,
     policy::{Action, Party, Policy},
+    receive::undone_until,
+    rollback::Undo,
 };
 
 /// How many items are listed, those that did not run first, and the room of a note in characters; the ledger has it
@@ -24,6 +26,8 @@ const ROOM: [(usize, usize); 2] = [(500, 300), (50, 150)];
 #[derive(Serialize)]
 struct OutcomePage {
     headline: &'static str,
+    /// Which call of how many was made last, while it runs.
+    progress: Option<Markdown>,
     summary: String,
     what: Markdown,
     reason: Option<String>,
@@ -31,6 +35,12 @@ struct OutcomePage {
     more: u64,
     statuses: bool,
     notes: bool,
+    /// Whom and what it touched, as it was found right before it ran.
+    affected: Option<Markdown>,
+    /// What it takes back.
+    rolls_back: Option<String>,
+    /// What takes it back, and where that stands.
+    undo: Option<Markdown>,
     taking_back: Option<Markdown>,
     key: Option<String>,
     merge: Option<String>,
@@ -50,12 +60,14 @@ struct StepLine {
     note: Option<Markdown>,
 }
 
-/// What became of a case.
-pub fn outcome(case: &Case, policy: &Policy) -> Result<String, RenderError> {
-    within_limit(ROOM, |(listed, note)| fill(&page(case, policy, listed, note)))
+/// What became of a case; `undo` is what takes it back.
+pub fn outcome(case: &Case, policy: &Policy, undo: Option<Undo>) -> Result<String, RenderError> {
+    within_limit(ROOM, |(listed, note)| {
+        fill(&page(case, policy, undo, (listed, note)))
+    })
 }
 
-fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage {
+fn page(case: &Case, policy: &Policy, undo: Option<Undo>, (listed, note): (usize, usize)) -> OutcomePage {
     let mut steps: Vec<&StepResult> = case.results().iter().collect();
     let more = steps.len().saturating_sub(listed);
     if more > 0 {
@@ -71,6 +83,16 @@ fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage
     let notes = lines.iter().any(|line| line.note.is_some());
     OutcomePage {
         headline: headline(case.life),
+        progress: case
+            .progress
+            .filter(|_| case.life == Life::Started)
+            .map(|(number, of)| {
+                Markdown::ours("Step ")
+                    .then(&Markdown::count(u64::from(number)))
+                    .and(" of ")
+                    .then(&Markdown::count(u64::from(of)))
+                    .and(" is taken.")
+            }),
         summary: plain(&case.proposal.summary),
         what: replaced(case).unwrap_or_else(|| what(case)),
         reason: reason.map(|reason| shortened(reason, 2 * note)),
@@ -78,7 +100,10 @@ fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage
         more: u64::try_from(more).unwrap_or(u64::MAX),
         statuses: steps.iter().any(|step| step.status.is_some()),
         notes,
-        taking_back: ran.then(|| words::taking_back(action)),
+        affected: ran.then(|| affected(case)).flatten(),
+        rolls_back: case.proposal.binding.rolls_back.map(|id| id.to_string()),
+        undo: undo.map(undone),
+        taking_back: (ran && !undo.is_some_and(|undo| undo.stands())).then(|| taking_back(case, action)),
         key: case
             .started
             .as_ref()
@@ -87,6 +112,61 @@ fn page(case: &Case, policy: &Policy, listed: usize, note: usize) -> OutcomePage
         merge: case.merged.as_ref().map(|merged| merged.sha.short()),
         informed: action.and_then(|action| informed(action, policy)),
     }
+}
+
+/// How it can be taken back, and until when.
+fn taking_back(case: &Case, action: Option<&Action>) -> Markdown {
+    let by = action.and_then(|action| action.undoing().map(|(by, _)| (action, by)));
+    let Some((action, by)) = by else {
+        return words::taking_back(action);
+    };
+    let until = case.ran_at.and_then(|at| undone_until(action, at));
+    let until = until.map_or_else(Markdown::default, |until| {
+        Markdown::ours(", until ").then(&Markdown::time(until))
+    });
+    Markdown::ours("To take it back, comment ")
+        .then(&Markdown::code("/rollback"))
+        .and(" and why below")
+        .then(&until)
+        .and(": that makes a proposal of ")
+        .then(&Markdown::code(by.as_str()))
+        .and(", which others approve.")
+}
+
+/// What takes it back, and where that stands.
+fn undone(undo: Undo) -> Markdown {
+    let by = match undo.pull {
+        Some(pull) => Markdown::pull(pull)
+            .and(", proposal ")
+            .then(&Markdown::code(&undo.by.to_string())),
+        None => Markdown::ours("proposal ").then(&Markdown::code(&undo.by.to_string())),
+    };
+    let stands = match undo.life {
+        Life::Executed => "**Rolled back** by ",
+        Life::Partial => "**Rolled back in part** by ",
+        life if life.ended() => "**Not rolled back**: it was to be, by ",
+        _ => "To be **rolled back** by ",
+    };
+    Markdown::ours(stands)
+        .then(&by)
+        .and(", which is ")
+        .then(&Markdown::prose(&undo.life.as_str().replace('_', " ")))
+        .and(".")
+}
+
+/// Whom and what it touched: the sum over all items that were left in, as far as it was found.
+fn affected(case: &Case) -> Option<Markdown> {
+    let not_run = case.not_run();
+    let seen = case.proposal.observed.iter();
+    let ran = seen.filter(|seen| !not_run.contains(&seen.item));
+    let counts: Vec<u64> = ran.filter_map(|seen| seen.facts.affected.count).collect();
+    let sum = counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    (!counts.is_empty()).then(|| match sum {
+        1 => Markdown::ours("It affected 1 record."),
+        _ => Markdown::ours("It affected ")
+            .then(&Markdown::count(sum))
+            .and(" records."),
+    })
 }
 
 /// Mentions of everyone whom the catalog wants informed; nothing when that is nobody. A team is named where nobody

@@ -47,6 +47,8 @@ pub struct ReportFacts<'a> {
     pub base: &'a BranchName,
     /// What it replaces.
     pub replaces: Option<Replaced<'a>>,
+    /// The pull request of what it takes back, if that had one.
+    pub taken_back: Option<PullNumber>,
 }
 
 /// A proposal that another one takes the place of.
@@ -71,6 +73,8 @@ struct ReportPage {
     deadline: Markdown,
     not_before: Option<Markdown>,
     since: Option<since::Since>,
+    /// What it takes back, and for whom.
+    taken_back: Option<Markdown>,
     action: String,
     purpose: Option<String>,
     system: String,
@@ -115,12 +119,16 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         policy,
         base,
         replaces,
+        taken_back,
     } = facts;
     let binding = &proposal.binding;
     let action = policy.action(&binding.operation);
+    let own = proposal.proof.co_writers().map(|(_, account)| account);
     let co_writers = replaces.iter().flat_map(|old| old.co_writers);
     let co_writers: BTreeSet<&PersonName> = co_writers
-        .filter_map(|account| policy.person_of(*account))
+        .copied()
+        .chain(own)
+        .filter_map(|account| policy.person_of(account))
         .map(Person::name)
         .collect();
     let label = label(proposal, LABEL);
@@ -135,6 +143,10 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         deadline: Markdown::time(proposal.expires_at),
         not_before: (binding.valid.from > proposal.created_at).then(|| Markdown::time(binding.valid.from)),
         since: replaces.as_ref().map(|old| since::since(old, proposal)),
+        taken_back: proposal
+            .proof
+            .rolled_back()
+            .map(|rolled| origin::taken_back(rolled, *taken_back)),
         action: binding.operation.to_string(),
         purpose: action.map(|action| action.summary().to_owned()),
         system: binding.target.system.clone(),

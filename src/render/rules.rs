@@ -386,7 +386,11 @@ fn party(one: &Because, case: &Case, policy: &Policy) -> Markdown {
     } else if one.who.iter().any(granted) {
         list(&one.who).and("'s approval: whoever lets it pass a check does not approve it besides")
     } else if one.who.iter().any(amended) {
-        list(&one.who).and("'s approval: whoever amended it, or what it descends from, never approves")
+        list(&one.who).and(if case.proposal.binding.rolls_back.is_some() {
+            "'s approval: whoever asked for it never approves"
+        } else {
+            "'s approval: whoever amended it, or what it descends from, never approves"
+        })
     } else if one.who.iter().any(edited) {
         list(&one.who).and("'s approval: whoever edited its title, text or base never approves")
     } else {

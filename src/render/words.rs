@@ -48,6 +48,9 @@ pub(super) fn why(proposal: &Proposal, assessment: &Assessment, policy: &Policy)
         (TierRule::Dispatches, _) => {
             Markdown::ours("it has a workflow run, which takes longer than low tier may")
         }
+        (TierRule::RollsBack, _) => {
+            Markdown::ours("a person asked for it, which is no signature of the agent's")
+        }
         (TierRule::Corrected, _) => {
             Markdown::ours("a person amended it, which is no signature of the agent's")
         }
@@ -115,6 +118,10 @@ pub(super) fn taking_back(action: Option<&Action>) -> Markdown {
         (RollbackKind::Inverse, Some(undo)) => {
             Markdown::ours("It can be undone with ").then(&Markdown::code(undo.as_str()))
         }
+    };
+    let how = match action.undoing() {
+        Some(_) => how.and(", asked for with a comment"),
+        None => how,
     };
     match rollback.within() {
         Some(within) => how.and(", within ").then(&Markdown::span(within)).and("."),

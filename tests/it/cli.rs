@@ -59,6 +59,7 @@ fn every_command_has_help_and_bad_usage_is_two() {
         &["erase"],
         &["freeze"],
         &["resolve"],
+        &["rollback"],
         &["inbox"],
         &["inbox", "list"],
         &["inbox", "retry"],

@@ -219,6 +219,17 @@ async fn an_agent_proposes_waits_and_asks_at_a_live_demo() {
     );
     assert_eq!(live.speak(&["status", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], "").code, 1);
 
+    let tired = live.speak(&["propose", "-f", "-", "--wait", "--timeout", "1s"], PAYMENT);
+    assert_eq!(tired.code, 1, "{}", tired.err);
+    assert!(
+        tired.err.contains("it has not ended within 1s; it is open")
+            && tired.err.contains(&format!("countersign status {id}")),
+        "{}",
+        tired.err
+    );
+    let tired = live.speak(&["propose", "-f", "-", "--timeout", "1s"], PAYMENT);
+    assert_eq!(tired.code, 2, "{}", tired.err);
+
     let waiting = {
         let caller = [
             "--agent",

@@ -117,6 +117,7 @@ pub(crate) async fn propose(policy: &Policy, items: &[Value]) -> Proposal {
     let salts = vec![([1; 32], [2; 24]); fitting.sealed_values()];
     fitting
         .arrive(Arrival {
+            kept: Default::default(),
             replaced: None,
             id,
             proof,

@@ -59,6 +59,7 @@ mod result;
 mod reviewers;
 mod revision;
 mod roles;
+mod rollback;
 mod rules;
 mod sample;
 mod sandbox;

@@ -11,6 +11,7 @@ use countersign::{
         policy::Policy,
         proposal::{Affected, AgentProof, Attestation, Proposal, ProposalParts},
         receive::FieldError,
+        rollback::Undo,
         source::{SourceFile, read_yaml},
     },
     render::{
@@ -426,6 +427,7 @@ fn i26_words_of_mixed_scripts_are_flagged_whatever_the_catalog_asks() {
         policy: &policy,
         base: &base(),
         replaces: None,
+        taken_back: None,
     })
     .unwrap();
     assert!(
@@ -455,6 +457,7 @@ fn a_check_that_passed_leaves_nothing_to_do() {
         policy: &policy,
         base: &base(),
         replaces: None,
+        taken_back: None,
     })
     .unwrap();
     let said: Vec<&str> = report
@@ -577,6 +580,7 @@ fn i26_what_exceeds_github_s_limit_is_refused() {
         policy: &policy,
         base: &base(),
         replaces: None,
+        taken_back: None,
     });
     let error = refused.expect_err("it has more than 65,536 characters");
     assert!(matches!(error, RenderError::TooLong { max: 65_536, .. }));
@@ -960,6 +964,55 @@ fn a_report_says_what_each_section_needs() {
 }
 
 #[test]
+fn an_outcome_tells_how_far_it_came_and_how_it_is_taken_back() {
+    let policy = policy();
+    let mut case = open_case(&policy, payment(&policy));
+    case.life = Life::Started;
+    case.progress = Some((2, 3));
+    let text = outcome(&case, &policy, None).unwrap();
+    assert!(text.contains("Step 2 of 3 is taken."), "{text}");
+    finished(
+        &mut case,
+        Life::Executed,
+        Outcome::Executed,
+        vec![step("1", Outcome::Executed, Some(201), None)],
+    );
+    let by = case.proposal.id;
+    let told = |life, pull: Option<u64>| {
+        let undo = Undo {
+            by,
+            life,
+            pull: pull.map(PullNumber),
+        };
+        let text = outcome(&case, &policy, Some(undo)).unwrap();
+        let line = text.lines().find(|line| line.contains("olled back")).unwrap();
+        let undone = text.contains("It can be undone");
+        (line.replace(&by.to_string(), "ID"), undone)
+    };
+    assert_eq!(
+        told(Life::Open, Some(7)),
+        (
+            "To be **rolled back** by #7, proposal `ID`, which is open.".into(),
+            false
+        )
+    );
+    assert_eq!(
+        told(Life::Executed, None),
+        (
+            "**Rolled back** by proposal `ID`, which is executed.".into(),
+            false
+        )
+    );
+    assert_eq!(
+        told(Life::Denied, None),
+        (
+            "**Not rolled back**: it was to be, by proposal `ID`, which is denied.".into(),
+            true
+        )
+    );
+}
+
+#[test]
 fn an_outcome_tells_what_ran_and_how_to_undo_it() {
     let policy = policy();
     let mut case = open_case(&policy, payment(&policy));
@@ -969,7 +1022,7 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
         Outcome::Executed,
         vec![step("1", Outcome::Executed, Some(201), None)],
     );
-    let text = outcome(&case, &policy).unwrap();
+    let text = outcome(&case, &policy, None).unwrap();
     insta::assert_snapshot!(text, @r###"
     ### Done: it ran
 
@@ -1002,7 +1055,7 @@ fn an_outcome_tells_what_ran_and_how_to_undo_it() {
             ),
         ],
     );
-    insta::assert_snapshot!(outcome(&case, &policy).unwrap(), @r###"
+    insta::assert_snapshot!(outcome(&case, &policy, None).unwrap(), @r###"
     ### Done in part
 
     12 x Pay a supplier: 7,800.00 EUR in all
@@ -1045,7 +1098,7 @@ fn every_end_has_its_words() {
     ] {
         case.life = life;
         case.voided = Some(VoidReason::ForeignHead);
-        let text = outcome(&case, &policy).unwrap();
+        let text = outcome(&case, &policy, None).unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         all.push(format!(
             "{}\n    {}",
@@ -1081,7 +1134,7 @@ fn every_end_has_its_words() {
     "###);
     case.life = Life::Bypassed;
     case.refused = Some("the gate was waiting: 0 of 2 approvals".into());
-    insta::assert_snapshot!(outcome(&case, &policy).unwrap(), @r###"
+    insta::assert_snapshot!(outcome(&case, &policy, None).unwrap(), @r###"
     ### Merged around the gate: it did not run
 
     Pay acme-ltd 12,500.00 EUR, `INV-2041`
@@ -1110,7 +1163,7 @@ fn i26_comments_and_checks_stay_within_github_s_limits() {
         })
         .collect();
     finished(&mut case, Life::Partial, Outcome::Partial, steps);
-    let text = outcome(&case, &policy).unwrap();
+    let text = outcome(&case, &policy, None).unwrap();
     assert!(text.chars().count() < 65_536, "{}", text.chars().count());
     assert!(text.contains("| `499` | **refused** |") && text.contains("And 450 more items"));
     let errors: Vec<FieldError> = (0..200).map(|_| FieldError::new(&note, &note)).collect();

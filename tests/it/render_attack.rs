@@ -383,7 +383,7 @@ fn i26_no_payload_gets_through_a_check_an_outcome_or_an_answer() {
                 note: Some((*payload).into()),
             }],
         });
-        let outcome = outcome(&case, &POLICY).unwrap();
+        let outcome = outcome(&case, &POLICY, None).unwrap();
         let answer = inbox_answer(&[
             FieldError::new(
                 format!("/parameters/{payload}"),

@@ -122,6 +122,7 @@ pub(crate) fn propose(
         .collect();
     fitting
         .arrive(Arrival {
+            kept: Default::default(),
             replaced: None,
             id: ProposalId::from_parts(now(), 42),
             proof,
@@ -259,6 +260,7 @@ pub(crate) fn report_of(policy: &Policy, proposal: &Proposal) -> String {
         policy,
         base: &base(),
         replaces: None,
+        taken_back: None,
     })
     .unwrap()
 }

@@ -15,6 +15,7 @@ use crate::domain::{
     case::Life,
     entry::{Digests, Event, StepResult},
     ids::ProposalId,
+    rollback::Undo,
     source::is_visible,
 };
 
@@ -60,6 +61,7 @@ pub(super) fn write(
         let trace = json!({
             "proposal": id,
             "life": life,
+            "rolled_back": book.as_ref().and_then(|book| book.undo(id)),
             "people": people,
             "entries": entries,
             "findings_on_branch": findings,
@@ -68,7 +70,8 @@ pub(super) fn write(
         writeln!(out)?;
         return Ok(findings > 0);
     }
-    head(out, id, life, &entries)?;
+    let undo = book.as_ref().and_then(|book| book.undo(id));
+    head(out, id, (life, undo), &entries)?;
     for (recorded, subject) in &entries {
         step(out, recorded, subject)?;
     }
@@ -91,7 +94,7 @@ fn life(book: &Book, id: ProposalId) -> Option<Life> {
 fn head(
     out: &mut impl Write,
     id: ProposalId,
-    life: Option<Life>,
+    (life, undo): (Option<Life>, Option<Undo>),
     entries: &[(Recorded, String)],
 ) -> io::Result<()> {
     writeln!(out, "proposal {id}")?;
@@ -117,11 +120,21 @@ fn head(
                 "amended  by {by} (account {account}, gate-attested), from proposal {from}"
             )?;
         }
+        if let Some(one) = proposal.proof.rolled_back() {
+            let (of, by, account) = (one.of, &one.by, one.account);
+            writeln!(
+                out,
+                "undoes   proposal {of}, as {by} asked (account {account}, gate-attested)"
+            )?;
+        }
         writeln!(out, "tier     {}", received.assessment.tier)?;
         writeln!(out, "action   {}", proposal.action_digest())?;
     }
     if let Some(life) = life {
         writeln!(out, "now      {life}")?;
+    }
+    if let Some(Undo { by, life, .. }) = undo {
+        writeln!(out, "undone   by proposal {by}, which is {life}")?;
     }
     writeln!(out)
 }

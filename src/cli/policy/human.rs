@@ -101,6 +101,7 @@ pub(super) fn reason(because: &TierRule, action: Option<&Action>) -> String {
         TierRule::Resource => "a parameter can't stand in the resource".into(),
         TierRule::Corrected => "people amended it".into(),
         TierRule::Dispatches => "it has a workflow run, which takes longer than low tier may".into(),
+        TierRule::RollsBack => "a person has something taken back".into(),
         TierRule::Thaws => "it ends a freeze".into(),
     }
 }

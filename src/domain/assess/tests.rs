@@ -64,6 +64,7 @@ fn judged(policy: &Policy, items: &[Item], claimed: &Map<String, Value>, so_far:
         exceptions: &[],
         provenance: &provenance,
         corrected: false,
+        rolls_back: false,
         at: at(0),
     };
     let totals = Totals::of(&matter, policy).counted(|_| so_far);
@@ -262,6 +263,7 @@ fn i20_limits_raise_or_refuse_as_they_say() {
         exceptions: &[],
         provenance: &provenance,
         corrected: false,
+        rolls_back: false,
         at: at(0),
     };
     let uncounted = assess(&matter, &Totals::default(), &deny);

@@ -20,6 +20,9 @@ impl Book {
 
     /// Whether what a proposal replaces ended without having run, and was not replaced by another one.
     pub(super) fn replaceable(&self, old: ProposalId, new: &Proposal) -> Result<(), Illegal> {
+        if self.rolls_back(old).is_some() {
+            return Err(Illegal::Persons(old));
+        }
         let ended = self.register.closed(old).is_some_and(|closed| {
             let by_this = || self.recent(old).and_then(|case| case.replaced_by) == Some(new.id);
             let may = match closed.life {
@@ -35,12 +38,12 @@ impl Book {
         }
     }
 
-    /// The accounts of everyone who changed a proposal, or whatever it descends from: they approve none of it, however
+    /// The accounts of everyone who asked for a rollback, changed a proposal, or whatever it descends from: they approve none of it, however
     /// its agent goes on from there. INVARIANT i08.
     pub fn co_writers(&self, proposal: &Proposal) -> BTreeSet<AccountId> {
-        let own = proposal.proof.corrections().iter();
+        let own = proposal.proof.co_writers();
         let before = proposal.supersedes.into_iter();
-        own.map(|correction| correction.account)
+        own.map(|(_, account)| account)
             .chain(before.flat_map(|old| self.register.co_writers(old)))
             .collect()
     }

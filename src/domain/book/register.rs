@@ -11,10 +11,12 @@ use sha2::{Digest as _, Sha256};
 use super::super::{
     case::{Case, Life},
     ids::{
-        AccountId, ActionName, AgentName, CommentId, Digest, IdempotencyKey, Nonce, ProposalId, PullNumber,
+        AccountId, ActionName, AgentName, CommentId, Digest, IdempotencyKey, ItemId, Nonce, ProposalId,
+        PullNumber, Timestamp,
     },
     policy::Tier,
     proposal::Proposal,
+    rollback::{Ended, Undo},
 };
 
 /// What is known of a proposal that ended.
@@ -52,6 +54,8 @@ pub(super) struct Row {
     pull: Option<PullNumber>,
     life: Life,
     tier: Tier,
+    /// When it had run.
+    ran_at: Option<Timestamp>,
 }
 
 /// A row as it stood, with what stands beside it.
@@ -60,6 +64,7 @@ pub(super) struct Noted {
     row: Row,
     refused: Option<Box<str>>,
     erased: Option<CommentId>,
+    not_run: Option<BTreeSet<ItemId>>,
 }
 
 /// How a proposal stands, as far as its line says.
@@ -129,6 +134,13 @@ pub(super) struct Line {
     erased: Option<CommentId>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     co_writers: BTreeSet<AccountId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ran_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_run: Option<BTreeSet<ItemId>>,
+    /// The slot of what it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rolls_back: Option<usize>,
     /// Its idempotency key's and its nonce's.
     used: Vec<Fingerprint>,
 }
@@ -162,6 +174,12 @@ pub(super) struct Register {
     erased: BTreeMap<usize, CommentId>,
     /// Whoever changed a proposal, or what it descends from, by slot.
     co_writers: BTreeMap<usize, BTreeSet<AccountId>>,
+    /// The items that did not run of proposals that did, by slot.
+    not_run: BTreeMap<usize, BTreeSet<ItemId>>,
+    /// What takes something back, and what that is, by slots.
+    rolls_back: BTreeMap<usize, usize>,
+    /// The newest last.
+    undone_by: BTreeMap<usize, Vec<usize>>,
     agents: BTreeSet<Arc<AgentName>>,
     operations: BTreeSet<Arc<ActionName>>,
 }
@@ -173,6 +191,10 @@ impl Register {
         let slot = self.rows.len();
         if !co_writers.is_empty() {
             self.co_writers.insert(slot, co_writers.clone());
+        }
+        if let Some(of) = proposal.binding.rolls_back.and_then(|id| self.slot(id)) {
+            self.rolls_back.insert(slot, of);
+            self.undone_by.entry(of).or_default().push(slot);
         }
         if let Err(place) = self.place(proposal.id) {
             self.by_id.insert(place, slot);
@@ -189,6 +211,7 @@ impl Register {
             pull: None,
             life: Life::Received,
             tier,
+            ran_at: None,
         });
         self.summaries.push_str(&proposal.summary);
     }
@@ -214,6 +237,15 @@ impl Register {
         self.refused.remove(&slot);
         self.erased.remove(&slot);
         self.co_writers.remove(&slot);
+        self.not_run.remove(&slot);
+        if let Some(of) = self.rolls_back.remove(&slot)
+            && let Some(by) = self.undone_by.get_mut(&of)
+        {
+            by.pop();
+            if by.is_empty() {
+                self.undone_by.remove(&of);
+            }
+        }
         self.summaries.truncate(row.summary);
         unshare(&mut self.agents, row.agent);
         unshare(&mut self.operations, row.operation);
@@ -227,6 +259,7 @@ impl Register {
         let pull = case.opened.as_ref().map(|opened| opened.pull);
         if let Some(row) = self.rows.get_mut(slot) {
             row.life = case.life;
+            row.ran_at = case.ran_at;
             if let Some(pull) = pull
                 && row.pull.is_none()
             {
@@ -237,6 +270,8 @@ impl Register {
             }
         }
         self.refuse(slot, case.refused.as_deref().map(Into::into));
+        let not_run = case.ran_at.map(|_| case.not_run());
+        self.leave_out(slot, not_run.filter(|items| !items.is_empty()));
     }
 
     /// A proposal that had ended otherwise was merged around the gate.
@@ -268,13 +303,26 @@ impl Register {
         };
     }
 
+    fn leave_out(&mut self, slot: usize, items: Option<BTreeSet<ItemId>>) {
+        match items {
+            Some(items) => self.not_run.insert(slot, items),
+            None => self.not_run.remove(&slot),
+        };
+    }
+
     /// How a proposal's row stands, so that it can be put back.
     pub(super) fn note(&self, id: ProposalId) -> Option<Noted> {
         let slot = self.slot(id)?;
         let row = self.rows.get(slot)?.clone();
         let refused = self.refused.get(&slot).cloned();
         let erased = self.erased.get(&slot).copied();
-        Some(Noted { row, refused, erased })
+        let not_run = self.not_run.get(&slot).cloned();
+        Some(Noted {
+            row,
+            refused,
+            erased,
+            not_run,
+        })
     }
 
     /// Puts a row back as it was noted.
@@ -292,6 +340,7 @@ impl Register {
             *row = noted.row;
         }
         self.refuse(slot, noted.refused);
+        self.leave_out(slot, noted.not_run);
         match noted.erased {
             Some(by) => self.erased.insert(slot, by),
             None => self.erased.remove(&slot),
@@ -318,6 +367,35 @@ impl Register {
             refused: self.refused.get(&slot).map(AsRef::as_ref),
             erased: self.erased.get(&slot).copied(),
         })
+    }
+
+    /// What is to be known of a proposal that ended, to take it back.
+    pub(super) fn ended(&self, id: ProposalId) -> Option<Ended<'_>> {
+        let slot = self.slot(id)?;
+        let row = self.rows.get(slot).filter(|row| row.life.ended())?;
+        Some(Ended {
+            life: row.life,
+            action: row.action,
+            ran_at: row.ran_at,
+            not_run: self.not_run.get(&slot),
+            undo: self.undo(id),
+        })
+    }
+
+    /// What takes a proposal back, the newest where that was tried several times.
+    pub(super) fn undo(&self, id: ProposalId) -> Option<Undo> {
+        let by = self.undone_by.get(&self.slot(id)?)?.last()?;
+        let row = self.rows.get(*by)?;
+        Some(Undo {
+            by: row.id,
+            life: row.life,
+            pull: row.pull,
+        })
+    }
+
+    /// What a proposal takes back.
+    pub(super) fn rolls_back(&self, id: ProposalId) -> Option<ProposalId> {
+        self.id(*self.rolls_back.get(&self.slot(id)?)?)
     }
 
     /// The accounts of whoever changed a proposal, or what it descends from.
@@ -358,6 +436,9 @@ impl Register {
                 refused: self.refused.get(slot).map(|why| why.to_string()),
                 erased: self.erased.get(slot).copied(),
                 co_writers: self.co_writers.get(slot).cloned().unwrap_or_default(),
+                ran_at: row.ran_at,
+                not_run: self.not_run.get(slot).cloned(),
+                rolls_back: self.rolls_back.get(slot).copied(),
                 used: used.remove(slot).unwrap_or_default(),
             })
         };
@@ -390,11 +471,17 @@ impl Register {
                 pull: line.pull,
                 life: line.life,
                 tier: line.tier,
+                ran_at: line.ran_at,
             });
             register.summaries.push_str(&line.summary);
             if !line.co_writers.is_empty() {
                 register.co_writers.insert(slot, line.co_writers);
             }
+            if let Some(of) = line.rolls_back {
+                register.rolls_back.insert(slot, of);
+                register.undone_by.entry(of).or_default().push(slot);
+            }
+            register.not_run.extend(line.not_run.map(|items| (slot, items)));
             register
                 .refused
                 .extend(line.refused.map(|why| (slot, why.into_boxed_str())));
@@ -479,6 +566,9 @@ impl Register {
             refused,
             erased,
             co_writers,
+            not_run,
+            rolls_back,
+            undone_by,
             agents,
             operations,
         } = self;
@@ -493,6 +583,9 @@ impl Register {
             + erased.len() * node(size_of::<(usize, CommentId)>())
             + refused.len() * node(size_of::<(usize, Box<str>)>())
             + why
+            + not_run.values().map(BTreeSet::len).sum::<usize>() * node(size_of::<ItemId>())
+            + (rolls_back.len() + undone_by.values().map(Vec::len).sum::<usize>())
+                * node(size_of::<(usize, usize)>())
             + co_writers.values().map(BTreeSet::len).sum::<usize>() * node(size_of::<AccountId>())
             + names
     }

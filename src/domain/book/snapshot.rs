@@ -29,7 +29,7 @@ use super::{
 };
 
 /// The form of what is written here.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The program that wrote it: another one may fold otherwise, and folds anew.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 

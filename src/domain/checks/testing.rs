@@ -37,6 +37,7 @@ pub(crate) fn with<T>(
         exceptions: &[],
         provenance: &provenance,
         corrected: false,
+        rolls_back: false,
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Heard, RoleKey, Stray};
+use super::{Heard, RoleKey, Said, Stray};
 use crate::domain::{
     assess::Assessment,
     ids::{
@@ -62,6 +62,8 @@ pub enum Via {
     },
     /// A person's comment on the pull request of the proposal that it replaces.
     Comment(Heard),
+    /// A person's comment that asks for something to be taken back.
+    Rollback(Said),
 }
 
 /// The body of `opened`.

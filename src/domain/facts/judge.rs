@@ -180,6 +180,7 @@ fn asked<T>(
         exceptions: &facts.exceptions,
         provenance: &Provenance::default(),
         corrected: facts.amended,
+        rolls_back: facts.rolls_back,
         at: facts.at,
     };
     Some(question(&matter, action))

@@ -53,6 +53,7 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
         excluded: case.left_out().cloned().collect(),
         rolls: None,
         amended: proposal.matter().corrected,
+        rolls_back: proposal.matter().rolls_back,
     };
     if let Some(seen) = seen {
         add_seen(&mut facts, case, seen);

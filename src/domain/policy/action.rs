@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -13,37 +12,11 @@ use super::{
     limits::Limit,
     param::ParamPath,
     resource::ResourcePattern,
+    rollback::{Rollback, Undoing},
     schema::{ParamError, ParamSchema},
     tiers::{DataClass, Impact, RollbackKind},
 };
-use crate::domain::ids::{ActionName, AgentName, CheckName, Digest, PersonName, Span, TeamName};
-
-/// How an action is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rollback {
-    /// Whether another action undoes it, the state before is put back, or neither.
-    kind: RollbackKind,
-    /// The action that undoes it.
-    action: Option<ActionName>,
-    /// How long it can be taken back.
-    within: Option<Span>,
-}
-
-impl Rollback {
-    /// The kind.
-    pub fn kind(&self) -> RollbackKind {
-        self.kind
-    }
-    /// The action that undoes it, when it is in the catalog.
-    pub fn action(&self) -> Option<&ActionName> {
-        self.action.as_ref()
-    }
-    /// How long it can be taken back.
-    pub fn within(&self) -> Option<Span> {
-        self.within
-    }
-}
+use crate::domain::ids::{ActionName, AgentName, CheckName, Digest, PersonName, TeamName};
 
 /// A person or a team.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -142,6 +115,15 @@ impl Action {
     /// How it is taken back.
     pub fn rollback(&self) -> &Rollback {
         &self.rollback
+    }
+    /// The action that takes it back and what that one is given, where a person can ask for it in a comment.
+    pub fn undoing(&self) -> Option<(&ActionName, &Undoing)> {
+        let with = self.rollback.with()?;
+        match self.rollback.kind() {
+            RollbackKind::Inverse => Some((self.rollback.action()?, with)),
+            RollbackKind::Restore => Some((&self.name, with)),
+            RollbackKind::None => None,
+        }
     }
     /// Who does, answers for, is asked about and hears of it.
     pub fn raci(&self) -> &Raci {

@@ -1,21 +1,16 @@
 //! A request body as a JSON tree whose `${...}` leaves are replaced whole.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::param::ParamPath;
-use crate::domain::source::{Fault, Kind, Node};
+use super::{
+    param::ParamPath,
+    tree::{Place, Tree},
+};
+use crate::domain::source::{Fault, Node};
 
 /// A JSON tree with places to fill; a value is never spliced into text.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BodyTemplate(Part);
-
-#[derive(Debug, Clone, PartialEq)]
-enum Part {
-    Literal(Value),
-    Fill(Filler),
-    List(Vec<Part>),
-    Map(Vec<(String, Part)>),
-}
+pub struct BodyTemplate(Tree<Filler>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Filler {
@@ -57,13 +52,11 @@ impl BodyError {
 
 impl BodyTemplate {
     pub(super) fn read(node: &Node) -> Result<Self, Fault> {
-        Part::read(node).map(Self)
+        Tree::read(node).map(Self)
     }
     /// The parameters that the template takes.
     pub fn params(&self) -> Vec<&ParamPath> {
-        let mut found = Vec::new();
-        self.0.collect(&mut found);
-        found
+        self.0.places().into_iter().filter_map(Filler::param).collect()
     }
     /// The body for these values. A field whose optional parameter is not there is left out. Errors: a missing
     /// parameter anywhere else.
@@ -72,66 +65,23 @@ impl BodyTemplate {
     }
 }
 
-impl Part {
-    fn read(node: &Node) -> Result<Self, Fault> {
-        Ok(match node.kind() {
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) => Self::Literal(node.to_value()),
-            Kind::Text(text) => match filler(text) {
-                Ok(Some(filler)) => Self::Fill(filler),
-                Ok(None) => Self::Literal(node.to_value()),
-                Err(message) => return Err(Fault::new(node.mark(), message)),
-            },
-            Kind::List(items) => Self::List(items.iter().map(Self::read).collect::<Result<_, _>>()?),
-            Kind::Map(entries) => {
-                let mut fields = Vec::new();
-                for (key, node) in entries {
-                    if key.text().contains("${") {
-                        let message = format!("the field name `{}` must be literal", key.text());
-                        return Err(Fault::new(key.mark(), message));
-                    }
-                    fields.push((key.text().to_owned(), Self::read(node)?));
-                }
-                Self::Map(fields)
-            }
-        })
-    }
-
-    fn collect<'a>(&'a self, found: &mut Vec<&'a ParamPath>) {
+impl Filler {
+    const fn param(&self) -> Option<&ParamPath> {
         match self {
-            Self::Fill(Filler::Param(param)) => found.push(param),
-            Self::Literal(_) | Self::Fill(Filler::ProposalId | Filler::ItemId | Filler::StepKey) => {}
-            Self::List(items) => items.iter().for_each(|item| item.collect(found)),
-            Self::Map(fields) => fields.iter().for_each(|(_, field)| field.collect(found)),
+            Self::Param(param) => Some(param),
+            Self::ProposalId | Self::ItemId | Self::StepKey => None,
         }
-    }
-
-    fn fill(&self, with: Filling<'_>) -> Result<Value, BodyError> {
-        Ok(match self {
-            Self::Literal(value) => value.clone(),
-            Self::Fill(filler) => filler.value(with)?,
-            Self::List(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| item.fill(with))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Self::Map(fields) => {
-                let mut map = Map::new();
-                for (name, field) in fields {
-                    match field {
-                        Self::Fill(Filler::Param(param)) if param.find(with.params).is_none() => {}
-                        Self::Literal(_) | Self::Fill(_) | Self::List(_) | Self::Map(_) => {
-                            map.insert(name.clone(), field.fill(with)?);
-                        }
-                    }
-                }
-                Value::Object(map)
-            }
-        })
     }
 }
 
-impl Filler {
+impl Place for Filler {
+    type From<'a> = Filling<'a>;
+    type Error = BodyError;
+
+    fn read(text: &str) -> Result<Option<Self>, String> {
+        filler(text)
+    }
+
     fn value(&self, with: Filling<'_>) -> Result<Value, BodyError> {
         match self {
             Self::Param(param) => param
@@ -142,6 +92,10 @@ impl Filler {
             Self::ItemId => Ok(with.item.into()),
             Self::StepKey => Ok(with.key.into()),
         }
+    }
+
+    fn is_left_out(&self, with: Filling<'_>) -> bool {
+        matches!(self, Self::Param(param) if param.find(with.params).is_none())
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    action::{Action, Party, Raci, Rollback},
+    action::{Action, Party, Raci},
     body::BodyTemplate,
     describe,
     error::{Errors, Rule, unknown},
@@ -18,8 +18,9 @@ use super::{
     param::ParamPath,
     people::People,
     resource::ResourcePattern,
+    rollback::{self, RawRollback},
     schema::ParamSchema,
-    tiers::{DataClass, Impact, RollbackKind},
+    tiers::{DataClass, Impact},
 };
 use crate::domain::{
     ids::{ActionName, AgentName, CheckName},
@@ -51,7 +52,7 @@ pub(super) struct RawAction {
     #[schemars(length(min = 1))]
     data: Vec<DataClass>,
     /// How it is taken back.
-    rollback: Rollback,
+    rollback: RawRollback,
     /// Who does it, answers for it, is asked about it and hears of it.
     raci: RawRaci,
     /// What an agent may ask for, as JSON Schema; nothing else is taken.
@@ -122,6 +123,7 @@ pub(super) fn read(list: &Node, around: Around<'_>, errors: &mut Errors) -> BTre
             actions.insert(name, action);
         }
     }
+    rollback::misfits(list, &actions, errors);
     actions
 }
 
@@ -140,7 +142,8 @@ fn read_action(
         }
     };
     let before = errors.len();
-    check_words(&raw, node, names, around, errors);
+    check_words(&raw, node, around, errors);
+    let rollback = rollback::read(&raw.rollback, node, names, errors);
     let raci = read_raci(&raw.raci, node, around, errors);
     let params = keep(
         node.get("params").map(ParamSchema::read),
@@ -196,7 +199,7 @@ fn read_action(
         resource: resource?,
         impact: raw.impact,
         data: raw.data.into_iter().collect(),
-        rollback: raw.rollback,
+        rollback: rollback?,
         raci: raci?,
         params: params?,
         describe: raw.describe,
@@ -220,13 +223,7 @@ fn keep<T>(read: Option<Result<T, Vec<Fault>>>, rule: Rule, errors: &mut Errors)
     }
 }
 
-fn check_words(
-    raw: &RawAction,
-    node: &Node,
-    names: &BTreeSet<&str>,
-    around: Around<'_>,
-    errors: &mut Errors,
-) {
+fn check_words(raw: &RawAction, node: &Node, around: Around<'_>, errors: &mut Errors) {
     let lines = [("summary", Some(&raw.summary)), ("system", raw.system.as_ref())];
     for (field, text) in lines.into_iter().filter_map(|(field, text)| Some((field, text?))) {
         if text.trim().is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
@@ -238,15 +235,6 @@ fn check_words(
         let message = "`data` is empty; name the classes of data it touches, `public` at least";
         errors.add(Rule::Syntax, node.mark_at("/data"), message);
     }
-    if let Some(undo) = &raw
-        .rollback
-        .action()
-        .filter(|undo| !names.contains(undo.as_str()))
-    {
-        let mark = node.mark_at("/rollback/action");
-        errors.unknown(mark, "action", undo.as_str(), names.iter().copied());
-    }
-    read_rollback(&raw.rollback, node, errors);
     let twice = |index: usize, first: Option<usize>| first.is_some_and(|first| first < index);
     for (class, index) in raw.data.iter().zip(0..) {
         if twice(index, raw.data.iter().position(|other| other == class)) {
@@ -272,27 +260,6 @@ fn check_words(
             let message = "the check `limits` has nothing to show: the action declares no `limits`";
             errors.add(Rule::Limits, mark, message);
         }
-    }
-}
-
-/// What can't be taken back names no way to take it back.
-fn read_rollback(rollback: &Rollback, node: &Node, errors: &mut Errors) {
-    let named = [
-        ("action", rollback.action().is_some()),
-        ("within", rollback.within().is_some()),
-    ];
-    for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
-        if rollback.kind() == RollbackKind::None {
-            let message = format!(
-                "`kind: none` can't be taken back, so it has no `{field}`; remove it, or name another kind"
-            );
-            errors.add(Rule::Syntax, node.mark_at(&format!("/rollback/{field}")), message);
-        }
-    }
-    if rollback.kind() == RollbackKind::Restore && rollback.action().is_some() {
-        let message =
-            "`kind: restore` puts the old state back; for an action that undoes it write `kind: inverse`";
-        errors.add(Rule::Syntax, node.mark_at("/rollback/action"), message);
     }
 }
 

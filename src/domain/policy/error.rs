@@ -32,6 +32,8 @@ pub enum Rule {
     Connector,
     /// A condition that can't be used.
     Expression,
+    /// A way to take an action back that can't be taken.
+    Rollback,
     /// A limit that can't be counted.
     Limits,
     /// Classification rules that leave a hole.
@@ -61,6 +63,7 @@ impl Rule {
             Self::Sensitive => "sensitive",
             Self::Connector => "connector",
             Self::Expression => "expression",
+            Self::Rollback => "rollback",
             Self::Limits => "limits",
             Self::Tiers => "tiers",
             Self::Gates => "gates",

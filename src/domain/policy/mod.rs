@@ -24,11 +24,13 @@ mod param;
 mod pattern;
 mod people;
 mod resource;
+mod rollback;
 mod schema;
 mod size;
 mod targets;
 mod thaw;
 mod tiers;
+mod tree;
 mod url_template;
 mod workflow;
 
@@ -45,7 +47,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::totals::Over;
-pub use action::{Action, Party, Raci, Rollback};
+pub use action::{Action, Party, Raci};
 pub use agents::{Agent, AgentKey, Callback};
 pub use auth::{Auth, NotASecret, SECRET_PREFIX, SecretError, SecretName};
 pub use body::{BodyError, BodyTemplate, Filling};
@@ -61,6 +63,7 @@ pub use owners::{Owned, OwnedItem, Owner, OwnerSet, Owners, RawOwners, Requireme
 pub use param::{ParamPath, ResourceError};
 pub use people::{Account, Person};
 pub use resource::ResourcePattern;
+pub use rollback::{BeforeIt, Rollback, Undoing, UndoingError};
 pub use schema::ParamError;
 pub use size::{Size, SizeError};
 pub use targets::TargetBounds;

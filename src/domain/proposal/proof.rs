@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::ids::{AccountId, CommentId, ItemId, KeyId, Nonce, PersonName, ProposalId};
+use super::{Binding, Observed};
+use crate::domain::ids::{AccountId, CommentId, ItemId, KeyId, Nonce, PersonName, ProposalId, Timestamp};
 
 /// How often people may change what one request asked for; a report stays readable, and an entry within its bounds.
 pub const MAX_CORRECTIONS: usize = 20;
 
 /// How it is known that the agent asked for this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AgentProof {
     /// The agent signed the request; anybody with its public key can check. INVARIANT i04.
@@ -26,6 +27,8 @@ pub enum AgentProof {
     },
     /// The agent asked for something else, and people changed it; that they did, only the gate saw.
     Corrected(Box<Corrected>),
+    /// The agent asked for nothing: a person has something that ran taken back, and the catalog says how.
+    RolledBack(Box<RolledBack>),
 }
 
 /// A proof that leaves nothing to check later.
@@ -40,7 +43,7 @@ pub enum Attestation {
 
 /// What an agent asked for, and what people changed of it. Taken back from the proposal, the changes give what the agent's
 /// own proof covers. INVARIANT i04.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Corrected {
     /// How it is known that the agent asked for what was there before; never [`AgentProof::Corrected`].
@@ -49,6 +52,28 @@ pub struct Corrected {
     pub nonce: Nonce,
     /// Who changed what, oldest first.
     pub corrections: Vec<Correction>,
+}
+
+/// What ran and is taken back, complete enough that anybody who has the catalog can tell what takes it back. INVARIANT
+/// i04.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolledBack {
+    /// The proposal.
+    pub of: ProposalId,
+    /// Who asked for it.
+    pub by: PersonName,
+    /// The account that they wrote by.
+    pub account: AccountId,
+    /// The comment.
+    pub comment: CommentId,
+    /// When it had ended, as the ledger says.
+    pub ran_at: Timestamp,
+    /// What was authorised; its digest is the action digest that the ledger has of it.
+    pub binding: Binding,
+    /// What the bot had read, with the digests that the binding carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observed>,
 }
 
 /// What one person changed of a proposal, with one comment on its pull request.
@@ -100,8 +125,23 @@ impl AgentProof {
     pub fn corrections(&self) -> &[Correction] {
         match self {
             Self::Corrected(corrected) => &corrected.corrections,
-            Self::Ed25519 { .. } | Self::GateAttested { .. } => &[],
+            Self::Ed25519 { .. } | Self::GateAttested { .. } | Self::RolledBack(_) => &[],
         }
+    }
+    /// What it takes back, where a person asked for that.
+    pub fn rolled_back(&self) -> Option<&RolledBack> {
+        match self {
+            Self::RolledBack(rolled) => Some(rolled),
+            Self::Ed25519 { .. } | Self::GateAttested { .. } | Self::Corrected(_) => None,
+        }
+    }
+    /// Whose word it is, beside the agent's or instead of it, and the accounts that they wrote by.
+    pub fn co_writers(&self) -> impl Iterator<Item = (&PersonName, AccountId)> {
+        let changed = self.corrections().iter();
+        let asked = self.rolled_back().into_iter();
+        changed
+            .map(|one| (&one.by, one.account))
+            .chain(asked.map(|one| (&one.by, one.account)))
     }
 }
 

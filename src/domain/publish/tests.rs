@@ -82,7 +82,7 @@ fn wanted_of() -> impl Strategy<Value = Published> {
                 story = story.approve(BOB);
             }
             story.case.life = life;
-            wanted(&story.case, &story.decide(), &story.policy, None)
+            wanted(&story.case, &story.decide(), &story.policy, Beside::default())
         })
 }
 
@@ -143,7 +143,7 @@ fn i27_only_an_open_gate_and_its_success_conclude_success() {
 #[test]
 fn i15_the_bot_merges_an_open_gate_only() {
     let merges = |story: &Story| {
-        wanted(&story.case, &story.decide(), &story.policy, None)
+        wanted(&story.case, &story.decide(), &story.policy, Beside::default())
             .unwrap()
             .merged
     };
@@ -167,7 +167,7 @@ fn team(name: &str) -> Owner {
 #[test]
 fn owners_and_the_consulted_are_asked_and_only_owners_are_needed() {
     let story = Story::medium();
-    let want = wanted(&story.case, &story.decide(), &story.policy, None).unwrap();
+    let want = wanted(&story.case, &story.decide(), &story.policy, Beside::default()).unwrap();
     assert_eq!(
         want.asked,
         Asked::These([team("marketing"), team("finance")].into())
@@ -189,7 +189,7 @@ fn an_escalation_asks_further_people_and_lowers_nothing() {
     };
     let mut story = Story::under(&files);
     let further = |story: &Story| {
-        let want = wanted(&story.case, &story.decide(), &story.policy, None).unwrap();
+        let want = wanted(&story.case, &story.decide(), &story.policy, Beside::default()).unwrap();
         want.further.into_keys().collect::<Vec<_>>()
     };
     assert!(further(&story).is_empty());
@@ -212,7 +212,7 @@ fn an_escalation_asks_further_people_and_lowers_nothing() {
 fn whoever_was_asked_already_is_not_asked_again() {
     let mut story = Story::high();
     story.case.escalated = true;
-    let mut want = wanted(&story.case, &story.decide(), &story.policy, None).unwrap();
+    let mut want = wanted(&story.case, &story.decide(), &story.policy, Beside::default()).unwrap();
     want.further = [(person("erin"), [ERIN].into()), (person("dave"), [DAVE].into())].into();
     let mut seen = Published {
         asked: Asked::Somebody,

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::undo::{self, NoUndo};
 use crate::domain::{
-    ids::{ItemId, PersonName},
+    ids::{AccountId, ItemId, PersonName},
     policy::{Action, AgentKey, ParamPath, Person, Policy},
-    proposal::{AgentProof, Correction, Item, Proposal, put},
+    proposal::{AgentProof, Item, Proposal, put},
     request::{RequestError, RequestItem, signed_bytes, verify_signature},
     sealed::{DataKey, SealError},
 };
@@ -33,6 +34,9 @@ pub enum ProofError {
         "what people changed of item `{0}` is not what stands there now, or nothing that a comment may change"
     )]
     Changes(ItemId),
+    /// What is said to take something back does not.
+    #[error(transparent)]
+    NoUndo(#[from] NoUndo),
     /// Nobody is said to have changed anything, or another proposal than the one that it replaces.
     #[error("what people changed is not of the proposal that this one replaces")]
     Replaces,
@@ -76,6 +80,9 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
     let binding = &proposal.binding;
     let unknown = || ProofError::Agent(binding.agent.to_string());
     let agent = policy.agent(&binding.agent).ok_or_else(unknown)?;
+    if let Some(rolled) = proposal.proof.rolled_back() {
+        return Ok(undo::check(proposal, rolled, policy, key)?);
+    }
     let (asked, nonce) = proposal.asked();
     let corrected = matches!(proposal.proof, AgentProof::Corrected(_));
     let signed = match (asked, agent.key()) {
@@ -85,7 +92,10 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
         (AgentProof::GateAttested { .. }, AgentKey::Hmac) if !corrected => return Ok(()),
         (AgentProof::GateAttested { .. }, AgentKey::Hmac) => None,
         (
-            AgentProof::Ed25519 { .. } | AgentProof::GateAttested { .. } | AgentProof::Corrected(_),
+            AgentProof::Ed25519 { .. }
+            | AgentProof::GateAttested { .. }
+            | AgentProof::Corrected(_)
+            | AgentProof::RolledBack(_),
             AgentKey::Ed25519 { .. } | AgentKey::Hmac,
         ) => {
             return Err(unknown());
@@ -143,7 +153,7 @@ fn take_back(
     }
     let now = items.to_vec();
     for correction in corrections.iter().rev() {
-        if !is_persons(correction, policy) {
+        if !is_persons(&correction.by, correction.account, policy) {
             return Err(ProofError::Nobody(correction.by.clone()));
         }
         for change in correction.changes.iter().rev() {
@@ -171,10 +181,10 @@ fn take_back(
     }
 }
 
-/// Whether a change was made in the name of a person by an account of theirs, which is no agent's.
-fn is_persons(correction: &Correction, policy: &Policy) -> bool {
-    let name = policy.person_of(correction.account).map(Person::name);
-    name == Some(&correction.by) && policy.agent_of(correction.account).is_none()
+/// Whether a word is said in the name of a person by an account of theirs, which is no agent's.
+pub(super) fn is_persons(by: &PersonName, account: AccountId, policy: &Policy) -> bool {
+    let name = policy.person_of(account).map(Person::name);
+    name == Some(by) && policy.agent_of(account).is_none()
 }
 
 /// Whether two JSON pointers name the same place, or one lies in the other.

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::{command::CommandCall, workflow::WorkflowCall};
 use crate::domain::{
-    ids::{ItemId, ProposalId, Seq, Span, StepName},
+    ids::{Seq, Span, StepName},
     policy::{Auth, BodyError, Connector, Filling, HttpExecute, InputError, ThawError, UrlError},
-    proposal::{Item, Proposal},
+    proposal::{Item, Proposal, step_key},
 };
 
 /// A call, complete but for sealed values.
@@ -83,24 +83,16 @@ pub(super) struct For<'a> {
     pub(super) step: Option<&'a StepName>,
 }
 
-/// The key of a step: the same for every attempt, and for no other step.
-fn key(proposal: ProposalId, item: &ItemId, step: Option<&StepName>) -> String {
-    match step {
-        Some(step) => format!("{proposal}/{item}/{step}"),
-        None => format!("{proposal}/{item}"),
-    }
-}
-
 impl Call {
     /// The call that takes a step.
     pub(super) fn doing(connector: &Connector, of: For<'_>) -> Result<Self, FillError> {
-        let key = key(of.proposal.id, &of.item.id, of.step);
+        let key = step_key(of.proposal.id, &of.item.id, of.step);
         Self::fill(connector, of, &key, key.clone())
     }
 
     /// The call that takes a step back; it has a key of its own, and may name the step's.
     pub(super) fn undoing(connector: &Connector, of: For<'_>) -> Result<Self, FillError> {
-        let key = key(of.proposal.id, &of.item.id, of.step);
+        let key = step_key(of.proposal.id, &of.item.id, of.step);
         Self::fill(connector, of, &key, format!("{key}/undo"))
     }
 

@@ -107,7 +107,7 @@ pub(super) fn approval(
             .and(" (sponsor of ")
             .then(&Markdown::prose(proposal.binding.agent.as_str()))
             .and(")")
-            .then(&amended_by(co_writers))
+            .then(&wrote(co_writers, proposal))
             .and(", bots, and whoever pushes to or merges this pull request"),
     }
 }
@@ -122,11 +122,15 @@ pub(super) fn needs(approvals: u8, distinct_teams: bool) -> Markdown {
     }
 }
 
-/// `, alice (amended it)`
-fn amended_by(co_writers: &BTreeSet<&PersonName>) -> Markdown {
+/// `, alice (amended it)`, or who asked for it.
+fn wrote(co_writers: &BTreeSet<&PersonName>, proposal: &Proposal) -> Markdown {
+    let how = match proposal.proof.rolled_back() {
+        Some(_) => " (asked for it)",
+        None => " (amended it)",
+    };
     let all = co_writers.iter().map(|name| Markdown::prose(name.as_str()));
     all.fold(Markdown::default(), |said, name| {
-        said.and(", ").then(&name).and(" (amended it)")
+        said.and(", ").then(&name).and(how)
     })
 }
 

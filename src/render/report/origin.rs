@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    domain::proposal::{AgentProof, Attestation, Proposal},
+    domain::{
+        ids::PullNumber,
+        proposal::{AgentProof, Attestation, Proposal, RolledBack},
+    },
     render::markdown::Markdown,
 };
 
@@ -34,6 +37,8 @@ pub(super) struct Said {
     justification: Markdown,
     claimed: Option<Markdown>,
     rollback_plan: Option<Markdown>,
+    /// The person whose words these are, where they are not the agent's.
+    person: Option<String>,
     exceptions: Vec<Exception>,
 }
 
@@ -68,6 +73,11 @@ fn proof(proof: &AgentProof) -> Markdown {
                 "**gate-attested**: it came from the agent's own GitHub account; nobody can check that again"
             }
         }),
+        AgentProof::RolledBack(rolled) => Markdown::ours("**asked for by ")
+            .then(&Markdown::prose(rolled.by.as_str()))
+            .and(
+                ", gate-attested**: nobody can check again who wrote that; the parameters are what the catalog makes of what                  ran, and the executor makes them again",
+            ),
         AgentProof::Corrected(corrected) => {
             let by = corrected.corrections.iter().map(|correction| &correction.by);
             let by: std::collections::BTreeSet<_> = by.collect();
@@ -78,6 +88,23 @@ fn proof(proof: &AgentProof) -> Markdown {
                 .then(&self::proof(&corrected.asked))
         }
     }
+}
+
+/// What is taken back, for whom.
+pub(super) fn taken_back(rolled: &RolledBack, pull: Option<PullNumber>) -> Markdown {
+    let id = Markdown::code(&rolled.of.to_string());
+    let what = match pull {
+        Some(pull) => Markdown::ours("**Rolls back** ")
+            .then(&Markdown::pull(pull))
+            .and(", proposal ")
+            .then(&id),
+        None => Markdown::ours("**Rolls back** proposal ").then(&id),
+    };
+    what.and(", which had run by ")
+        .then(&Markdown::time(rolled.ran_at))
+        .and(", as ")
+        .then(&Markdown::prose(rolled.by.as_str()))
+        .and(" asks, gate-attested: the agent did not ask for this itself.")
 }
 
 fn reported(proposal: &Proposal) -> Vec<Reported> {
@@ -117,6 +144,7 @@ pub(super) fn said(proposal: &Proposal) -> Said {
             .rollback_plan
             .as_deref()
             .map(|plan| Markdown::fenced(&wrapped(plan))),
+        person: proposal.proof.rolled_back().map(|rolled| rolled.by.to_string()),
         exceptions: proposal
             .exceptions
             .iter()

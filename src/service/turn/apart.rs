@@ -80,8 +80,11 @@ impl Bot {
     pub async fn follow(&self) -> Result<(), NotNow> {
         let mut failed = None;
         for done in self.begin_round().await? {
-            let done = done.await.map_err(NotNow::internal);
-            failed = done.and_then(|done| done).err().or(failed);
+            match done.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => failed = Some(error),
+                Err(error) => failed = Some(NotNow::internal(error)),
+            }
         }
         failed.map_or(Ok(()), Err)
     }

@@ -48,6 +48,9 @@ impl Bot {
             owed |=
                 super::alarm::KINDS.contains(&entry.kind()) || super::callback::KINDS.contains(&entry.kind());
         }
+        if let Err(error) = self.look_at_taken_back(recorded).await {
+            tracing::warn!(%error, "a pull request does not show yet how far it is taken back");
+        }
         if owed && let Err(error) = self.owe_all().await {
             tracing::error!(%error, "somebody is told of it at the next sweep only");
         }

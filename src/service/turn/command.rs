@@ -104,6 +104,9 @@ impl Bot {
         if let Some(answer) = self.resolve(event, by.name(), place).await? {
             return Ok(Some(answer));
         }
+        if let Some(answer) = self.roll_back(event, by, place).await? {
+            return Ok(Some(answer));
+        }
         let Some(case) = self.case(place.id) else {
             return Ok(self.answered_once_replaced(event, place.id, by.name())?);
         };

@@ -1,5 +1,7 @@
 //! A person changes a proposal: another one takes its place, with them as its co-writer. INVARIANT i05, i08.
 
+use std::collections::BTreeMap;
+
 use rand::RngExt as _;
 
 use super::{Bot, NotNow, command::Spoken, receive::Made};
@@ -7,7 +9,7 @@ use crate::{
     domain::{
         correction,
         entry::{Heard, Via},
-        ids::Nonce,
+        ids::{ItemId, Nonce},
         policy::Policy,
         proposal::{Change, Proposal, dotted},
         receive::{FieldError, check_proof, fit},
@@ -45,7 +47,7 @@ impl Bot {
             .enter(new, &policy, Via::Comment(heard), Some(spoken.by))
             .await
         {
-            return Ok(Err(told(&problem, &proposal)));
+            return Ok(Err(told(&problem, &ids(&proposal))));
         }
         metrics::counter!("countersign_corrections_total").increment(1);
         let opened = self.case(proposal.id).and_then(|case| case.opened);
@@ -80,13 +82,13 @@ impl Bot {
         let now = self.now();
         let fitting = match fit(request, agent, policy, now) {
             Ok(fitting) => fitting,
-            Err(errors) => return Ok(Err(misfits(&errors, old))),
+            Err(errors) => return Ok(Err(misfits(&errors, &ids(old)))),
         };
         let said = (heard.account, heard.comment);
         let proof = correction::proof(old, spoken.by, said, changes);
-        let made = match self.arrive(fitting, proof, now).await {
+        let made = match self.arrive(fitting, proof, BTreeMap::new(), now).await {
             Ok(made) => made,
-            Err(problem) => return Ok(Err(told(&problem, old))),
+            Err(problem) => return Ok(Err(told(&problem, &ids(old)))),
         };
         // As the executor will look at it, so that nobody approves what can't run. INVARIANT i04.
         Ok(match check_proof(&made.proposal, policy, Some(&made.key)) {
@@ -96,31 +98,33 @@ impl Bot {
     }
 }
 
+/// The names of a proposal's items.
+pub(super) fn ids(proposal: &Proposal) -> Vec<ItemId> {
+    let items = proposal.binding.items.iter();
+    items.map(|item| item.id.clone()).collect()
+}
+
 /// Why nothing came of it, in the words that its agent would be told.
-fn told(problem: &Problem, old: &Proposal) -> String {
+pub(super) fn told(problem: &Problem, items: &[ItemId]) -> String {
     match (problem.errors(), problem.status()) {
         ([], 500..) => later(problem.detail()),
         ([], _) => problem.detail().to_owned(),
-        (errors, _) => misfits(errors, old),
+        (errors, _) => misfits(errors, items),
     }
 }
 
-fn later(why: &str) -> String {
+pub(super) fn later(why: &str) -> String {
     format!("{why}; write it again in a while")
 }
 
 /// The first fields that do not fit, by the names that a command has for them.
-fn misfits(errors: &[FieldError], old: &Proposal) -> String {
-    let many = old.binding.items.len() > 1;
+pub(super) fn misfits(errors: &[FieldError], items: &[ItemId]) -> String {
+    let many = items.len() > 1;
     let name = |field: &str| {
         let mut parts = field.strip_prefix("/items/")?.splitn(3, '/');
-        let item = old.binding.items.get(parts.next()?.parse::<usize>().ok()?)?;
+        let item = items.get(parts.next()?.parse::<usize>().ok()?)?;
         let place = dotted(parts.nth(1).unwrap_or_default());
-        Some(if many {
-            format!("{}:{place}", item.id)
-        } else {
-            place
-        })
+        Some(if many { format!("{item}:{place}") } else { place })
     };
     let said = errors.iter().take(3).map(|error| match name(&error.field) {
         Some(name) if !name.is_empty() => format!("`{name}`: {}", error.message),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::{Bot, NotNow, acting::Acting};
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
             When,
         },
         gate::{Because, Rule, Standing, decide},
-        ids::ProposalId,
+        ids::{ProposalId, Span, Timestamp},
         policy::Policy,
         protection::clock_is_right,
         sealed::DataKey,
@@ -22,6 +23,9 @@ use crate::{
     },
     execute::{self, Ending, Progress, Ran, Tell, Tools, Unfit},
 };
+
+/// How often a pull request shows the progress of what runs; a burst of steps is shown once.
+const SHOW_EVERY: Span = Span::seconds(10);
 
 impl Bot {
     /// Executes a merged proposal, or records why it never will. INVARIANT i14, i15, i16.
@@ -146,14 +150,11 @@ impl Bot {
             return self.display(id, policy).await;
         }
         let _acting = acting;
+        let (moved, steps) = watch::channel(());
         // The act has a deadline, and a slow GitHub must not use it up.
         let (ended, ()) = tokio::join!(
-            self.carry_to_its_end(case, policy, key.as_ref(), claimed),
-            async {
-                if let Err(error) = self.display(id, policy).await {
-                    tracing::warn!(proposal = %id, %error, "started; the pull request does not show it yet");
-                }
-            }
+            self.carry_to_its_end(case, policy, key.as_ref(), claimed, moved),
+            self.show_progress(id, policy, steps)
         );
         ended?;
         self.display(id, policy).await
@@ -174,7 +175,11 @@ impl Bot {
             lease: None,
         };
         self.tasks().spawn(async move {
-            let ended = bot.carry_to_its_end(&case, &policy, key.as_ref(), claimed).await;
+            // Who looks at it shows how far it came.
+            let (moved, _) = watch::channel(());
+            let ended = bot
+                .carry_to_its_end(&case, &policy, key.as_ref(), claimed, moved)
+                .await;
             drop(acting);
             let shown = match ended {
                 Ok(()) if bot.is_apart() => bot.display(case.proposal.id, &policy).await,
@@ -194,8 +199,9 @@ impl Bot {
         policy: &Policy,
         key: Option<&DataKey>,
         claimed: Claimed,
+        moved: watch::Sender<()>,
     ) -> Result<(), NotNow> {
-        let ran = self.carry_out(case, policy, key, claimed).await;
+        let ran = self.carry_out(case, policy, key, claimed, moved).await;
         let draft = |event| Draft::about(case, Role::Executor, event, self.now());
         let incidents = ran.incidents().iter().map(|what| Event::Incident(incident(what)));
         let mut drafts: Vec<Draft> = incidents.map(draft).collect();
@@ -203,9 +209,33 @@ impl Bot {
         self.append_surely(drafts).await
     }
 
+    /// Makes the pull request show that it runs and, where it runs for a while, how far it came.
+    async fn show_progress(&self, id: ProposalId, policy: &Policy, mut steps: watch::Receiver<()>) {
+        let mut shown: Option<Timestamp> = None;
+        loop {
+            let now = self.now();
+            if shown.is_none_or(|shown| now >= shown.plus(SHOW_EVERY)) {
+                if let Err(error) = self.display(id, policy).await {
+                    tracing::warn!(proposal = %id, %error, "the pull request does not show yet how far it came");
+                }
+                shown = Some(now);
+            }
+            if steps.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Runs a claimed plan and records its steps: one that failed before those in front of it are undone, the others
-    /// beside what goes on.
-    async fn carry_out(&self, case: &Case, policy: &Policy, key: Option<&DataKey>, claimed: Claimed) -> Ran {
+    /// beside what goes on. `moved` is told of every step that is on the ledger, and let go when nothing more is taken.
+    async fn carry_out(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        key: Option<&DataKey>,
+        claimed: Claimed,
+        moved: watch::Sender<()>,
+    ) -> Ran {
         let (send, mut took) = tokio::sync::mpsc::unbounded_channel::<Draft>();
         let running = async {
             let tell = |progress: Progress| -> BoxFuture<'_, ()> {
@@ -231,6 +261,7 @@ impl Bot {
                 if let Err(error) = self.append(std::mem::take(&mut waiting)).await {
                     tracing::warn!(proposal = %case.proposal.id, %error, "steps could not be recorded; its end tells of them");
                 }
+                moved.send_replace(());
             }
         };
         tokio::join!(running, recording).0

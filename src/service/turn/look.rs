@@ -15,7 +15,7 @@ use crate::{
         observation::{Pull, PullState},
         policy::{Person, Policy, Tier},
         protection::clock_is_right,
-        publish::{Effect, reconcile, wanted},
+        publish::{Beside, Effect, reconcile, wanted},
         warrant::Warrant,
     },
     github::{Applied, MergeText, Seeing, Texts},
@@ -363,7 +363,12 @@ impl Bot {
             Verdict::Open if case.life == Life::Open => self.room(case).await?.err(),
             _ => None,
         };
-        let Some(want) = wanted(case, &decision, policy, full.as_ref()) else {
+        let undo = self.ledger().read(|book| book.undo(case.proposal.id));
+        let beside = Beside {
+            full: full.as_ref(),
+            undo,
+        };
+        let Some(want) = wanted(case, &decision, policy, beside) else {
             return Ok(());
         };
         let effects = reconcile(&want, &seeing.published(&want));
@@ -386,7 +391,7 @@ impl Bot {
             check_summary: check.summary,
             annotations: Vec::new(),
             outcome: match want.outcome {
-                Some(_) => render::outcome(case, policy)?,
+                Some(_) => render::outcome(case, policy, undo)?,
                 None => String::new(),
             },
             extent: Some(self.ledger().read(Extent::of)),

@@ -25,6 +25,7 @@ mod open;
 mod receive;
 mod record;
 mod result;
+mod rollback;
 mod status;
 mod stop;
 mod stray;

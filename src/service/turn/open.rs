@@ -37,7 +37,7 @@ impl Bot {
         assessment: &Assessment,
         policy: &Policy,
     ) -> Result<Presentation, render::RenderError> {
-        let (base, old, co_writers) = self.ledger().read(|book| {
+        let (base, old, taken_back, co_writers) = self.ledger().read(|book| {
             let old = proposal
                 .supersedes
                 .and_then(|id| book.case(id).or_else(|| book.recent(id)));
@@ -45,7 +45,10 @@ impl Bot {
                 let pull = case.opened.as_ref().map(|opened| opened.pull);
                 (Arc::clone(&case.proposal), pull)
             });
-            (book.genesis().base.clone(), old, book.co_writers(proposal))
+            let taken_back = proposal.binding.rolls_back;
+            let taken_back = taken_back.and_then(|id| book.closed(id)?.pull);
+            let co_writers = book.co_writers(proposal);
+            (book.genesis().base.clone(), old, taken_back, co_writers)
         });
         let replaces = old.as_ref().map(|(proposal, pull)| render::Replaced {
             proposal,
@@ -60,6 +63,7 @@ impl Bot {
                 policy,
                 base: &base,
                 replaces,
+                taken_back,
             })?,
             file: render::proposal_yaml(proposal)?,
             diff: render::change_diff(proposal),

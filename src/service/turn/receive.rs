@@ -11,6 +11,7 @@ use crate::{
     domain::{
         assess::{Assessment, assess},
         book::{Book, Illegal, StageError},
+        canonical::Salt,
         case::Life,
         checks::Level,
         entry::{Digests, Draft, Event, Received, Role, Superseded, Via},
@@ -174,6 +175,9 @@ impl Bot {
                 "agent `{agent}` has no proposal {id}; send the id of one of its own, or none"
             ));
         };
+        if old.rolls_back.is_some() {
+            return Err(Illegal::Persons(id).to_string());
+        }
         match old.state {
             Life::Merged => Err(format!(
                 "proposal {id} is merged and about to run; it can't be replaced any more"
@@ -282,14 +286,15 @@ impl Bot {
                 return Err(Problem::fields(errors));
             }
         };
-        self.arrive(fitting, proof, now).await
+        self.arrive(fitting, proof, BTreeMap::new(), now).await
     }
 
-    /// Observes, seals and makes the proposal of a request that fits.
+    /// Observes, seals and makes the proposal of a request that fits; `kept` are the salts of what keeps its commitment.
     pub(super) async fn arrive(
         &self,
         fitting: Fitting<'_>,
         proof: AgentProof,
+        kept: BTreeMap<(ItemId, String), Salt>,
         now: Timestamp,
     ) -> Result<Made, Problem> {
         let id = ProposalId::from_parts(now, rand::rng().random());
@@ -324,6 +329,7 @@ impl Bot {
             observed,
             key: key.clone(),
             replaced,
+            kept,
             salts,
         };
         let proposal = fitting

@@ -14,6 +14,7 @@ use crate::{
         ids::{ActionName, AgentName, Digest, ItemId, Login, PersonName, ProposalId, PullNumber, Timestamp},
         observation::ReviewState,
         policy::Tier,
+        rollback::Undo,
     },
     service::problem::Problem,
     store::{Ended, Row},
@@ -63,6 +64,12 @@ pub struct Status {
     /// Who amended it: the proposal that took its place, or this one, where it took another's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amended_by: Option<PersonName>,
+    /// The proposal that it takes back, because a person asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_back: Option<ProposalId>,
+    /// What takes it back, or was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<Undo>,
     /// One line on why it ended without running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -136,6 +143,8 @@ impl Bot {
                     changes_requested: changes_requested(case),
                     replaced_by: case.replaced_by,
                     amended_by: amended_by(book, case),
+                    rolls_back: case.proposal.binding.rolls_back,
+                    rolled_back: book.undo(id),
                     reason: case
                         .refused
                         .clone()
@@ -164,6 +173,8 @@ impl Bot {
                 changes_requested: Vec::new(),
                 replaced_by: None,
                 amended_by: None,
+                rolls_back: book.rolls_back(id),
+                rolled_back: book.undo(id),
                 reason: closed.refused.map(str::to_owned),
                 erased: closed.erased.is_some(),
             })
@@ -231,6 +242,8 @@ fn of_row(row: &Row) -> Status {
         changes_requested: Vec::new(),
         replaced_by: None,
         amended_by: None,
+        rolls_back: None,
+        rolled_back: None,
         reason,
         erased: false,
     }

@@ -85,6 +85,7 @@ pub(crate) fn case(policy: &Policy, random: u128) -> (Case, Observation) {
     .unwrap();
     let salts = vec![([1; 32], [2; 24]); fitting.sealed_values()];
     let arrival = Arrival {
+        kept: Default::default(),
         replaced: None,
         id: ProposalId::from_parts(at(0), random),
         proof: AgentProof::GateAttested {

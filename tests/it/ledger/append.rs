@@ -30,6 +30,33 @@ async fn a_life_is_recorded_and_folded_again() {
 }
 
 #[tokio::test]
+async fn a_proposal_is_read_as_it_was_received_however_long_ago_it_ended() {
+    let world = World::new();
+    let ledger = world.open("one").await;
+    let stories: Vec<Story> = (1..300).map(|n| Story::new(n, Tier::Low)).collect();
+    for some in stories.chunks(50) {
+        ledger
+            .append(some.iter().flat_map(Story::all).collect())
+            .await
+            .unwrap();
+    }
+    let (first, head) = (&stories[2].proposal, ledger.read(|book| book.head()));
+    assert!(ledger.read(|book| book.recent(first.id).is_none()));
+    let found = ledger.received(head, first.id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(first));
+    let other = Story::new(400, Tier::Low).proposal.id;
+    assert_eq!(ledger.received(head, other).await.unwrap(), None);
+    // When it had ended stays known, from the ledger and from what was written down of it.
+    let ran_at = ledger.read(|book| book.ended(first.id).unwrap().ran_at);
+    assert!(ran_at.is_some());
+    ledger.close().await;
+    for dir in ["one", "two"] {
+        let again = world.open(dir).await;
+        assert_eq!(again.read(|book| book.ended(first.id).unwrap().ran_at), ran_at);
+    }
+}
+
+#[tokio::test]
 async fn all_drafts_of_a_call_are_recorded_or_none() {
     let world = World::new();
     let ledger = world.open("one").await;

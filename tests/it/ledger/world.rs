@@ -171,6 +171,7 @@ impl Story {
                     from: made,
                     until: made.plus(Span::seconds(90_000)),
                 },
+                rolls_back: None,
             },
             summary: format!("pay ACME Ltd {n} 12,500.00 EUR"),
             defaulted: Default::default(),

@@ -167,7 +167,8 @@ impl World {
         for (path, from, to) in &setup.edits {
             let file = files.iter_mut().find(|file| file.path == *path).unwrap();
             assert!(file.text.contains(from), "{path} has no `{from}`");
-            file.text = file.text.replace(from, to);
+            let to = to.replace("https://bank.example", facts.bank_url);
+            file.text = file.text.replace(from, &to);
         }
         files.extend(
             setup

@@ -241,6 +241,7 @@ fn pay(n: u64, minutes: i64, minor: i64, agent: &str, policy: &Policy) -> Propos
     });
     let observed = observed.collect();
     let arrival = Arrival {
+        kept: Default::default(),
         replaced: None,
         id: ProposalId::from_parts(at(minutes), u128::from(n)),
         proof: AgentProof::GateAttested {

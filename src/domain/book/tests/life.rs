@@ -233,7 +233,7 @@ impl Lives {
             _ => None,
         };
         // What is low is claimed by an outbox, or by the ledger where the executor is apart.
-        let by_outbox = plain.low() && attempt == 1 && plain.number % 2 == 0;
+        let by_outbox = plain.low() && attempt == 1 && plain.number.is_multiple_of(2);
         let says = Begins {
             instance: "one",
             attempt,

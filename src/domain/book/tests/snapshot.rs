@@ -4,7 +4,10 @@ use hmac::Mac as _;
 use proptest::prelude::*;
 
 use super::{
-    super::super::entry::{Edited, EditedPart, Refusal},
+    super::super::{
+        entry::{Edited, EditedPart, Refusal, Said},
+        proposal::RolledBack,
+    },
     *,
 };
 
@@ -161,6 +164,80 @@ fn i08_co_writers_are_read_again_long_after_their_proposal_ended() {
     assert_eq!(read.co_writers(&revision), [fixture::DAVE].into());
 }
 
+/// What dave has taken back, in a batch of which one item ran.
+fn taking_back(folded: &Book, old: &Draft, n: u64) -> (Proposal, Draft) {
+    let Event::Received(received) = &old.event else {
+        panic!("not received")
+    };
+    let old = &received.proposal;
+    let rolled = RolledBack {
+        of: old.id,
+        by: "dave".parse().unwrap(),
+        account: fixture::DAVE,
+        comment: CommentId(n),
+        ran_at: folded.ended(old.id).unwrap().ran_at.unwrap(),
+        binding: old.binding.clone(),
+        observed: old.observed.clone(),
+    };
+    let mut request = fixture::request(
+        "campaigns.send",
+        "erin",
+        serde_json::json!({"segment_id": "s", "subject": "Sorry", "body": "Dear all"}),
+    );
+    request.nonce = format!("nonce-0123456789-{n}").parse().unwrap();
+    let id = ProposalId::from_parts(at(0), u128::from(n));
+    let proof = AgentProof::RolledBack(Box::new(rolled));
+    let new = fixture::propose_as(id, request, "campaign-agent", &fixture::starter(), proof);
+    let mut arrival = super::received(&new);
+    arrival.person = Some("dave".parse().unwrap());
+    if let Event::Received(received) = &mut arrival.event {
+        received.via = Via::Rollback(Said {
+            account: fixture::DAVE,
+            comment: CommentId(n),
+            below: PullNumber(2),
+            at: at(1),
+            delivery: "d-1".parse().unwrap(),
+        });
+    }
+    (new, arrival)
+}
+
+#[test]
+fn what_is_taken_back_is_read_again_long_after_and_taken_out_of_the_book_again() {
+    let (mut folded, mut disk) = (book(), Disk::default());
+    let one = life_without(&["2"], &["2"], &["1"]);
+    let (received, old) = (one[0].clone(), one[0].proposal.unwrap());
+    record(&mut folded, one);
+    let (first, arrival) = taking_back(&folded, &received, 500);
+    let before = folded.clone();
+    let (_, staged) = folded.stage(arrival.clone(), key()).unwrap();
+    assert_eq!(folded.undo(old).unwrap().by, first.id);
+    folded.unstage(staged);
+    assert_eq!(folded, before);
+
+    record(&mut folded, vec![arrival]);
+    assert_eq!(folded.rolls_back(first.id), Some(old));
+    let (_, second) = taking_back(&folded, &received, 501);
+    let no = folded.admits(&second).unwrap_err();
+    assert!(no.to_string().contains("close its pull request first"), "{no}");
+    let denied = draft(&first, Role::Gate, Event::Denied(Denied { account: None }));
+    record(&mut folded, vec![denied]);
+    assert_eq!(folded.admits(&second), Ok(()));
+
+    (10..300).for_each(|n| record(&mut folded, life(n)));
+    disk.write(&folded);
+    let read = disk.read().unwrap().book;
+    assert_eq!(read, folded);
+    assert!(read.recent(old).is_none());
+    let undo = read.undo(old).unwrap();
+    assert_eq!((undo.by, undo.life), (first.id, Life::Denied));
+    let ended = read.ended(old).unwrap();
+    assert_eq!(ended.not_run, Some(&["2".parse().unwrap()].into()));
+    // What is not kept whole any more is taken back all the same, once.
+    assert_eq!(read.admits(&second), Ok(()));
+    assert_eq!(read.co_writers(&first), [fixture::DAVE].into());
+}
+
 #[test]
 fn i08_whoever_edited_is_read_again() {
     let (mut folded, mut disk) = (book(), Disk::default());
@@ -200,7 +277,7 @@ fn i18_another_key_genesis_or_program_is_not_believed() {
     let elsewhere = disk.read_as(&OURS, Digest::of(b"another")).unwrap_err();
     assert_eq!(elsewhere, Unfit::Genesis(genesis));
     for (from, to) in [
-        ("{\"format\":1", "{\"format\":2"),
+        ("{\"format\":2", "{\"format\":3"),
         ("\"semantics\":1", "\"semantics\":0"),
         (
             concat!("\"program\":\"", env!("CARGO_PKG_VERSION")),

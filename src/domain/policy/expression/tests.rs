@@ -83,6 +83,7 @@ impl Asked {
             exceptions: &[],
             provenance: &self.provenance,
             corrected: false,
+            rolls_back: false,
             at: "2026-11-22T10:30:00Z".parse().unwrap(),
         }
     }

@@ -3,6 +3,7 @@
 //! A policy with these findings compiles. An error here is a rule that keeps something shut for good; a warning is a
 //! line that does nothing, or less than it seems to.
 
+mod by_hand;
 mod changing;
 mod gates;
 mod idle_agents;
@@ -65,6 +66,7 @@ const REGISTRY: &[Lint] = &[
     tier_rules::LINT,
     idle_times::LINT,
     undo::LINT,
+    by_hand::LINT,
     owner_lines::LINT,
     sections::LINT,
     lone_owners::LINT,

@@ -93,6 +93,16 @@ fn i21_a_step_that_stays_done_when_a_later_one_fails_is_found() {
 }
 
 #[test]
+fn an_action_that_nobody_can_have_taken_back_in_a_comment_is_found() {
+    let named = "rollback: { kind: inverse, action: payments.create, within: 30d }";
+    let edit = ("catalog.yaml", "rollback: { kind: inverse, within: 30d }", named);
+    insta::assert_snapshot!(found(&[edit]), @r#"
+    rollback-by-hand catalog.yaml:101:15: `payments.create` can't be rolled back from a comment: nothing says what `payments.create` is given
+      add its parameters, as in `with: { payment: "${run.key}" }`
+    "#);
+}
+
+#[test]
 fn an_error_of_the_files_is_the_only_finding() {
     let files = files(&[
         ("tiers.yaml", "approvals: 2", "aprovals: 2"),

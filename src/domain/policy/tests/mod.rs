@@ -9,6 +9,7 @@ mod limits;
 mod owners;
 mod params;
 mod people;
+mod rollback;
 mod rules;
 mod sections;
 mod starter;

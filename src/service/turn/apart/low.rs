@@ -82,7 +82,7 @@ impl Bot {
                 "this gate does not execute, and an executor apart runs low tier only for agents with a key of their own; \
                  give the agent one in agents.yaml",
             )),
-            AgentProof::Ed25519 { .. } | AgentProof::Corrected(_) => Ok(()),
+            AgentProof::Ed25519 { .. } | AgentProof::Corrected(_) | AgentProof::RolledBack(_) => Ok(()),
         }
     }
 }

@@ -201,6 +201,7 @@ pub(super) fn propose(number: u64, what: &What, request: Request, proof: AgentPr
     let observed = fitting.items().iter().map(seen).collect();
     let arrival = Arrival {
         replaced: None,
+        kept: Default::default(),
         id: id_of(number),
         proof,
         summary: format!("the {number}th"),
