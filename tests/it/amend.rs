@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What took a proposal's place.
-async fn next(world: &mut World, old: &Opened) -> Opened {
+pub(crate) async fn next(world: &mut World, old: &Opened) -> Opened {
     let told = world.status(old.agent, &old.id).await;
     let id = told["replaced_by"]
         .as_str()

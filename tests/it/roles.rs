@@ -13,6 +13,7 @@ use countersign::{
 use serde_json::{Value, json};
 
 use crate::{
+    amend::next,
     exception::denied,
     world::{Opened, REPO, Setup, World, campaign, git, merge_commit, note, story_with},
 };
@@ -388,6 +389,41 @@ async fn i06_an_exception_that_nobody_wrote_lets_nothing_pass() {
         liar.close().await;
         executor.close().await;
         world.start().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i08_what_a_person_changed_counts_as_long_as_their_comment_stands() {
+    story_with(gate(), async |world| {
+        let executor = world.apart(false).await;
+        let amended = async |world: &mut World| {
+            let old = world.campaign().await;
+            let comment = world.comment("bob", &old, "/amend subject=News").await;
+            let new = next(world, &old).await;
+            world.both_later(Duration::from_secs(2));
+            world.approve("dave", &new).await;
+            (comment, new)
+        };
+        let (_, stands) = amended(world).await;
+        rounds(world, &executor).await;
+        assert_eq!(
+            (world.state(&stands).await.as_str(), world.acted()),
+            ("executed", (0, 1))
+        );
+        let (comment, edited) = amended(world).await;
+        let bob = world.person("bob");
+        bob.edit_comment(REPO, comment, "/amend subject=Nothing").unwrap();
+        world.settle().await;
+        rounds(world, &executor).await;
+        assert!(!is_merged(world, &edited));
+        let told = incidents(world);
+        assert!(
+            told.len() == 1 && told[0].contains("in a comment that is not there"),
+            "{told:#?}"
+        );
+        assert_eq!(world.acted(), (0, 1));
+        executor.close().await;
     })
     .await;
 }

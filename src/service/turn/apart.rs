@@ -166,6 +166,12 @@ impl Bot {
         if let Err(why) = self.prove_text(case, policy).await? {
             return Ok(Err(why));
         }
+        if !self.co_writers_stand(&case.proposal).await? {
+            return Ok(Err(
+                "a person is said to have asked for it, or to have changed it, in a comment that is not there as they made it"
+                    .to_owned(),
+            ));
+        }
         let moved = self.github().head_changed_at(&opened.branch).await?;
         let live = seeing.observation().reviews.known();
         let live = live.into_iter().flatten();

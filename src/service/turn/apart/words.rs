@@ -11,6 +11,7 @@ use crate::{
         entry::{Delegated, Exception},
         ids::{AccountId, CommentId},
         policy::Policy,
+        proposal::Proposal,
     },
     github::Made,
 };
@@ -62,6 +63,20 @@ impl Bot {
             }
         }
         Ok(stand)
+    }
+
+    /// Whether everybody whose word a proposal stands on, beside the agent's or instead of it, wrote it. INVARIANT i08.
+    pub(super) async fn co_writers_stand(&self, proposal: &Proposal) -> Result<bool, NotNow> {
+        let changed = proposal.proof.corrections().iter();
+        let changed = changed.map(|one| (one.comment, one.account));
+        let asked = proposal.proof.rolled_back();
+        let asked = asked.map(|rolled| (rolled.comment, rolled.account));
+        for (comment, account) in changed.chain(asked) {
+            if self.made_by(comment, account).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn delegation_stands(&self, said: &Delegated, policy: &Policy) -> Result<bool, NotNow> {

@@ -1,0 +1,192 @@
+//! What Countersign adds to an act: the time from a recorded merge to the recorded end of its execution (looked at again,
+//! proved, claimed on the ledger, shown a credential, settled), in milliseconds and commits, against the same call made bare;
+//! and low-tier actions in a second, each claimed on the disk before its act, with pushes as often as one likes and with six
+//! a minute, against the same number of bare calls.
+//!
+//! GitHub is the sandbox, the targets are the demo's, all in this process and over loopback. `cargo bench --bench execute --
+//! 500` runs 500 low-tier actions a round instead of 4,000.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement that meets the unexpected must stop, and says what it found"
+)]
+
+#[path = "../tests/it/world/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the test language holds more than a measurement needs"
+)]
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use countersign::settings::Role;
+use serde_json::json;
+use world::{REPO, Setup, World, fresh, git, note};
+
+const EXECUTIONS: usize = 30;
+/// Agents that propose side by side.
+const CONNECTIONS: usize = 64;
+const ROUNDS: usize = 3;
+
+#[tokio::main]
+async fn main() {
+    let actions = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
+    let actions = actions.unwrap_or(4_000_usize).div_ceil(CONNECTIONS) * CONNECTIONS;
+    overhead().await;
+    for pushes in [6_000, 6] {
+        low(actions, pushes).await;
+    }
+}
+
+fn commits(world: &World) -> usize {
+    let dir = world.github.git_dir(REPO).unwrap();
+    git(&dir, &["rev-list", "--count", "ledger"])
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// A note, as the executor sends it.
+async fn bare_note(client: &reqwest::Client, url: &str) {
+    let body = json!({ "text": "Called back, all is well.", "reference": "bare" });
+    let sent = client
+        .post(url)
+        .header("idempotency-key", fresh())
+        .body(body.to_string());
+    let answer = sent
+        .header("content-type", "application/json")
+        .send()
+        .await
+        .unwrap();
+    answer.bytes().await.unwrap();
+}
+
+/// From a merge that is recorded to an end that is, by an executor apart, so that nothing of the gate's is in it.
+async fn overhead() {
+    let setup = Setup {
+        role: Some(Role::Gate),
+        rate_limit: Some(1_000_000),
+        ..Setup::default()
+    };
+    let mut world = World::begin(setup).await;
+    let executor = world.apart(false).await;
+    let (mut took, mut bare, mut pushed) = (Vec::new(), Vec::new(), Vec::new());
+    let client = reqwest::Client::new();
+    let url = format!("{}/contacts/C-1001/notes", world.targets.crm().url());
+    for _ in 0..EXECUTIONS {
+        let campaign = world.campaign().await;
+        world.approve("dave", &campaign).await;
+        executor.follow().await.unwrap();
+        world.settle().await;
+        assert_eq!(world.state(&campaign).await, "merged");
+        let before = commits(&world);
+        let begun = Instant::now();
+        executor.follow().await.unwrap();
+        took.push(begun.elapsed());
+        pushed.push(commits(&world) - before);
+        world.settle().await;
+        assert_eq!(world.state(&campaign).await, "executed");
+        let begun = Instant::now();
+        bare_note(&client, &url).await;
+        bare.push(begun.elapsed());
+    }
+    let (took, bare) = (median(&mut took), median(&mut bare));
+    println!(
+        "an execution: {:.1} ms (median of {EXECUTIONS}) in {} commits; a bare call: {:.2} ms; {:.0} times as long",
+        took.as_secs_f64() * 1e3,
+        pushed.iter().max().unwrap(),
+        bare.as_secs_f64() * 1e3,
+        took.as_secs_f64() / bare.as_secs_f64(),
+    );
+    executor.close().await;
+}
+
+/// Low-tier actions, one after the other over each connection.
+async fn low(actions: usize, pushes: u32) {
+    let setup = Setup {
+        pushes_per_minute: Some(pushes),
+        ..Setup::default()
+    };
+    let mut world = World::begin(setup).await;
+    let (mut rates, mut bare, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
+    let start = commits(&world);
+    for _ in 0..ROUNDS {
+        let requests: Vec<Vec<u8>> = (0..actions)
+            .map(|_| world.request("support-agent", note()).to_string().into_bytes())
+            .collect();
+        let began = Instant::now();
+        let before = world.acted().1;
+        let shared = Arc::new((requests, AtomicUsize::new(0)));
+        let world_ = &world;
+        let senders = (0..CONNECTIONS).map(|_| {
+            let shared = Arc::clone(&shared);
+            async move {
+                loop {
+                    let next = shared.1.fetch_add(1, Ordering::Relaxed);
+                    let Some(body) = shared.0.get(next) else { return };
+                    let (status, answer) = world_
+                        .send(
+                            "support-agent",
+                            "POST",
+                            "/api/v1/proposals",
+                            "application/json",
+                            body,
+                        )
+                        .await;
+                    assert_eq!(status, 201, "{answer:#}");
+                }
+            }
+        });
+        futures::future::join_all(senders).await;
+        rates.push(actions as f64 / began.elapsed().as_secs_f64());
+        let ended = Instant::now();
+        assert_eq!(world.acted().1 - before, actions);
+        world.settle().await;
+        recorded.push(ended.elapsed());
+        bare.push(bare_rate(&world, actions).await);
+    }
+    rates.sort_by(f64::total_cmp);
+    bare.sort_by(f64::total_cmp);
+    let (rate, bare) = (rates[ROUNDS / 2], bare[ROUNDS / 2]);
+    println!(
+        "low tier, {pushes} pushes a minute: {rate:.0} actions a second, all of them on the ledger {:.1} s after the last at \
+         most, in {} commits; bare calls: {bare:.0} a second; {:.2}",
+        recorded.iter().max().unwrap().as_secs_f64(),
+        commits(&world) - start,
+        rate / bare,
+    );
+}
+
+/// The same calls without Countersign.
+async fn bare_rate(world: &World, actions: usize) -> f64 {
+    let url = format!("{}/contacts/C-1001/notes", world.targets.crm().url());
+    let client = reqwest::Client::new();
+    let next = AtomicUsize::new(0);
+    let began = Instant::now();
+    let senders = (0..CONNECTIONS).map(|_| {
+        let (client, url, next) = (&client, &url, &next);
+        async move {
+            while next.fetch_add(1, Ordering::Relaxed) < actions {
+                bare_note(client, url).await;
+            }
+        }
+    });
+    futures::future::join_all(senders).await;
+    actions as f64 / began.elapsed().as_secs_f64()
+}
