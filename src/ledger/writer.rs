@@ -218,6 +218,29 @@ struct Call {
     _room: OwnedSemaphorePermit,
 }
 
+impl Call {
+    fn is_grouped(&self) -> bool {
+        self.drafts.iter().all(|draft| draft.grouped)
+    }
+
+    /// How often the role changes among its drafts, and once more.
+    fn turns(&self) -> usize {
+        self.runs().count()
+    }
+
+    /// The drafts of one of its turns; all of them without one.
+    fn of_turn(&self, turn: Option<usize>) -> &[Draft] {
+        match turn {
+            None => &self.drafts,
+            Some(turn) => self.runs().nth(turn).unwrap_or_default(),
+        }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &[Draft]> {
+        self.drafts.chunk_by(|one, next| one.role == next.role)
+    }
+}
+
 #[derive(Debug)]
 enum Command {
     Append(Call),
@@ -364,7 +387,7 @@ fn run(mut pusher: Pusher, group_within: Duration, pace: &Pace, commands: &Recei
                 for command in std::iter::once(first).chain(commands.try_iter()) {
                     match command {
                         Command::Append(call) => {
-                            let wait = if call.drafts.iter().all(|draft| draft.grouped) {
+                            let wait = if call.is_grouped() {
                                 group_within
                             } else {
                                 Duration::ZERO

@@ -61,6 +61,16 @@ struct Planned {
     entries: Vec<Lined>,
 }
 
+/// The digests of each call's entries, and the commits that hold them.
+type Tried = (Vec<Vec<Digest>>, Vec<Planned>);
+
+/// A call that can't be recorded.
+struct NotStaged {
+    /// Which of them.
+    call: usize,
+    because: AppendError,
+}
+
 /// Whether a push took effect.
 enum Pushed {
     Acknowledged,
@@ -174,52 +184,65 @@ impl Pusher {
 
     /// Tries the calls out on the book, all of a call or none, and takes everything back: what readers see never runs
     /// ahead of the remote. A call that can't be recorded is answered here.
-    fn stage(&self, calls: Vec<Call>) -> (Vec<(Call, Vec<Digest>)>, Vec<Planned>) {
+    fn stage(&self, mut calls: Vec<Call>) -> (Vec<(Call, Vec<Digest>)>, Vec<Planned>) {
         let mut book = self.shared.book.write().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Before> = Vec::new();
-        let mut staged = Vec::new();
-        let mut plan = Vec::new();
-        for call in calls {
+        // What goes together comes first: it waited longest.
+        calls.sort_by_key(|call| !call.is_grouped());
+        loop {
             let mut before = Vec::new();
-            match self.stage_call(&mut book, &call.drafts, &mut before) {
-                Ok(entries) => {
-                    all.append(&mut before);
-                    staged.push((
-                        call,
-                        entries.iter().map(|(_, entry)| entry.lined.digest).collect(),
-                    ));
-                    for (grouped, entry) in entries {
-                        place(&mut plan, grouped, entry);
-                    }
-                }
-                Err(error) => {
-                    before.into_iter().rev().for_each(|before| book.unstage(before));
+            let tried = self.try_all(&mut book, &calls, &mut before);
+            before.into_iter().rev().for_each(|before| book.unstage(before));
+            match tried {
+                Ok((digests, plan)) => return (calls.into_iter().zip(digests).collect(), plan),
+                Err(not) => {
+                    let call = calls.remove(not.call);
                     // A caller that stopped waiting needs no answer.
-                    let _ = call.answer.send(Err(error));
+                    let _ = call.answer.send(Err(not.because));
                 }
             }
         }
-        all.into_iter().rev().for_each(|before| book.unstage(before));
-        (staged, plan)
     }
 
-    fn stage_call(
+    /// Tries the calls out, in an order in which groups are few: first what all the grouped calls have a gate write, then
+    /// what they have an executor write, for each commit is of one key. Errors: the first call that can't be recorded.
+    fn try_all(
         &self,
         book: &mut Book,
-        drafts: &[Draft],
+        calls: &[Call],
         before: &mut Vec<Before>,
-    ) -> Result<Vec<(bool, Staged)>, AppendError> {
-        let mut entries = Vec::new();
-        for draft in drafts {
-            let signer = self
-                .signers
-                .get(&draft.role)
-                .ok_or(AppendError::NoKey(draft.role))?;
-            let (entry, back) = book.stage(draft.clone(), signer.id().clone())?;
-            before.push(back);
-            entries.push((draft.grouped, entry));
+    ) -> Result<Tried, Box<NotStaged>> {
+        let mut plan = Vec::new();
+        let mut digests: Vec<Vec<Digest>> = calls.iter().map(|_| Vec::new()).collect();
+        let together = calls.iter().take_while(|call| call.is_grouped()).count();
+        let longest = calls.iter().take(together).map(Call::turns).max().unwrap_or(0);
+        let turns = (0..longest).flat_map(|turn| (0..together).map(move |at| (at, Some(turn))));
+        let alone = (together..calls.len()).map(|at| (at, None));
+        for (at, turn) in turns.chain(alone) {
+            let Some((call, digests)) = calls.get(at).zip(digests.get_mut(at)) else {
+                continue;
+            };
+            for draft in call.of_turn(turn) {
+                let entry = self
+                    .stage_draft(book, draft, before)
+                    .map_err(|because| NotStaged { call: at, because })?;
+                digests.push(entry.lined.digest);
+                place(&mut plan, draft.grouped, entry);
+            }
         }
-        Ok(entries)
+        Ok((digests, plan))
+    }
+
+    fn stage_draft(
+        &self,
+        book: &mut Book,
+        draft: &Draft,
+        before: &mut Vec<Before>,
+    ) -> Result<Staged, AppendError> {
+        let signer = self.signers.get(&draft.role);
+        let signer = signer.ok_or(AppendError::NoKey(draft.role))?;
+        let (entry, back) = book.stage(draft.clone(), signer.id().clone())?;
+        before.push(back);
+        Ok(entry)
     }
 
     /// Signs and writes the commits.

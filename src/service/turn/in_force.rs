@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::{Bot, NotNow};
 use crate::{
-    domain::{observation::Seen, policy::Policy},
+    domain::{
+        ids::Digest,
+        observation::Seen,
+        policy::{Policy, compile, policy_digest},
+    },
     ledger::LedgerError,
     service::problem::Problem,
 };
@@ -26,6 +30,36 @@ impl Bot {
             }
             Seen::Known(_) => Err(NotInForce::Changed(self.why_stray().await)),
             Seen::Unknown { because } => Err(NotInForce::Unknown(because)),
+        }
+    }
+
+    /// The digest of `policies/` on the protected base, looked up after this was asked.
+    pub(super) async fn policy_on_base(&self) -> Seen<Digest> {
+        let bot = self.clone();
+        let look = move || {
+            let bot = bot.clone();
+            async move { bot.look_at_rules().await }
+        };
+        let seen = self.inner.base.ask(look).await;
+        seen.unwrap_or_else(|| Seen::unknown("the look at the base branch broke off"))
+    }
+
+    async fn look_at_rules(&self) -> Seen<Digest> {
+        let base = self.ledger().read(|book| book.genesis().base.clone());
+        match self.mirror().policy_files(&base).await {
+            Ok((_, files)) => {
+                let digest = policy_digest(&files);
+                if self.known().is_none_or(|known| known.digest() != digest)
+                    && digest == self.ledger().read(|book| book.policy())
+                {
+                    match compile(&files) {
+                        Ok(policy) => self.keep(policy),
+                        Err(errors) => return Seen::unknown(format!("{} errors in policies/", errors.len())),
+                    }
+                }
+                Seen::Known(digest)
+            }
+            Err(error) => Seen::unknown(error.to_string()),
         }
     }
 }

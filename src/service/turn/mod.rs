@@ -29,6 +29,7 @@ mod rollback;
 mod status;
 mod stop;
 mod stray;
+mod together;
 mod told;
 mod witness;
 mod workflow;
@@ -57,7 +58,7 @@ use crate::{
         entry::{Draft, Watched},
         ids::{AgentName, Digest, InstanceId, ProposalId, PullNumber, Sha, Timestamp},
         observation::Seen,
-        policy::{Policy, Tier, compile, policy_digest},
+        policy::{Policy, Tier, compile},
     },
     github::{GitHub, Hint, Watcher, tallied},
     ledger::{AppendError, Ledger, Mirror},
@@ -134,6 +135,8 @@ struct Inner {
     /// Erased proposals of which this process has seen that nothing is kept.
     destroyed: Mutex<BTreeSet<ProposalId>>,
     apart: apart::Apart,
+    /// The digest of the rules on the base branch.
+    base: together::Together<Seen<Digest>>,
     workflows: workflow::OfWorkflows,
     /// Derived when the first callback is sent.
     callback_key: std::sync::OnceLock<crate::execute::CallbackKey>,
@@ -230,6 +233,7 @@ impl Bot {
             alarms: tokio::sync::OnceCell::new(),
             destroyed: Mutex::default(),
             apart: apart::Apart::default(),
+            base: together::Together::default(),
             workflows: workflow::OfWorkflows::default(),
             callback_key: std::sync::OnceLock::new(),
         };
@@ -389,26 +393,6 @@ impl Bot {
                 }
                 other => return other,
             }
-        }
-    }
-
-    /// The digest of `policies/` on the protected base now.
-    async fn policy_on_base(&self) -> Seen<Digest> {
-        let base = self.ledger().read(|book| book.genesis().base.clone());
-        match self.mirror().policy_files(&base).await {
-            Ok((_, files)) => {
-                let digest = policy_digest(&files);
-                if self.known().is_none_or(|known| known.digest() != digest)
-                    && digest == self.ledger().read(|book| book.policy())
-                {
-                    match compile(&files) {
-                        Ok(policy) => self.keep(policy),
-                        Err(errors) => return Seen::unknown(format!("{} errors in policies/", errors.len())),
-                    }
-                }
-                Seen::Known(digest)
-            }
-            Err(error) => Seen::unknown(error.to_string()),
         }
     }
 
