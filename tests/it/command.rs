@@ -52,9 +52,17 @@ pub(crate) fn running(program: &str, more: &str) -> Policy {
 
 /// A script for the shell, which can't start a process and so has only what is built into it.
 pub(crate) fn script(dir: &tempfile::TempDir, text: &str) -> String {
-    let path = dir.path().join("script");
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let (draft, path) = (dir.path().join("draft"), dir.path().join("script"));
+    fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
+    // By a process of its own: a child that another test forks meanwhile would hold this one's handle, and nobody executes
+    // what is open for writing.
+    let copied = std::process::Command::new("cp")
+        .arg("-p")
+        .arg(&draft)
+        .arg(&path)
+        .status();
+    assert!(copied.unwrap().success());
     path.to_str().unwrap().to_owned()
 }
 
