@@ -154,18 +154,21 @@ async fn feed(mut to: ChildStdin, input: [Bytes; 2]) {
     }
 }
 
-struct Heard {
+struct Heard<R> {
     kept: Vec<u8>,
     total: usize,
+    /// Open until the program has ended: one that is closed before would end it by a signal of its own.
+    from: R,
 }
 
-async fn listen(mut from: impl AsyncRead + Unpin, keep: usize, full: mpsc::Sender<()>) -> Heard {
+async fn listen<R: AsyncRead + Unpin>(from: R, keep: usize, full: mpsc::Sender<()>) -> Heard<R> {
     let mut heard = Heard {
         kept: Vec::new(),
         total: 0,
+        from,
     };
     let mut chunk = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut chunk).await {
+    while let Ok(read @ 1..) = heard.from.read(&mut chunk).await {
         heard.total = heard.total.saturating_add(read);
         let room = keep.saturating_sub(heard.kept.len());
         heard.kept.extend(chunk.iter().take(read.min(room)));
@@ -177,7 +180,7 @@ async fn listen(mut from: impl AsyncRead + Unpin, keep: usize, full: mpsc::Sende
     heard
 }
 
-async fn heard(listening: JoinHandle<Heard>) -> io::Result<Heard> {
+async fn heard<R>(listening: JoinHandle<Heard<R>>) -> io::Result<Heard<R>> {
     let heard = timeout(END, listening).await.map_err(|_| unending())?;
     heard.map_err(io::Error::other)
 }
