@@ -1,7 +1,7 @@
 //! A comment by a person of the policy, and what every command of theirs has.
 
 use super::{
-    ids::{AccountId, CommentId, DeliveryId, Timestamp},
+    ids::{AccountId, CommentId, DeliveryId, ProposalId, Timestamp},
     policy::Person,
     source::is_visible,
 };
@@ -24,6 +24,22 @@ pub struct Comment<'a> {
     pub delivery: &'a DeliveryId,
     /// When it is heard.
     pub at: Timestamp,
+}
+
+/// A command about a proposal: the one whose id stands in front of the rest, or none for the pull request's own; and the
+/// rest of its line. Nothing when the text begins with anything else.
+pub(super) fn of_a_proposal<'a>(
+    text: &'a str,
+    command: &str,
+) -> Option<(Option<ProposalId>, impl Iterator<Item = &'a str> + use<'a>)> {
+    let mut words = text.trim_start().lines().next()?.split_whitespace().peekable();
+    (words.next()? == command).then(|| {
+        let proposal = words.peek().and_then(|word| word.parse().ok());
+        if proposal.is_some() {
+            words.next();
+        }
+        (proposal, words)
+    })
 }
 
 /// The rest of a command as its reason; none where there is no rest.

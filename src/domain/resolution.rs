@@ -2,7 +2,7 @@
 
 use super::{
     case::{Case, Life},
-    comment::reason,
+    comment::{of_a_proposal, reason},
     entry::Resolution,
     ids::{PersonName, ProposalId},
     policy::Policy,
@@ -28,25 +28,23 @@ pub struct Settlement {
 /// The settlement that a comment tells; nothing when it tells none. Errors: why it can't be recorded, and what to write
 /// instead.
 pub fn asked(text: &str) -> Option<Result<Settlement, String>> {
-    let line = text.trim_start().lines().next()?;
-    let mut words = line.split_whitespace().peekable();
-    (words.next()? == COMMAND).then(|| {
-        let proposal = words.peek().and_then(|word| word.parse().ok());
-        if proposal.is_some() {
-            words.next();
-        }
-        let found = match words.next() {
-            Some("executed") => Resolution::Executed,
-            Some("not-executed") => Resolution::NotExecuted,
-            Some(_) | None => return Err(USAGE.to_owned()),
-        };
-        let reason = reason(words)?.ok_or_else(|| format!("it takes how you know; {USAGE}"))?;
-        Ok(Settlement {
-            proposal,
-            found,
-            reason,
-        })
-    })
+    let (proposal, words) = of_a_proposal(text, COMMAND)?;
+    let found = found(words);
+    Some(found.map(|(found, reason)| Settlement {
+        proposal,
+        found,
+        reason,
+    }))
+}
+
+fn found<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<(Resolution, String), String> {
+    let found = match words.next() {
+        Some("executed") => Resolution::Executed,
+        Some("not-executed") => Resolution::NotExecuted,
+        Some(_) | None => return Err(USAGE.to_owned()),
+    };
+    let reason = reason(words)?.ok_or_else(|| format!("it takes how you know; {USAGE}"))?;
+    Ok((found, reason))
 }
 
 /// Whether a person may settle a case: nobody knows its end, and they are no party to it. INVARIANT i22.

@@ -1,6 +1,9 @@
 //! `/erase REASON`, as a person writes it below the pull request of a proposal that ended.
 
-use crate::domain::{comment::reason, ids::ProposalId};
+use crate::domain::{
+    comment::{of_a_proposal, reason},
+    ids::ProposalId,
+};
 
 /// How the command begins.
 pub(in crate::domain) const COMMAND: &str = "/erase";
@@ -19,14 +22,8 @@ pub struct Erasure {
 /// The erasure that a comment asks for; nothing when it asks for none. Errors: why it can't be recorded, and what to
 /// write instead.
 pub fn asked(text: &str) -> Option<Result<Erasure, String>> {
-    let line = text.trim_start().lines().next()?;
-    let mut words = line.split_whitespace().peekable();
-    (words.next()? == COMMAND).then(|| {
-        let proposal = words.peek().and_then(|word| word.parse().ok());
-        if proposal.is_some() {
-            words.next();
-        }
-        let reason = reason(words)?.ok_or_else(|| format!("it takes your reason; {USAGE}"))?;
-        Ok(Erasure { proposal, reason })
-    })
+    let (proposal, words) = of_a_proposal(text, COMMAND)?;
+    let reason =
+        reason(words).and_then(|reason| reason.ok_or_else(|| format!("it takes your reason; {USAGE}")));
+    Some(reason.map(|reason| Erasure { proposal, reason }))
 }
