@@ -198,6 +198,13 @@ impl Because {
     }
 }
 
+/// The ids of some rules in one line; one that several lines of a decision are about stands there once.
+pub fn named<'a>(because: impl Iterator<Item = &'a Because>) -> String {
+    let mut rules: Vec<&str> = because.map(|one| one.rule.as_str()).collect();
+    rules.dedup();
+    rules.join(", ")
+}
+
 /// The verdict alone, as records carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

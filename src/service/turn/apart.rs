@@ -23,6 +23,7 @@ use crate::{
         observation::ReviewState,
         policy::{Policy, Tier},
         receive::clear_parameters,
+        verdict::named,
     },
     execute,
     github::Seeing,
@@ -196,9 +197,7 @@ impl Bot {
         if decision.verdict() == Verdict::Open {
             return Ok(Ok(()));
         }
-        let mut rules: Vec<&str> = decision.against().map(|one| one.rule.as_str()).collect();
-        rules.dedup();
-        let rules = rules.join(", ");
+        let rules = named(decision.against());
         if decision.against().any(|one| one.standing == Standing::Errored) {
             return Err(NotNow::Other(format!(
                 "what people approved can't be read: {rules}"

@@ -7,6 +7,7 @@ use crate::{
         entry::{Digests, Draft, Enacted, Event, Role, Stray},
         ids::{AccountId, PullNumber},
         policy::Policy,
+        verdict::named,
     },
     service::turn::look::person_behind,
 };
@@ -66,11 +67,9 @@ impl Bot {
         else {
             return Ok(());
         };
-        let mut rules: Vec<&str> = decided.against().map(|one| one.rule.as_str()).collect();
-        rules.dedup();
         let what = format!(
             "pull request {number} changed the rules around the gate ({}); they are not in force",
-            rules.join(", ")
+            named(decided.against())
         );
         let stray = Stray {
             sha: landed.sha,

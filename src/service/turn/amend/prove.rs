@@ -13,6 +13,7 @@ use crate::{
         ids::{Digest, PullNumber},
         observation::ReviewState,
         policy::{Policy, compile},
+        verdict::named,
     },
     service::turn::record::Heard,
     store::{Proven, ProvenRules},
@@ -131,16 +132,13 @@ impl Bot {
         if decided.enacted(seeing.observation()).is_some() {
             return Ok(Ok(()));
         }
-        let mut rules: Vec<&str> = decided.against().map(|one| one.rule.as_str()).collect();
-        rules.dedup();
+        let rules = named(decided.against());
         match decided.verdict() {
             Verdict::Errored => Err(NotNow::Other(format!(
-                "whether people approved the rules in force can't be read: {}",
-                rules.join(", ")
+                "whether people approved the rules in force can't be read: {rules}"
             ))),
             Verdict::Open | Verdict::Waiting | Verdict::Blocked => Ok(not(&format!(
-                "GitHub does not show that people approved it: {}",
-                rules.join(", ")
+                "GitHub does not show that people approved it: {rules}"
             ))),
         }
     }
