@@ -29,6 +29,7 @@ use crate::{
     github::Seeing,
     render,
     service::follow::Waiting,
+    store::Proven,
 };
 
 /// Cases that are worked on side by side.
@@ -47,6 +48,8 @@ pub(super) struct Apart {
     told: Mutex<BTreeSet<String>>,
     /// Texts that were made again from their proposals and came out as opened.
     shown: Mutex<BTreeSet<Digest>>,
+    /// How far the rules were proved. The file of that is this process's alone: it has the data directory.
+    proven: Mutex<Option<Proven>>,
 }
 
 impl Default for Apart {
@@ -57,6 +60,7 @@ impl Default for Apart {
             under_way: Mutex::default(),
             told: Mutex::default(),
             shown: Mutex::default(),
+            proven: Mutex::default(),
         }
     }
 }
@@ -68,6 +72,10 @@ impl Apart {
 
     fn is_at(&self, id: ProposalId) -> bool {
         self.lock().contains(&id)
+    }
+
+    pub(super) fn proven(&self) -> MutexGuard<'_, Option<Proven>> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_new(&self, what: &str) -> bool {

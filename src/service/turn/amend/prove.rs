@@ -38,12 +38,17 @@ impl Bot {
             return Ok(Ok(()));
         }
         let file = ProvenRules::in_dir(self.inner.parts.settings.data_dir());
-        let before = file.read()?.filter(|proven| proven.genesis == genesis);
+        let known = *self.inner.apart.proven();
+        let before = match known {
+            Some(known) => Some(known),
+            None => file.read()?.filter(|proven| proven.genesis == genesis),
+        };
         let mut proven = before.unwrap_or(Proven {
             genesis,
             changes: 0,
             policy: first,
         });
+        *self.inner.apart.proven() = Some(proven);
         let reached = match proven.changes.checked_sub(1) {
             None => Some(first),
             Some(last) => changes.get(last).map(|(_, policy)| *policy),
@@ -60,6 +65,7 @@ impl Bot {
             proven.changes = proven.changes.saturating_add(1);
             proven.policy = *policy;
             file.keep(proven)?;
+            *self.inner.apart.proven() = Some(proven);
             tracing::info!(%pull, policy = %policy.short(), "people approved these rules");
         }
         Ok(Ok(()))
