@@ -43,6 +43,8 @@ pub struct PullBrief {
 /// A comment as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
+    /// Its number.
+    pub id: CommentId,
     /// Whose it is.
     pub account: AccountId,
     /// The pull request that it is on.
@@ -205,6 +207,7 @@ impl GitHub {
             .zip(below)
             .filter(|_| found.created_at == found.updated_at)
             .map(|(account, below)| Made {
+                id,
                 account,
                 below: PullNumber(below),
                 text: found.body,

@@ -9,8 +9,8 @@ use crate::{
         comment::Comment,
         delegation::{self, Delegations},
         entry::{Delegated, Exception},
-        ids::{AccountId, CommentId},
-        policy::Policy,
+        ids::{AccountId, CommentId, DeliveryId, Timestamp},
+        policy::{Person, Policy},
         proposal::Proposal,
     },
     github::Made,
@@ -41,19 +41,11 @@ impl Bot {
         let mut stand = Vec::new();
         for recorded in &case.exceptions {
             let Exception { check, reason, heard } = &recorded.exception;
-            let made = self.made_by(heard.comment, heard.account).await?;
             let here = case.opened.as_ref().map(|opened| opened.pull);
-            let (Some(made), Some(by)) = (made, policy.person_of(heard.account)) else {
+            let Some((made, by)) = self.made_by(heard.comment, heard.account, policy).await? else {
                 continue;
             };
-            let comment = Comment {
-                text: &made.text,
-                by,
-                id: heard.comment,
-                account: heard.account,
-                delivery: &heard.delivery,
-                at: heard.at,
-            };
+            let comment = spoken(&made, by, &heard.delivery, heard.at);
             if let Some(Ok(Wish::Except(wish))) = asked(comment, case, policy)
                 && Some(made.below) == here
                 && wish.check == *check
@@ -72,7 +64,7 @@ impl Bot {
         let asked = proposal.proof.rolled_back();
         let asked = asked.map(|rolled| (rolled.comment, rolled.account));
         for (comment, account) in changed.chain(asked) {
-            if self.made_by(comment, account).await?.is_none() {
+            if self.made(comment, account).await?.is_none() {
                 return Ok(false);
             }
         }
@@ -80,23 +72,38 @@ impl Bot {
     }
 
     async fn delegation_stands(&self, said: &Delegated, policy: &Policy) -> Result<bool, NotNow> {
-        let made = self.made_by(said.comment, said.account).await?;
-        let (Some(made), Some(by)) = (made, policy.person_of(said.account)) else {
+        let Some((made, by)) = self.made_by(said.comment, said.account, policy).await? else {
             return Ok(false);
         };
-        let comment = Comment {
-            text: &made.text,
-            by,
-            id: said.comment,
-            account: said.account,
-            delivery: &said.delivery,
-            at: said.from,
-        };
+        let comment = spoken(&made, by, &said.delivery, said.from);
         Ok(delegation::written(comment, policy).as_ref() == Some(said))
     }
 
-    async fn made_by(&self, comment: CommentId, account: AccountId) -> Result<Option<Made>, NotNow> {
+    /// A comment that stands as a person of the policy made it.
+    async fn made_by<'p>(
+        &self,
+        comment: CommentId,
+        account: AccountId,
+        policy: &'p Policy,
+    ) -> Result<Option<(Made, &'p Person)>, NotNow> {
+        let made = self.made(comment, account).await?;
+        Ok(made.zip(policy.person_of(account)))
+    }
+
+    async fn made(&self, comment: CommentId, account: AccountId) -> Result<Option<Made>, NotNow> {
         let made = self.github().comment_as_made(comment).await?;
         Ok(made.filter(|made| made.account == account))
+    }
+}
+
+/// What a person wrote, as the gate says that it heard it.
+fn spoken<'a>(made: &'a Made, by: &'a Person, delivery: &'a DeliveryId, at: Timestamp) -> Comment<'a> {
+    Comment {
+        text: &made.text,
+        by,
+        id: made.id,
+        account: made.account,
+        delivery,
+        at,
     }
 }
