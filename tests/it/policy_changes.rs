@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use crate::world::{Opened, REPO, Setup, World, campaign, git, merge_commit, note, story, story_with};
 
-const TIERS: &str = "policies/tiers.yaml";
+pub(crate) const TIERS: &str = "policies/tiers.yaml";
 const OWNERS: &str = "policies/CODEOWNERS";
 const PEOPLE: &str = "policies/people.yaml";
 /// Rules that are stricter in a way that no story here depends on.
-const STRICTER: (&str, &str) = ("escalate_after: 4h", "escalate_after: 3h");
+pub(crate) const STRICTER: (&str, &str) = ("escalate_after: 4h", "escalate_after: 3h");
 
 /// A file of the base branch as it is now.
-fn held(world: &World, path: &str) -> String {
+pub(crate) fn held(world: &World, path: &str) -> String {
     git(
         &world.github.git_dir(REPO).unwrap(),
         &["show", &format!("main:{path}")],
@@ -25,13 +25,13 @@ fn held(world: &World, path: &str) -> String {
 }
 
 /// The file with something put in the place of something else.
-fn edited(world: &World, path: &str, (from, to): (&str, &str)) -> String {
+pub(crate) fn edited(world: &World, path: &str, (from, to): (&str, &str)) -> String {
     let text = held(world, path);
     assert!(text.contains(from), "{path} has no `{from}`");
     text.replace(from, to)
 }
 
-fn push(world: &World, login: &str, branch: &str, files: &[(&str, &str)]) {
+pub(crate) fn push(world: &World, login: &str, branch: &str, files: &[(&str, &str)]) {
     world
         .person(login)
         .push_files(REPO, branch, files, "Change the rules", false)
@@ -55,12 +55,12 @@ async fn propose(world: &mut World, login: &str, branch: &str, files: &[(&str, &
 }
 
 /// Dave's pull request with one edit.
-async fn change(world: &mut World, branch: &str, path: &str, edit: (&str, &str)) -> Opened {
+pub(crate) async fn change(world: &mut World, branch: &str, path: &str, edit: (&str, &str)) -> Opened {
     let text = edited(world, path, edit);
     propose(world, "dave", branch, &[(path, &text)]).await
 }
 
-fn merged(world: &World, of: &Opened) -> bool {
+pub(crate) fn merged(world: &World, of: &Opened) -> bool {
     world.github.pull(REPO, of.pull).unwrap()["merged"] == json!(true)
 }
 

@@ -10,12 +10,13 @@ use countersign::{
     service::{Bot, Server, Stopped},
     settings::Role,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     amend::next,
     exception::denied,
-    world::{Opened, REPO, Setup, World, campaign, git, merge_commit, note, story_with},
+    policy_changes::{STRICTER, TIERS, change, edited, merged, push},
+    world::{Opened, REPO, Setup, World, campaign, merge_commit, note, story_with},
 };
 use liar::Liar;
 
@@ -34,18 +35,6 @@ async fn rounds(world: &mut World, executor: &Bot) {
         world.both_later(Duration::from_secs(61));
         world.settle().await;
     }
-}
-
-fn is_merged(world: &World, of: &Opened) -> bool {
-    world.github.pull(REPO, of.pull).unwrap()["merged"] == json!(true)
-}
-
-/// A file of the base branch.
-fn held(world: &World, path: &str) -> String {
-    git(
-        &world.github.git_dir(REPO).unwrap(),
-        &["show", &format!("main:{path}")],
-    )
 }
 
 /// What the executor said of a lie.
@@ -67,7 +56,7 @@ async fn i14_i15_a_gate_lets_through_and_an_executor_apart_merges_and_carries_ou
         world.approve("dave", &campaign).await;
         assert_eq!(world.check(&campaign).conclusion, "success");
         assert!(
-            !is_merged(world, &campaign),
+            !merged(world, &campaign),
             "only who executes can tell whether it could"
         );
         rounds(world, &executor).await;
@@ -195,6 +184,20 @@ async fn seized(world: &mut World) -> (Bot, Liar) {
     (executor, liar)
 }
 
+/// The gate is its owner's again.
+async fn restored(world: &mut World, executor: Bot, liar: Liar) {
+    liar.close().await;
+    executor.close().await;
+    world.start().await.unwrap();
+}
+
+/// The executor merged nothing, and said so once.
+fn held_back(world: &World, of: &Opened, why: &str) {
+    assert!(!merged(world, of));
+    let told = incidents(world);
+    assert!(told.len() == 1 && told[0].contains(why), "{told:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn i06_i14_reviews_that_only_the_ledger_knows_open_nothing() {
     story_with(gate(), async |world| {
@@ -203,7 +206,7 @@ async fn i06_i14_reviews_that_only_the_ledger_knows_open_nothing() {
         liar.approves(world, &campaign, "dave").await;
         liar.finds_open(&campaign).await;
         executor.follow().await.unwrap();
-        assert!(!is_merged(world, &campaign));
+        assert!(!merged(world, &campaign));
         // The app itself may merge what its check lets through.
         world
             .person("root")
@@ -217,9 +220,7 @@ async fn i06_i14_reviews_that_only_the_ledger_knows_open_nothing() {
         assert_eq!(kinds.last().unwrap(), "refused_after_merge", "{kinds:?}");
         let entry = world.of_kind("refused_after_merge");
         assert!(entry[0].to_string().contains("approvals"), "{entry:#?}");
-        liar.close().await;
-        executor.close().await;
-        world.start().await.unwrap();
+        restored(world, executor, liar).await;
     })
     .await;
 }
@@ -241,9 +242,7 @@ async fn i14_a_merge_that_only_the_ledger_knows_of_carries_nothing_out() {
         assert_eq!(world.acted(), (0, 0));
         let kinds = world.kinds(&campaign);
         assert_eq!(kinds.last().unwrap(), "refused_after_merge", "{kinds:?}");
-        liar.close().await;
-        executor.close().await;
-        world.start().await.unwrap();
+        restored(world, executor, liar).await;
     })
     .await;
 }
@@ -254,15 +253,11 @@ async fn i02_rules_that_landed_without_an_entry_carry_nothing_out() {
         let campaign = world.campaign().await;
         world.approve("dave", &campaign).await;
         let executor = world.apart(false).await;
-        let tiers = held(world, "policies/tiers.yaml").replace("escalate_after: 4h", "escalate_after: 3h");
-        let files = [("policies/tiers.yaml", tiers.as_str())];
-        world
-            .person("root")
-            .push_files(REPO, "main", &files, "Rules", false)
-            .unwrap();
+        let tiers = edited(world, TIERS, STRICTER);
+        push(world, "root", "main", &[(TIERS, &tiers)]);
         let error = executor.follow().await.unwrap_err().to_string();
         assert!(error.contains("is not the policy in force"), "{error}");
-        assert!(!is_merged(world, &campaign));
+        assert!(!merged(world, &campaign));
         assert_eq!(world.acted(), (0, 0));
         world.settle().await;
         executor.close().await;
@@ -274,24 +269,12 @@ async fn i02_rules_that_landed_without_an_entry_carry_nothing_out() {
 async fn i02_rules_that_nobody_approved_are_not_the_executor_s_whatever_the_ledger_says() {
     story_with(gate(), async |world| {
         let seen = world.campaign().await;
-        let tiers = held(world, "policies/tiers.yaml").replace("escalate_after: 4h", "escalate_after: 3h");
-        let files = [("policies/tiers.yaml", tiers.as_str())];
-        world
-            .person("dave")
-            .push_files(REPO, "rules", &files, "Rules", false)
-            .unwrap();
-        let pull = world
-            .person("dave")
-            .open_pull(REPO, "rules", "main", "Rules", "As discussed.")
-            .unwrap();
-        world.settle().await;
+        let change = change(world, "rules", TIERS, STRICTER).await;
         let (executor, liar) = seized(world).await;
-        let change = Opened {
-            id: String::new(),
-            pull,
-            agent: "",
-        };
-        world.person("root").merge(REPO, pull, merge_commit()).unwrap();
+        world
+            .person("root")
+            .merge(REPO, change.pull, merge_commit())
+            .unwrap();
         liar.enacts(world, &change, &["alice", "bob"]).await;
         // From here on an honest gate believes it, and people approve by it.
         world.start().await.unwrap();
@@ -301,14 +284,8 @@ async fn i02_rules_that_nobody_approved_are_not_the_executor_s_whatever_the_ledg
         world.approve("dave", &campaign).await;
         rounds(world, &executor).await;
         assert_eq!(world.acted(), (0, 0));
-        assert!(!is_merged(world, &campaign));
-        let told = incidents(world);
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert!(
-            told[0].contains("GitHub does not show that people approved it"),
-            "{told:#?}"
-        );
-        assert!(told[0].contains("carries nothing out under them"), "{told:#?}");
+        held_back(world, &campaign, "GitHub does not show that people approved it");
+        held_back(world, &campaign, "carries nothing out under them");
         executor.close().await;
         // Once an operator answers for them, they hold.
         let trusting = world.apart(true).await;
@@ -324,23 +301,7 @@ async fn i02_rules_that_nobody_approved_are_not_the_executor_s_whatever_the_ledg
 async fn i02_rules_that_people_approved_are_proved_once_and_hold() {
     story_with(gate(), async |world| {
         let executor = world.apart(false).await;
-        let tiers = held(world, "policies/tiers.yaml").replace("escalate_after: 4h", "escalate_after: 3h");
-        let files = [("policies/tiers.yaml", tiers.as_str())];
-        world
-            .person("dave")
-            .push_files(REPO, "rules", &files, "Rules", false)
-            .unwrap();
-        let pull = world
-            .person("dave")
-            .open_pull(REPO, "rules", "main", "Rules", "As discussed.")
-            .unwrap();
-        world.settle().await;
-        world.both_later(Duration::from_secs(2));
-        let change = Opened {
-            id: String::new(),
-            pull,
-            agent: "",
-        };
+        let change = change(world, "rules", TIERS, STRICTER).await;
         world.approve("alice", &change).await;
         world.approve("bob", &change).await;
         assert_eq!(world.of_kind("policy").len(), 1);
@@ -353,10 +314,13 @@ async fn i02_rules_that_people_approved_are_proved_once_and_hold() {
         );
         // What was proved once needs no proof again, when an approval is gone since.
         executor.close().await;
-        let review = world.github.reviews(REPO, pull).unwrap()[0]["id"]
+        let review = world.github.reviews(REPO, change.pull).unwrap()[0]["id"]
             .as_u64()
             .unwrap();
-        world.person("root").dismiss(REPO, pull, review, "gone").unwrap();
+        world
+            .person("root")
+            .dismiss(REPO, change.pull, review, "gone")
+            .unwrap();
         world.settle().await;
         let again = world.apart(false).await;
         let (status, _) = world.propose("support-agent", note()).await;
@@ -382,13 +346,8 @@ async fn i06_an_exception_that_nobody_wrote_lets_nothing_pass() {
         liar.excepts(world, &payment, "dave").await;
         liar.finds_open(&payment).await;
         executor.follow().await.unwrap();
-        assert!(!is_merged(world, &payment));
-        let told = incidents(world);
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert!(told[0].contains("GitHub does not show it: checks"), "{told:#?}");
-        liar.close().await;
-        executor.close().await;
-        world.start().await.unwrap();
+        held_back(world, &payment, "GitHub does not show it: checks");
+        restored(world, executor, liar).await;
     })
     .await;
 }
@@ -416,12 +375,7 @@ async fn i08_what_a_person_changed_counts_as_long_as_their_comment_stands() {
         bob.edit_comment(REPO, comment, "/amend subject=Nothing").unwrap();
         world.settle().await;
         rounds(world, &executor).await;
-        assert!(!is_merged(world, &edited));
-        let told = incidents(world);
-        assert!(
-            told.len() == 1 && told[0].contains("in a comment that is not there"),
-            "{told:#?}"
-        );
+        held_back(world, &edited, "in a comment that is not there");
         assert_eq!(world.acted(), (0, 1));
         executor.close().await;
     })
@@ -452,12 +406,7 @@ async fn i26_a_text_that_is_not_the_proposal_s_is_approved_in_vain() {
         world.approve("dave", &campaign).await;
         assert_eq!(world.check(&campaign).conclusion, "success");
         rounds(world, &executor).await;
-        assert!(!is_merged(world, &campaign));
-        let told = incidents(world);
-        assert!(
-            told.len() == 1 && told[0].contains("the text that people read is not the one"),
-            "{told:#?}"
-        );
+        held_back(world, &campaign, "the text that people read is not the one");
         liar.close().await;
         executor.close().await;
     })
