@@ -118,6 +118,34 @@ impl World {
         self.open("campaign-agent", deployment(version)).await
     }
 
+    /// A deployment of a version that everybody who has to approved.
+    async fn deployed(&mut self, version: &str) -> Opened {
+        let deploy = self.deploy(version).await;
+        self.approve("dave", &deploy).await;
+        deploy
+    }
+
+    /// Such a deployment, and its run once it stands so on runners that do as they are told.
+    async fn runs_until(&mut self, runners: Runners, status: &str) -> (Opened, u64) {
+        self.runs_workflows(NAMED);
+        self.github.set_runners(REPO, runners).unwrap();
+        let deploy = self.deployed("1.2.3").await;
+        let run = self.run_is(status).await;
+        (deploy, run)
+    }
+
+    /// There is one run, and it was let through.
+    fn only_entered(&self, run: u64) {
+        assert_eq!(
+            (self.runs().len(), self.github.entered(REPO).unwrap()),
+            (1, vec![run])
+        );
+    }
+
+    fn none_entered(&self) {
+        assert_eq!(self.github.entered(REPO).unwrap(), Vec::<u64>::new());
+    }
+
     /// The runs of workflows, oldest first.
     fn runs(&self) -> Vec<Value> {
         self.github.workflow_runs(REPO).unwrap()
@@ -134,10 +162,14 @@ impl World {
         panic!("no run is {status}: {:#?}", self.runs());
     }
 
-    /// Waits until a proposal's execution is at its end, which no look waits for.
+    /// Waits until a proposal's execution is at its end and shows it, which no look waits for.
     async fn ended(&mut self, of: &Opened, state: &str) {
         let ended = async {
-            while self.state(of).await != state {
+            let running = |world: &Self| {
+                let answers = world.answers(of);
+                answers.iter().any(|text| text.starts_with("### Running now"))
+            };
+            while self.state(of).await != state || running(self) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -223,8 +255,7 @@ async fn i15_without_the_bot_s_rule_nothing_is_merged() {
     story_with(deploying(), async |world| {
         world.runs_workflows(NAMED);
         world.github.enable_rules(REPO, ENVIRONMENT, false).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
+        let deploy = world.deployed("1.2.3").await;
         assert_eq!(world.state(&deploy).await, "open");
         assert_eq!(world.github.pull(REPO, deploy.pull).unwrap()["merged"], false);
         world.github.enable_rules(REPO, ENVIRONMENT, true).unwrap();
@@ -248,8 +279,7 @@ async fn i19_without_the_permissions_of_workflows_nothing_is_merged() {
             ("actions", "write"),
         ];
         world.github.set_app_permissions(world.app.id, &without).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
+        let deploy = world.deployed("1.2.3").await;
         assert_eq!(
             (world.state(&deploy).await.as_str(), world.runs().len()),
             ("open", 0)
@@ -261,11 +291,7 @@ async fn i19_without_the_permissions_of_workflows_nothing_is_merged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i22_a_freeze_between_the_asking_and_the_letting_through_turns_the_run_away() {
     story_with(deploying(), async |world| {
-        world.runs_workflows(NAMED);
-        world.github.set_runners(REPO, Runners::Away).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
-        let run = world.run_is("queued").await;
+        let (deploy, run) = world.runs_until(Runners::Away, "queued").await;
         // Neither a worker nor the pull request waits for the run.
         world
             .comment("alice", &deploy, "/freeze all the shop is open")
@@ -274,7 +300,7 @@ async fn i22_a_freeze_between_the_asking_and_the_letting_through_turns_the_run_a
         world.github.start_run(REPO, run).unwrap();
         world.ended(&deploy, "refused").await;
         assert_eq!(world.states_said(run), ["rejected"]);
-        assert_eq!(world.github.entered(REPO).unwrap(), Vec::<u64>::new());
+        world.none_entered();
         assert_eq!(
             world.note(&deploy),
             format!("run {run} was turned away: executions are frozen")
@@ -289,8 +315,7 @@ async fn i21_a_run_that_was_let_through_and_failed_may_have_done_half() {
         world.runs_workflows(NAMED);
         world.github.set_runners(REPO, Runners::Hold).unwrap();
         for conclusion in ["failure", "cancelled", "timed_out", "action_required"] {
-            let deploy = world.deploy(conclusion).await;
-            world.approve("dave", &deploy).await;
+            let deploy = world.deployed(conclusion).await;
             let run = world.run_is("in_progress").await;
             world.github.finish_run(REPO, run, conclusion).unwrap();
             world.ended(&deploy, "unknown").await;
@@ -308,8 +333,7 @@ async fn i21_a_run_that_was_let_through_and_failed_may_have_done_half() {
 async fn i21_a_run_that_ends_without_having_waited_shows_nothing() {
     story_with(deploying(), async |world| {
         world.runs_workflows(&NAMED.replace("    environment: production\n", ""));
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
+        let deploy = world.deployed("1.2.3").await;
         world.ended(&deploy, "unknown").await;
         let note = world.note(&deploy);
         assert!(note.contains("without having waited for `production`"), "{note}");
@@ -320,11 +344,7 @@ async fn i21_a_run_that_ends_without_having_waited_shows_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_a_run_that_does_not_end_in_its_time_is_stopped_and_unknown() {
     story_with(deploying(), async |world| {
-        world.runs_workflows(NAMED);
-        world.github.set_runners(REPO, Runners::Hold).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
-        let run = world.run_is("in_progress").await;
+        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
         world.both_later(Duration::from_secs(10 * 60));
         world.github.tell_of_run(REPO, run).unwrap();
         world.ended(&deploy, "unknown").await;
@@ -347,8 +367,7 @@ async fn a_run_that_goes_on_keeps_no_other_proposal_waiting() {
         world.github.set_runners(REPO, Runners::Hold).unwrap();
         let mut begun = Vec::new();
         for version in ["1", "2", "3", "4", "5"] {
-            let deploy = world.deploy(version).await;
-            world.approve("dave", &deploy).await;
+            let deploy = world.deployed(version).await;
             begun.push(deploy);
         }
         let campaign = world.campaign().await;

@@ -17,8 +17,7 @@ async fn i23_hostile_values_arrive_as_they_are_and_mean_nothing() {
         .into_iter()
         .enumerate()
         {
-            let deploy = world.deploy(version).await;
-            world.approve("dave", &deploy).await;
+            let deploy = world.deployed(version).await;
             world.ended(&deploy, "executed").await;
             let run = &world.runs()[number];
             let id = run["id"].as_u64().unwrap();
@@ -38,8 +37,7 @@ async fn i14_more_than_github_takes_begins_nothing() {
             .await;
         assert_eq!(status, 422, "{answer:#}");
         // Written as JSON, each of them is two.
-        let deploy = world.deploy(&"\"".repeat(33_000)).await;
-        world.approve("dave", &deploy).await;
+        let deploy = world.deployed(&"\"".repeat(33_000)).await;
         assert_eq!(world.runs().len(), 0);
         assert_eq!(world.kinds(&deploy).last().unwrap(), "refused_after_merge");
     })

@@ -19,8 +19,7 @@ async fn i21_a_lost_answer_is_found_by_the_run_s_name() {
         story_with(deploying(), async |world| {
             world.runs_workflows(NAMED);
             world.github.fault(Fault::once("POST", DISPATCH, failure.clone()));
-            let deploy = world.deploy("1.2.3").await;
-            world.approve("dave", &deploy).await;
+            let deploy = world.deployed("1.2.3").await;
             world.ended(&deploy, "executed").await;
             assert_eq!(world.runs().len(), 1, "{failure:?}");
             assert_eq!(world.github.entered(REPO).unwrap().len(), 1);
@@ -38,8 +37,7 @@ async fn what_github_refuses_to_begin_has_failed_and_nothing_ran() {
             message: "No ref found for: main".into(),
         };
         world.github.fault(Fault::once("POST", DISPATCH, refuse));
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
+        let deploy = world.deployed("1.2.3").await;
         world.ended(&deploy, "errored").await;
         let note = world.note(&deploy);
         assert!(note.contains("No ref found for: main"), "{note}");
@@ -55,8 +53,7 @@ async fn i21_a_lost_answer_without_a_name_is_unknown_and_its_run_turned_away() {
         world
             .github
             .fault(Fault::once("POST", DISPATCH, Failure::After { status: 502 }));
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
+        let deploy = world.deployed("1.2.3").await;
         world.ended(&deploy, "unknown").await;
         let note = world.note(&deploy);
         assert!(
@@ -66,7 +63,7 @@ async fn i21_a_lost_answer_without_a_name_is_unknown_and_its_run_turned_away() {
         let run = world.runs()[0]["id"].as_u64().unwrap();
         // The rule asked while the execution was under way or after it, and is answered within a minute.
         world.turns_away(run).await;
-        assert_eq!(world.github.entered(REPO).unwrap(), Vec::<u64>::new());
+        world.none_entered();
         assert_eq!(world.runs().len(), 1);
     })
     .await;
@@ -75,20 +72,13 @@ async fn i21_a_lost_answer_without_a_name_is_unknown_and_its_run_turned_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_i21_a_crash_while_a_run_goes_on_follows_that_run() {
     story_with(deploying(), async |world| {
-        world.runs_workflows(NAMED);
-        world.github.set_runners(REPO, Runners::Hold).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
-        let run = world.run_is("in_progress").await;
+        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
         world.crash();
         world.start().await.unwrap();
         world.sweep().await;
         world.github.finish_run(REPO, run, "success").unwrap();
         world.ended(&deploy, "executed").await;
-        assert_eq!(
-            (world.runs().len(), world.github.entered(REPO).unwrap()),
-            (1, vec![run])
-        );
+        world.only_entered(run);
         let kinds = world.kinds(&deploy);
         let from = kinds.iter().position(|kind| kind == "started").unwrap();
         let told: Vec<&str> = kinds[from..].iter().map(String::as_str).collect();
@@ -100,11 +90,7 @@ async fn i16_i21_a_crash_while_a_run_goes_on_follows_that_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_i21_a_crash_before_the_run_was_let_through_lets_that_run_through() {
     story_with(deploying(), async |world| {
-        world.runs_workflows(NAMED);
-        world.github.set_runners(REPO, Runners::Away).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
-        let run = world.run_is("queued").await;
+        let (deploy, run) = world.runs_until(Runners::Away, "queued").await;
         world.crash();
         world
             .github
@@ -114,10 +100,7 @@ async fn i16_i21_a_crash_before_the_run_was_let_through_lets_that_run_through() 
         world.start().await.unwrap();
         world.sweep().await;
         world.ended(&deploy, "executed").await;
-        assert_eq!(
-            (world.runs().len(), world.github.entered(REPO).unwrap()),
-            (1, vec![run])
-        );
+        world.only_entered(run);
     })
     .await;
 }
@@ -125,19 +108,12 @@ async fn i16_i21_a_crash_before_the_run_was_let_through_lets_that_run_through() 
 #[tokio::test(flavor = "multi_thread")]
 async fn i21_a_process_that_ends_in_good_order_leaves_the_run_to_the_next() {
     story_with(deploying(), async |world| {
-        world.runs_workflows(NAMED);
-        world.github.set_runners(REPO, Runners::Hold).unwrap();
-        let deploy = world.deploy("1.2.3").await;
-        world.approve("dave", &deploy).await;
-        let run = world.run_is("in_progress").await;
+        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
         world.restart().await;
         world.sweep().await;
         world.github.finish_run(REPO, run, "success").unwrap();
         world.ended(&deploy, "executed").await;
-        assert_eq!(
-            (world.runs().len(), world.github.entered(REPO).unwrap()),
-            (1, vec![run])
-        );
+        world.only_entered(run);
     })
     .await;
 }
@@ -148,8 +124,7 @@ async fn i21_an_answer_of_the_rule_that_gets_lost_is_given_again() {
         story_with(deploying(), async |world| {
             world.runs_workflows(NAMED);
             world.github.fault(Fault::once("POST", RULE, failure.clone()));
-            let deploy = world.deploy("1.2.3").await;
-            world.approve("dave", &deploy).await;
+            let deploy = world.deployed("1.2.3").await;
             world.ended(&deploy, "executed").await;
             assert_eq!(world.github.entered(REPO).unwrap().len(), 1, "{failure:?}");
         })
