@@ -1,7 +1,10 @@
 //! A gate and an executor in processes of their own: what people approved is carried out, and a gate that lies, with its own
 //! key and the app's, gets nothing carried out that they did not. INVARIANT i02, i03, i06, i14.
 
+mod clone;
 mod liar;
+mod rollback;
+mod swapped;
 
 use std::time::Duration;
 

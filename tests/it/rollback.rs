@@ -55,7 +55,7 @@ const WITH: &str = r#"rollback:
       within: 30d
       with: { payment: "${run.key}", supplier_id: "${params.supplier_id}", amount: "${params.amount}", iban: "${params.iban}" }"#;
 
-fn recalling() -> Setup {
+pub(crate) fn recalling() -> Setup {
     Setup {
         edits: vec![
             ("catalog.yaml", "rollback: { kind: inverse, within: 30d }", WITH),
@@ -76,7 +76,7 @@ async fn paid(world: &mut World) -> Opened {
 }
 
 /// What takes a proposal back.
-async fn undo(world: &mut World, old: &Opened) -> Opened {
+pub(crate) async fn undo(world: &mut World, old: &Opened) -> Opened {
     let told = world.status(old.agent, &old.id).await;
     let undo = &told["rolled_back"];
     let by = undo["by"].as_str().unwrap_or_else(|| panic!("{told:#}"));

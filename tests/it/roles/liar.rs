@@ -7,11 +7,11 @@ use countersign::{
         authentic::Committer,
         case::Case,
         entry::{
-            Approver, Assurance, Digests, Draft, Enacted, Event, Exception, Found, Heard, Merged, Observed,
-            Opened as OpenedEntry, Reviewed, Role, Under, When,
+            Approver, Assurance, Delegated, Digests, Draft, Enacted, Event, Exception, Found, Heard, Merged,
+            Observed, Opened as OpenedEntry, Reviewed, Role, Under, When,
         },
         gate::Verdict,
-        ids::{AccountId, CommentId, Digest, PullNumber, ReviewId, Sha, Timestamp},
+        ids::{AccountId, CommentId, Digest, PullNumber, ReviewId, Sha, Span, Timestamp},
         observation::{Observation, ReviewState},
         policy::policy_digest,
         source::SourceFile,
@@ -21,6 +21,9 @@ use countersign::{
     service::git_token,
 };
 
+use secrecy::ExposeSecret as _;
+
+use super::clone::Clone;
 use crate::world::{Opened, REPO, World, git};
 
 pub(crate) struct Liar {
@@ -46,7 +49,7 @@ impl Liar {
             committer: committer(),
             shown: Vec::new(),
         });
-        let accounts: Vec<(&str, u64)> = ["alice", "bob", "dave", "root"]
+        let accounts: Vec<(&str, u64)> = ["alice", "bob", "dave", "erin", "root"]
             .map(|login| (login, world.github.user_id(login).unwrap()))
             .to_vec();
         Self {
@@ -84,19 +87,27 @@ impl Liar {
         self.append(vec![Draft { person, ..draft }]).await;
     }
 
+    /// A review as GitHub shows it, or one that nobody gave.
     fn review(&self, world: &World, pull: u64, login: &str) -> Reviewed {
+        let live = world.github.reviews(REPO, pull).unwrap();
+        let live = live.iter().find(|review| review["user"]["login"] == login);
+        let given = live.map(|review| {
+            let at = review["submitted_at"].as_str().unwrap().parse().unwrap();
+            (review["id"].as_u64().unwrap(), at)
+        });
+        let (id, at) = given.unwrap_or((9_999, self.now()));
         let shown = world.github.pull(REPO, pull).unwrap();
         let sha = |side: &str| -> Sha { shown[side]["sha"].as_str().unwrap().parse().unwrap() };
         Reviewed {
             pull: None,
-            review: ReviewId(9_999),
+            review: ReviewId(id),
             account: Some((self.account)(login)),
             login: Some(login.parse().unwrap()),
             decision: ReviewState::Approved,
             head: sha("head"),
             base: sha("base"),
             commit: Some(sha("head")),
-            submitted_at: self.now(),
+            submitted_at: at,
             reason: None,
             found: Found::Event {
                 delivery: "made-up".parse().unwrap(),
@@ -237,6 +248,70 @@ impl Liar {
             .await;
     }
 
+    /// Says that somebody named a stand-in for everything, in a comment that says something else.
+    pub(crate) async fn delegates(&self, owner: &str, stand_in: &str, comment: u64) {
+        self.ledger.refresh().await.unwrap();
+        let (now, policy) = (self.now(), self.ledger.read(|book| book.policy()));
+        let said = Delegated {
+            owner: owner.parse().unwrap(),
+            stand_in: Some(stand_in.parse().unwrap()),
+            from: now,
+            until: now.plus(Span::seconds(86_400)),
+            actions: Vec::new(),
+            reason: None,
+            account: (self.account)(owner),
+            comment: CommentId(comment),
+            delivery: "made-up".parse().unwrap(),
+        };
+        let draft = Draft {
+            role: Role::Gate,
+            person: Some(said.owner.clone()),
+            agent: None,
+            time: now,
+            proposal: None,
+            digests: Digests {
+                policy: Some(policy),
+                ..Digests::default()
+            },
+            event: Event::Delegated(said),
+            grouped: false,
+        };
+        self.append(vec![draft]).await;
+    }
+
+    /// Puts another commit in the place of a proposal's, as the app that it is.
+    pub(crate) async fn swaps(&self, world: &World, of: &Opened, lie: impl FnOnce(String) -> String) {
+        let case = self.case(of).await;
+        let github = app(world);
+        let me = github.me().await.unwrap();
+        let token = github.token().await.unwrap();
+        let clone = Clone::made_with(world, token.expose_secret(), (me.login().as_str(), me.email()));
+        let branch = case.proposal.branch();
+        clone.git(&["checkout", "--quiet", &branch]);
+        clone.edit(&case, lie);
+        clone.git(&[
+            "commit",
+            "--quiet",
+            "--all",
+            "--amend",
+            "--reset-author",
+            "--no-edit",
+        ]);
+        clone.git(&["push", "--quiet", "--force", "origin", &branch]);
+    }
+
+    /// Merges a proposal's commit into the base branch, and changes what it brings on the way.
+    pub(crate) async fn merges_with(&self, world: &World, of: &Opened, lie: impl FnOnce(String) -> String) {
+        let case = self.case(of).await;
+        let root = world.github.user_token("root").unwrap();
+        let clone = Clone::made_with(world, &root, ("root", "root@acme.example"));
+        let branch = format!("origin/{}", case.proposal.branch());
+        clone.git(&["merge", "--quiet", "--no-ff", "--no-commit", &branch]);
+        clone.edit(&case, lie);
+        clone.git(&["commit", "--quiet", "--all", "--message", "Merge"]);
+        clone.git(&["push", "--quiet", "origin", "main"]);
+    }
+
     /// Opens what was received, with another text.
     pub(crate) async fn opens(&self, world: &World, id: &str, lie: impl FnOnce(String) -> String) -> Opened {
         let of = Opened {
@@ -256,13 +331,7 @@ impl Liar {
         let shown = lie(report.clone());
         assert_ne!(shown, report);
         world.person("root").delete_branch(REPO, &branch).unwrap();
-        let github = GitHub::connect(Config {
-            api: world.github.api_url().parse().unwrap(),
-            app_id: world.app.id,
-            private_key_pem: world.app.private_key_pem.clone().into(),
-            repo: REPO.parse().unwrap(),
-        })
-        .unwrap();
+        let github = app(world);
         let me = github.me().await.unwrap();
         let scratch = tempfile::tempdir().unwrap();
         let remote = format!("{}/{REPO}.git", world.github.url());
@@ -299,6 +368,17 @@ impl Liar {
         self.append(vec![draft]).await;
         Opened { pull: pull.0, ..of }
     }
+}
+
+/// GitHub, as the app sees it.
+fn app(world: &World) -> GitHub {
+    GitHub::connect(Config {
+        api: world.github.api_url().parse().unwrap(),
+        app_id: world.app.id,
+        private_key_pem: world.app.private_key_pem.clone().into(),
+        repo: REPO.parse().unwrap(),
+    })
+    .unwrap()
 }
 
 fn committer() -> Committer {
