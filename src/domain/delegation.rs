@@ -2,15 +2,15 @@
 
 mod command;
 
-pub use command::written;
 pub(super) use command::{COMMAND, asked};
+pub use command::{takes_back, written};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     entry::Delegated,
-    ids::{ActionName, DeliveryId, PersonName, Span, Timestamp},
+    ids::{ActionName, CommentId, DeliveryId, PersonName, Span, Timestamp},
     policy::Policy,
 };
 
@@ -120,10 +120,23 @@ impl Delegations {
     pub fn said(&self) -> impl Iterator<Item = &Delegated> {
         self.0.iter().map(|given| &given.said)
     }
-    /// Those that are kept.
+    /// What those give that are kept. One that is not gives nothing, and ends all the same what its owner said before.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Delegated) -> bool) -> Self {
-        Self(self.0.iter().filter(|given| keep(&given.said)).cloned().collect())
+        let mut only = self.clone();
+        for given in only.0.iter_mut().filter(|given| !keep(&given.said)) {
+            given.said.stand_in = None;
+        }
+        only
+    }
+    /// The same, where an owner said at a moment, by a comment, that nobody stands in for them any more.
+    #[must_use]
+    pub fn taken_back(mut self, owner: &PersonName, by: CommentId, at: Timestamp) -> Self {
+        let before = |given: &&mut Given| given.said.owner == *owner && given.said.comment < by;
+        for given in self.0.iter_mut().filter(before) {
+            given.said.until = given.said.until.min(at);
+        }
+        self
     }
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -52,11 +52,8 @@ impl Freezes {
     }
     /// The oldest that stops an action for an agent.
     pub fn over(&self, action: &ActionName, agent: &AgentName) -> Option<(Seq, &InForce)> {
-        self.iter().find(|(_, freeze)| match &freeze.frozen.what {
-            Scope::All => true,
-            Scope::Action(name) => name == action,
-            Scope::Agent(name) => name == agent,
-        })
+        self.iter()
+            .find(|(_, freeze)| freeze.frozen.what.covers(action, agent))
     }
     pub(super) fn extend(&mut self, freezes: Option<(Seq, PersonName, Frozen)>) {
         let in_force = |(seq, by, frozen)| (seq, InForce { by, frozen });

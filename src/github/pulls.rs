@@ -51,16 +51,35 @@ pub struct Made {
     pub below: PullNumber,
     /// What it says.
     pub text: String,
+    /// When GitHub says it was written, to the second.
+    pub at: Timestamp,
 }
 
 #[derive(Debug, serde::Deserialize)]
 struct Found {
+    id: CommentId,
     user: Option<wire::Account>,
     #[serde(default)]
     body: String,
     issue_url: String,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+impl Found {
+    /// A person's, never edited.
+    fn as_made(self) -> Option<Made> {
+        let human = self.user.as_ref().filter(|user| user.is_human());
+        let below = self.issue_url.rsplit('/').next()?.parse().ok()?;
+        let account = wire::id_of(human)?;
+        (self.created_at == self.updated_at).then_some(Made {
+            id: self.id,
+            account,
+            below: PullNumber(below),
+            text: self.body,
+            at: self.created_at,
+        })
+    }
 }
 
 impl PullBrief {
@@ -197,21 +216,17 @@ impl GitHub {
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let human = found.user.as_ref().filter(|user| user.is_human());
-        let below = found
-            .issue_url
-            .rsplit('/')
-            .next()
-            .and_then(|number| number.parse().ok());
-        Ok(wire::id_of(human)
-            .zip(below)
-            .filter(|_| found.created_at == found.updated_at)
-            .map(|(account, below)| Made {
-                id,
-                account,
-                below: PullNumber(below),
-                text: found.body,
-            }))
+        Ok(found.as_made())
+    }
+
+    /// What people wrote below a pull request and never edited, oldest first.
+    ///
+    /// # Errors
+    /// When the comments can't be read to their end.
+    pub async fn comments_as_made(&self, pull: PullNumber) -> Result<Vec<Made>, Error> {
+        let path = self.in_repo(&format!("/issues/{pull}/comments"));
+        let found: Vec<Found> = self.list(&path).await?;
+        Ok(found.into_iter().filter_map(Found::as_made).collect())
     }
 
     /// Answers a comment, once: who asks the same again is answered again.

@@ -22,7 +22,7 @@ fn stand_ins() -> Setup {
 }
 
 /// A day from now, as people write it.
-fn day(world: &World, days: i64) -> String {
+pub(crate) fn day(world: &World, days: i64) -> String {
     let now = world.time().millis() + days * DAY;
     let at = countersign::domain::ids::Timestamp::from_millis(now).to_string();
     at[..10].to_owned()

@@ -24,7 +24,7 @@ const THAW: &str = r#"actions:
 "#;
 
 /// Rules with an action that thaws, which `tiers.yaml` would not have in the high tier.
-fn thawing() -> Setup {
+pub(crate) fn thawing() -> Setup {
     Setup {
         edits: vec![
             ("catalog.yaml", "actions:\n", THAW),
@@ -56,14 +56,15 @@ fn newest(world: &World) -> Value {
     world.of_kind("frozen").last().unwrap()["seq"].clone()
 }
 
-/// Lets the newest freeze end.
-async fn thawed(world: &mut World) {
+/// Lets the newest freeze end, by whoever executes.
+pub(crate) async fn thawed(world: &mut World, executes: impl AsyncFnOnce(&mut World)) {
     let freeze = newest(world);
     let thaw = world.open("campaign-agent", thaw(&freeze)).await;
     assert_eq!(world.status(thaw.agent, &thaw.id).await["tier"], "high");
     world.approve("alice", &thaw).await;
     assert_eq!(world.state(&thaw).await, "open");
     world.approve("bob", &thaw).await;
+    executes(world).await;
     assert_eq!(world.state(&thaw).await, "executed");
     let [entry] = world.of_kind("thawed").try_into().unwrap();
     assert_eq!(entry["body"]["freeze"], freeze);
@@ -103,7 +104,7 @@ async fn i22_a_freeze_stops_what_is_approved_until_a_high_proposal_thaws_it() {
             (&entry["actor"]["person"], &entry["body"]["what"]),
             (&json!("dave"), &json!("all"))
         );
-        thawed(world).await;
+        thawed(world, async |_| {}).await;
         world.sweep().await;
         assert_eq!(
             (world.state(&payment).await.as_str(), world.acted()),

@@ -5,6 +5,7 @@ mod clone;
 mod liar;
 mod rollback;
 mod swapped;
+mod taken_back;
 
 use std::time::Duration;
 

@@ -10,6 +10,8 @@ use crate::domain::{
 
 /// How the command begins.
 pub(in crate::domain) const COMMAND: &str = "/delegate";
+/// Who stands in for whoever takes back what they said.
+const NOBODY: &str = "nobody";
 const USAGE: &str = "write `/delegate @login until 2026-12-01`, then `for payments.create` where it is for some actions \
                      only, then why; `/delegate nobody` takes it back";
 
@@ -33,6 +35,17 @@ pub fn written(comment: Comment<'_>, policy: &Policy) -> Option<Delegated> {
     (words.next()? == COMMAND).then(|| read(words, comment, policy).ok())?
 }
 
+/// Whether a comment says that nobody stands in for its writer any more.
+pub fn takes_back(text: &str) -> bool {
+    let mut words = text
+        .trim_start()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    words.next() == Some(COMMAND) && words.next() == Some(NOBODY)
+}
+
 fn read<'a>(
     words: impl Iterator<Item = &'a str>,
     comment: Comment<'_>,
@@ -51,7 +64,7 @@ fn read<'a>(
         comment: comment.id,
         delivery: comment.delivery.clone(),
     };
-    if to != "nobody" {
+    if to != NOBODY {
         said.stand_in = Some(person(to, policy)?.name().clone());
         if words.next() != Some("until") {
             return Err(USAGE.into());

@@ -76,6 +76,21 @@ fn it_holds_from_its_beginning_until_its_end_and_never_before_it_was_recorded() 
 }
 
 #[test]
+fn what_is_not_kept_gives_nothing_and_still_ends_what_was_said_before() {
+    let all = given(&[
+        (0, said("alice", Some("bob"), 0, 60)),
+        (10, said("alice", Some("carol"), 10, 60)),
+        (20, said("bob", Some("dave"), 20, 60)),
+    ]);
+    let only = all.only(|said| said.stand_in != Some(name("carol")));
+    assert_eq!(for_whom(&only, "bob", 5), ["alice"]);
+    assert_eq!(for_whom(&only, "dave", 30), ["bob"]);
+    for person in ["bob", "carol"] {
+        assert!(for_whom(&only, person, 30).is_empty(), "{person}");
+    }
+}
+
+#[test]
 fn i08_it_is_not_passed_on() {
     let chain = given(&[
         (0, said("alice", Some("bob"), 0, 60)),

@@ -45,6 +45,16 @@ pub enum Scope {
     /// Whatever one agent proposed.
     Agent(AgentName),
 }
+impl Scope {
+    /// Whether it stops an action for an agent.
+    pub fn covers(&self, action: &ActionName, agent: &AgentName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Action(name) => name == action,
+            Self::Agent(name) => name == agent,
+        }
+    }
+}
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -3,6 +3,7 @@
 //! shows, what people wrote is read where they wrote it, the text that they approved is made again from the proposal, and the
 //! rules are those that people brought into force. INVARIANT i02, i06, i14.
 
+mod back;
 mod low;
 mod words;
 
@@ -13,6 +14,7 @@ use std::{
 
 use tokio::sync::{Semaphore, oneshot};
 
+use self::back::without_taken_back;
 use super::{Bot, NotNow, record::Heard};
 use crate::{
     domain::{
@@ -156,7 +158,18 @@ impl Bot {
             self.tell_unproved(case, &why).await?;
             return Ok(false);
         }
-        self.preflight(case, policy).await
+        Ok(self.goes_on(case, policy).await? && self.preflight(case, policy).await?)
+    }
+
+    /// Whether an executor apart knows of nobody who froze a case and was not heard. A freeze ends, so that it waits.
+    pub(super) async fn goes_on(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
+        if !self.is_apart() {
+            return Ok(true);
+        }
+        match self.frozen_below(case, policy).await? {
+            Some(why) => self.tell_unproved(case, &why).await.map(|()| false),
+            None => Ok(true),
+        }
     }
 
     /// Whether people approved a case, by what GitHub, Git and the rules themselves show. Errors inside: what they don't.
@@ -199,8 +212,13 @@ impl Bot {
             });
         let mut own = case.clone();
         own.reviews = reviews.collect();
-        own.delegations = self.delegations_proved(&case.delegations, policy).await?;
-        own.exceptions = self.exceptions_proved(case, policy).await?;
+        let approvals = own.reviews.iter().map(|recorded| recorded.at);
+        let delegations = self
+            .delegations_proved(&case.delegations, approvals, policy)
+            .await?;
+        let said = self.github().comments_as_made(opened.pull).await?;
+        own.delegations = without_taken_back(delegations, &said, policy);
+        own.exceptions = self.exceptions_proved(case, &said, policy).await?;
         let decision = decide(&own, seeing.observation(), policy);
         if decision.verdict() == Verdict::Open {
             return Ok(Ok(()));

@@ -97,6 +97,9 @@ impl Bot {
             tracing::error!(proposal = %id, %reason, "merged, and not proved to be approved");
             return refuse(Event::RefusedAfterMerge(refusal(reason))).await;
         }
+        if !self.goes_on(&case, policy).await? {
+            return self.display(id, policy).await;
+        }
         let merge = self
             .mirror()
             .merge(

@@ -107,7 +107,6 @@ impl Bot {
         };
         let old = self.policy_of(from).await?;
         let delegations = self.ledger().read(|book| book.delegations().clone());
-        let delegations = self.delegations_proved(&delegations, &old).await?;
         let asked = Asked {
             old: &old,
             new: Some(&new),
@@ -134,6 +133,12 @@ impl Bot {
                 review: Heard::found_on_rules(review, seeing.pull(), moved).into_review(),
             })
             .collect();
+        let approvals = reviews.iter().map(|recorded| recorded.at);
+        let delegations = self.delegations_proved(&delegations, approvals, &old).await?;
+        let asked = Asked {
+            delegations: &delegations,
+            ..asked
+        };
         let decided = asked.decide(&reviews, &seeing);
         if decided.enacted(seeing.observation()).is_some() {
             return Ok(Ok(()));

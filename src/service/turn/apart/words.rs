@@ -1,7 +1,7 @@
 //! What people wrote, read where they wrote it: a word that the gate recorded counts as long as the comment stands as it was
 //! made. INVARIANT i06, i08.
 
-use super::{Bot, NotNow};
+use super::{Bot, NotNow, back::is_withdrawn};
 use crate::{
     domain::{
         case::{Case, RecordedException},
@@ -17,29 +17,33 @@ use crate::{
 };
 
 impl Bot {
-    /// The delegations that stand as their owners wrote them.
+    /// The delegations that stand as their owners wrote them. Only those are read that approvals given at some moments
+    /// could count by; of the others nothing is left that counts.
     pub(in crate::service::turn) async fn delegations_proved(
         &self,
         all: &Delegations,
+        approvals: impl Iterator<Item = Timestamp>,
         policy: &Policy,
     ) -> Result<Delegations, NotNow> {
-        let mut stand = Vec::new();
-        for said in all.said() {
-            if self.delegation_stands(said, policy).await? {
-                stand.push(said.comment);
+        let mut read: Vec<(&Delegated, bool)> = Vec::new();
+        for said in approvals.flat_map(|at| all.holding(at)).map(|given| &given.said) {
+            if !read.iter().any(|(known, _)| *known == said) {
+                read.push((said, self.delegation_stands(said, policy).await?));
             }
         }
-        Ok(all.only(|said| stand.contains(&said.comment)))
+        Ok(all.only(|said| read.contains(&(said, true))))
     }
 
     /// The exceptions of a case that stand as they were granted.
     pub(super) async fn exceptions_proved(
         &self,
         case: &Case,
+        said: &[Made],
         policy: &Policy,
     ) -> Result<Vec<RecordedException>, NotNow> {
         let mut stand = Vec::new();
-        for recorded in &case.exceptions {
+        let kept = |recorded: &&RecordedException| !is_withdrawn(recorded, said, case, policy);
+        for recorded in case.exceptions.iter().filter(kept) {
             let Exception { check, reason, heard } = &recorded.exception;
             let here = case.opened.as_ref().map(|opened| opened.pull);
             let Some((made, by)) = self.made_by(heard.comment, heard.account, policy).await? else {
@@ -97,7 +101,12 @@ impl Bot {
 }
 
 /// What a person wrote, as the gate says that it heard it.
-fn spoken<'a>(made: &'a Made, by: &'a Person, delivery: &'a DeliveryId, at: Timestamp) -> Comment<'a> {
+pub(super) fn spoken<'a>(
+    made: &'a Made,
+    by: &'a Person,
+    delivery: &'a DeliveryId,
+    at: Timestamp,
+) -> Comment<'a> {
     Comment {
         text: &made.text,
         by,
