@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::{
-    call::{Answered, Called},
-    ready::{Tools, Unfit, in_time},
+    call::{Answered, Called, Purpose},
+    ready::{Tools, Unfit, in_time, not_late},
 };
 use crate::domain::{
     ids::{AccountId, RepoName, Timestamp},
@@ -112,7 +112,7 @@ pub trait Workflows: Send + Sync {
 
 /// Has a workflow run and waits for its end. `unclear` says why it may have been asked for before.
 pub(super) async fn by_workflow(
-    call: &WorkflowCall,
+    (call, purpose): (&WorkflowCall, Purpose),
     unclear: Option<String>,
     claimed: &Claimed,
     tools: &Tools<'_>,
@@ -120,6 +120,7 @@ pub(super) async fn by_workflow(
     let within = (tools.clock)().millis().saturating_add(call.within.millis());
     let mut following = Following {
         call,
+        purpose,
         claimed,
         tools,
         until: Timestamp::from_millis(within).min(claimed.deadline()),
@@ -136,6 +137,7 @@ pub(super) async fn by_workflow(
 
 struct Following<'a, 't> {
     call: &'a WorkflowCall,
+    purpose: Purpose,
     claimed: &'a Claimed,
     tools: &'a Tools<'t>,
     until: Timestamp,
@@ -240,9 +242,17 @@ impl Following<'_, '_> {
 
     /// What must hold before a run is asked for, and again before it is let through.
     async fn still_may(&self) -> Result<(), Unfit> {
-        in_time(self.claimed, self.tools)?;
+        self.in_time()?;
         self.tools.workflows.ready(self.at()).await?;
-        in_time(self.claimed, self.tools)
+        self.in_time()
+    }
+
+    /// A freeze does not keep anything half done.
+    fn in_time(&self) -> Result<(), Unfit> {
+        match self.purpose {
+            Purpose::Do => in_time(self.claimed, self.tools),
+            Purpose::Undo => not_late(self.claimed, self.tools),
+        }
     }
 
     async fn follow(&mut self, id: RunId) -> Called {

@@ -103,7 +103,7 @@ pub(super) async fn call(
         (Ok(body), Call::Command(command)) => {
             by_command(command, body.as_ref(), unclear, claimed, tools).await
         }
-        (Ok(_), Call::Workflow(workflow)) => by_workflow(workflow, unclear, claimed, tools).await,
+        (Ok(_), Call::Workflow(workflow)) => by_workflow((workflow, purpose), unclear, claimed, tools).await,
         (Ok(_), Call::Thaw(thaw)) => match (tools.thaw)(thaw.freeze).await {
             Ok(()) => Called::Done(Answered {
                 note: format!("what entry {} had frozen may run again", thaw.freeze),

@@ -159,10 +159,16 @@ pub(super) fn in_time(claimed: &Claimed, tools: &Tools<'_>) -> Result<(), Unfit>
         Err(Unfit::Frozen)
     } else if now < from {
         Err(Unfit::TooEarly(from))
-    } else if now >= claimed.deadline() {
-        Err(Unfit::TooLate(claimed.deadline()))
     } else {
-        Ok(())
+        not_late(claimed, tools)
+    }
+}
+
+/// What holds for taking a step back too.
+pub(super) fn not_late(claimed: &Claimed, tools: &Tools<'_>) -> Result<(), Unfit> {
+    match (tools.clock)() < claimed.deadline() {
+        true => Ok(()),
+        false => Err(Unfit::TooLate(claimed.deadline())),
     }
 }
 
