@@ -195,6 +195,12 @@ async fn restored(world: &mut World, executor: Bot, liar: Liar) {
     world.start().await.unwrap();
 }
 
+/// Carol, of the people who approve, may merge past the check; what she merges has a person behind it.
+fn may_merge(world: &World) {
+    let admin = countersign::sandbox::Permission::Admin;
+    world.github.set_permission(REPO, "carol", admin).unwrap();
+}
+
 /// The executor merged nothing, and said so once.
 fn held_back(world: &World, of: &Opened, why: &str) {
     assert!(!merged(world, of));

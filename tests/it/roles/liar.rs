@@ -49,7 +49,7 @@ impl Liar {
             committer: committer(),
             shown: Vec::new(),
         });
-        let accounts: Vec<(&str, u64)> = ["alice", "bob", "dave", "erin", "root"]
+        let accounts: Vec<(&str, u64)> = ["alice", "bob", "carol", "dave", "erin", "root"]
             .map(|login| (login, world.github.user_id(login).unwrap()))
             .to_vec();
         Self {
@@ -158,7 +158,7 @@ impl Liar {
 
     /// Says that a commit is the merge.
     pub(crate) async fn merged_as(&self, world: &World, of: &Opened, commit: &str) {
-        let merged = self.merge(world, commit);
+        let merged = self.merge(world, of, commit);
         let head = self.case(of).await.opened.unwrap().head;
         let parents = match merged.parents.as_slice() {
             [base] => vec![*base, head],
@@ -168,15 +168,17 @@ impl Liar {
             .await;
     }
 
-    fn merge(&self, world: &World, commit: &str) -> Merged {
+    fn merge(&self, world: &World, of: &Opened, commit: &str) -> Merged {
         let dir = world.github.git_dir(REPO).unwrap();
         let shown = git(&dir, &["rev-list", "--parents", "-1", commit]);
+        let pull = world.github.pull(REPO, of.pull).unwrap();
+        let by = pull["merged_by"]["login"].as_str().unwrap_or("root");
         let mut all = shown.split_whitespace().map(|sha| sha.parse().unwrap());
         Merged {
             sha: all.next().unwrap(),
             parents: all.collect(),
             at: self.now(),
-            by: Some((self.account)("root")),
+            by: Some((self.account)(by)),
         }
     }
 
@@ -233,7 +235,7 @@ impl Liar {
             self.append(vec![about(Some(login), digests(old), Event::Reviewed(review))])
                 .await;
         }
-        let merged = self.merge(world, "main");
+        let merged = self.merge(world, of, "main");
         let new = held_rules(world);
         let enacted = Enacted {
             old,
@@ -303,8 +305,8 @@ impl Liar {
     /// Merges a proposal's commit into the base branch, and changes what it brings on the way.
     pub(crate) async fn merges_with(&self, world: &World, of: &Opened, lie: impl FnOnce(String) -> String) {
         let case = self.case(of).await;
-        let root = world.github.user_token("root").unwrap();
-        let clone = Clone::made_with(world, &root, ("root", "root@acme.example"));
+        let root = world.github.user_token("carol").unwrap();
+        let clone = Clone::made_with(world, &root, ("carol", "carol@acme.example"));
         let branch = format!("origin/{}", case.proposal.branch());
         clone.git(&["merge", "--quiet", "--no-ff", "--no-commit", &branch]);
         clone.edit(&case, lie);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Opened, REPO, World, gate, merged, restored, seized};
+use super::{Opened, REPO, World, gate, may_merge, merged, restored, seized};
 use crate::world::{git, merge_commit, story_with};
 
 async fn refused(world: &mut World, of: &Opened, why: &str) {
@@ -27,8 +27,9 @@ async fn i05_i14_a_branch_that_was_swapped_after_the_approvals_carries_nothing_o
         world.both_later(Duration::from_secs(2));
         executor.follow().await.unwrap();
         assert!(!merged(world, &campaign));
+        may_merge(world);
         world
-            .person("root")
+            .person("carol")
             .merge(REPO, campaign.pull, merge_commit())
             .unwrap();
         let dir = world.github.git_dir(REPO).unwrap();
@@ -37,7 +38,7 @@ async fn i05_i14_a_branch_that_was_swapped_after_the_approvals_carries_nothing_o
         liar.merged(world, &campaign).await;
         world.both_later(Duration::from_secs(61));
         executor.follow().await.unwrap();
-        refused(world, &campaign, "head").await;
+        refused(world, &campaign, "before the act: head, commits").await;
         restored(world, executor, liar).await;
     })
     .await;
@@ -50,11 +51,17 @@ async fn i14_a_merge_of_the_approved_head_that_brings_something_else_carries_not
         world.approve("dave", &campaign).await;
         let (executor, liar) = seized(world).await;
         let lie = |text: String| text.replace("Autumn news", "Nothing much");
+        may_merge(world);
         liar.merges_with(world, &campaign, lie).await;
         liar.merged(world, &campaign).await;
         world.both_later(Duration::from_secs(61));
         executor.follow().await.unwrap();
-        refused(world, &campaign, "").await;
+        refused(
+            world,
+            &campaign,
+            "`proposal.yaml` is not the one that was approved",
+        )
+        .await;
         restored(world, executor, liar).await;
     })
     .await;

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use countersign::{sandbox::Permission, settings::Role};
+use countersign::settings::Role;
 
-use super::{Liar, Opened, REPO, Setup, World, gate, held_back, incidents, merged, restored, rounds, seized};
+use super::{
+    Liar, Opened, REPO, Setup, World, gate, held_back, incidents, may_merge, merged, restored, rounds, seized,
+};
 use crate::{
     delegation::day,
     exception::denied,
@@ -88,10 +90,7 @@ async fn i02_i09_a_take_back_on_the_ledger_counts_without_its_comment() {
             .person("root")
             .edit_comment(REPO, nobody, "nothing to see")
             .unwrap();
-        world
-            .github
-            .set_permission(REPO, "carol", Permission::Admin)
-            .unwrap();
+        may_merge(world);
         world
             .person("carol")
             .merge(REPO, change.pull, merge_commit())
