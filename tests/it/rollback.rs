@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     attacks::forge,
+    policy_changes::{change, merged},
     world::{Opened, REPO, Setup, World, git, merge_commit, note, payment, story_with},
 };
 
@@ -73,6 +74,26 @@ async fn paid(world: &mut World) -> Opened {
     }
     assert_eq!(world.state(&payment).await, "executed");
     payment
+}
+
+/// Payments of 1, 2 and 3 EUR to three suppliers, all to one account where there is one.
+fn batch(iban: Option<&str>) -> Value {
+    let mut body = payment();
+    let one = body["parameters"].take();
+    body.as_object_mut().unwrap().remove("parameters");
+    let item = |(supplier, n): (&str, i64)| {
+        let mut parameters = one.clone();
+        parameters["supplier_id"] = json!(supplier);
+        parameters["amount"]["minor"] = json!(n * 100);
+        match iban {
+            Some(iban) => parameters["iban"] = json!(iban),
+            None => drop(parameters.as_object_mut().unwrap().remove("iban")),
+        }
+        json!({ "id": n.to_string(), "parameters": parameters })
+    };
+    let suppliers = ["acme-ltd", "globex", "initech"].into_iter().zip(1..);
+    body["items"] = suppliers.map(item).collect();
+    body
 }
 
 /// What takes a proposal back.
@@ -267,21 +288,7 @@ async fn bad_rollbacks_are_answered_and_propose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_taken_back_item_by_item_those_that_ran() {
     story_with(recalling(), async |world| {
-        let mut body = payment();
-        let one = body["parameters"].take();
-        body.as_object_mut().unwrap().remove("parameters");
-        body["items"] = ["acme-ltd", "globex", "initech"]
-            .iter()
-            .zip(1..)
-            .map(|(supplier, n)| {
-                let mut parameters = one.clone();
-                parameters["supplier_id"] = json!(supplier);
-                parameters["amount"]["minor"] = json!(n * 100);
-                parameters.as_object_mut().unwrap().remove("iban");
-                json!({ "id": n.to_string(), "parameters": parameters })
-            })
-            .collect::<Value>();
-        let old = world.open("payments-agent", body).await;
+        let old = world.open("payments-agent", batch(None)).await;
         world.comment("alice", &old, "/exclude 2 paid last week").await;
         for login in ["alice", "bob"] {
             world.approve(login, &old).await;
@@ -311,6 +318,83 @@ async fn a_batch_is_taken_back_item_by_item_those_that_ran() {
                 format!("1.00 EUR paid to ACME Ltd, {}/1", old.id),
                 format!("3.00 EUR paid to Initech Software, {}/3", old.id),
             ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_batch_that_stopped_half_way_only_what_ran_is_taken_back() {
+    story_with(recalling(), async |world| {
+        // The account is ACME's: the bank does not pay it to others.
+        let body = batch(Some("DE89370400440532013000"));
+        let old = world.open("payments-agent", body).await;
+        for login in ["alice", "bob"] {
+            world.approve(login, &old).await;
+        }
+        assert_eq!(
+            (world.state(&old).await.as_str(), world.acted()),
+            ("partial", (1, 0))
+        );
+        world.restart().await;
+        world.comment("dave", &old, "/rollback all or nothing").await;
+        let new = undo(world, &old).await;
+        let entry = world.about(&new).remove(0);
+        let items = &entry["body"]["proposal"]["binding"]["items"];
+        assert_eq!(
+            (items.as_array().unwrap().len(), &items[0]["id"]),
+            (1, &json!("1"))
+        );
+        world.approve("alice", &new).await;
+        assert_eq!(
+            (world.state(&new).await.as_str(), world.acted()),
+            ("executed", (2, 0))
+        );
+        let what = world.targets.bank().effects().pop().unwrap().what;
+        assert_eq!(what, format!("1.00 EUR paid to ACME Ltd, {}/1", old.id));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_what_is_taken_back_is_taken_back_by_the_rules_in_force_then() {
+    story_with(recalling(), async |world| {
+        let old = paid(world).await;
+        world.comment("dave", &old, "/rollback paid twice").await;
+        let before = undo(world, &old).await;
+        let shown = |world: &World, of: &Opened| {
+            let pull = world.github.pull(REPO, of.pull).unwrap();
+            pull["body"].as_str().unwrap().to_owned()
+        };
+        let body = shown(world, &before);
+        assert!(
+            body.contains("recalled") && !body.contains("sent in error"),
+            "{body}"
+        );
+        let with = r#"with: { payment: "${run.key}", "#;
+        let why = r#"with: { payment: "${run.key}", why: sent in error, "#;
+        let rules = change(world, "rules", "policies/catalog.yaml", (with, why)).await;
+        for login in ["alice", "bob"] {
+            world.approve(login, &rules).await;
+        }
+        assert!(merged(world, &rules), "{}", world.check(&rules).summary);
+        // Nobody approves by rules that are gone.
+        assert_eq!(world.state(&before).await, "voided");
+        world.comment("dave", &old, "/rollback paid twice").await;
+        let now = undo(world, &old).await;
+        assert_ne!(now.id, before.id);
+        let body = shown(world, &now);
+        assert!(body.contains("sent in error"), "{body}");
+        world.approve("alice", &now).await;
+        assert_eq!(
+            (world.state(&now).await.as_str(), world.acted()),
+            ("executed", (2, 0))
+        );
+        let started = world.about(&now);
+        let started = started.iter().find(|entry| entry["kind"] == "received").unwrap();
+        assert_eq!(
+            started["body"]["proposal"]["binding"]["items"][0]["parameters"]["why"],
+            "sent in error"
         );
     })
     .await;
