@@ -50,6 +50,20 @@ impl Freezes {
     pub fn get(&self, seq: Seq) -> Option<&InForce> {
         self.0.get(&seq)
     }
+    /// One that is to be ended. Errors: it does not hold, and which do.
+    pub fn held(&self, seq: Seq) -> Result<&InForce, String> {
+        self.get(seq).ok_or_else(|| {
+            let others = self.iter().map(|(seq, freeze)| {
+                let InForce { by, frozen } = freeze;
+                format!("entry {seq}, by which {by} stopped {}", frozen.what)
+            });
+            let others = match self.is_empty() {
+                true => "nothing is frozen".to_owned(),
+                false => format!("what holds is {}", others.collect::<Vec<_>>().join("; ")),
+            };
+            format!("no freeze holds by entry {seq}; {others}")
+        })
+    }
     /// The oldest that stops an action for an agent.
     pub fn over(&self, action: &ActionName, agent: &AgentName) -> Option<(Seq, &InForce)> {
         self.iter()

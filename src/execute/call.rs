@@ -105,8 +105,12 @@ pub(super) async fn call(
         }
         (Ok(_), Call::Workflow(workflow)) => by_workflow((workflow, purpose), unclear, claimed, tools).await,
         (Ok(_), Call::Thaw(thaw)) => match (tools.thaw)(thaw.freeze).await {
-            Ok(()) => Called::Done(Answered {
+            Ok(Ok(())) => Called::Done(Answered {
                 note: format!("what entry {} had frozen may run again", thaw.freeze),
+                ..Answered::default()
+            }),
+            Ok(Err(note)) => Called::Refused(Answered {
+                note,
                 ..Answered::default()
             }),
             Err(why) => Called::Unclear(why),

@@ -26,7 +26,7 @@ pub use command::Commands;
 pub use credential::{Keys, MintError, Minter};
 pub use http::{Client, ClientError, MAX_ANSWER, SendError};
 pub use observe::{ObserveError, observe};
-pub use ready::{Tools, Unfit};
+pub use ready::{Thawing, Tools, Unfit};
 pub use run::{Ending, Ran, preflight, run};
 pub use told::{Progress, Tell};
 pub(crate) use unseal::Clear;

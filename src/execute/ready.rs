@@ -23,6 +23,9 @@ use crate::domain::{
     warrant::{Claimed, ItemPlan},
 };
 
+/// What became of a freeze that was to be ended. Inner errors: why it was not. Errors: why nobody can tell.
+pub type Thawing = Result<Result<(), String>, String>;
+
 /// What an execution needs.
 #[derive(Clone, Copy)]
 pub struct Tools<'a> {
@@ -40,8 +43,8 @@ pub struct Tools<'a> {
     pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
     /// Whether executions are stopped; asked before every step. INVARIANT i22.
     pub frozen: &'a (dyn Fn() -> bool + Send + Sync),
-    /// Ends a freeze, by its place in the ledger. Errors: why nobody can tell whether it did.
-    pub thaw: &'a (dyn Fn(Seq) -> BoxFuture<'a, Result<(), String>> + Send + Sync),
+    /// Ends a freeze, by its place in the ledger.
+    pub thaw: &'a (dyn Fn(Seq) -> BoxFuture<'a, Thawing> + Send + Sync),
 }
 
 impl fmt::Debug for Tools<'_> {

@@ -29,7 +29,7 @@ use countersign::{
         totals::Totals,
         warrant::{Claimed, ExecutionPlan, OutboxRow, PlanError, Warrant, plan},
     },
-    execute::{Client, Commands, Ending, Progress, Ran, Tools, observe, run},
+    execute::{Client, Commands, Ending, Progress, Ran, Thawing, Tools, observe, run},
 };
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -232,7 +232,7 @@ pub(crate) fn commands() -> &'static Commands {
 }
 
 /// There is nothing to thaw.
-pub(crate) fn no_ledger(_: Seq) -> BoxFuture<'static, Result<(), String>> {
+pub(crate) fn no_ledger(_: Seq) -> BoxFuture<'static, Thawing> {
     Box::pin(std::future::ready(Err("no ledger".to_owned())))
 }
 

@@ -117,6 +117,50 @@ async fn i22_a_freeze_stops_what_is_approved_until_a_high_proposal_thaws_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i22_what_does_not_hold_is_not_thawed_and_who_asks_is_told_what_does() {
+    story_with(thawing(), async |world| {
+        let refused = async |world: &World, freeze: u64| {
+            let (status, answer) = world.propose("campaign-agent", thaw(&json!(freeze))).await;
+            assert_eq!(status, 422, "{answer:#}");
+            let detail = answer["detail"].as_str().unwrap();
+            let why = detail.strip_prefix("`/parameters/freeze`: ");
+            why.unwrap_or_else(|| panic!("{detail}")).to_owned()
+        };
+        assert_eq!(
+            refused(world, 1).await,
+            "no freeze holds by entry 1; nothing is frozen"
+        );
+        let payment = world.payment().await;
+        world
+            .comment("dave", &payment, "/freeze action payments.create too many")
+            .await;
+        let freeze = newest(world);
+        assert_eq!(
+            refused(world, 1).await,
+            format!(
+                "no freeze holds by entry 1; what holds is entry {freeze}, by which dave stopped executions of payments.create"
+            )
+        );
+        // Of two that were approved to end it, the second finds nothing to end.
+        let first = world.open("campaign-agent", thaw(&freeze)).await;
+        let second = world.open("campaign-agent", thaw(&freeze)).await;
+        for of in [&first, &second] {
+            world.approve("alice", of).await;
+            world.approve("bob", of).await;
+        }
+        assert_eq!(world.state(&first).await, "executed");
+        assert_eq!(world.state(&second).await, "refused");
+        assert_eq!(world.of_kind("thawed").len(), 1);
+        let told = world.about(&second).pop().unwrap();
+        assert_eq!(
+            told["body"]["steps"][0]["note"],
+            format!("no freeze holds by entry {freeze}; nothing is frozen")
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i22_a_freeze_of_an_action_or_an_agent_stops_no_other() {
     story(async |world| {
         let campaign = world.campaign().await;

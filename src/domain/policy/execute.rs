@@ -67,8 +67,15 @@ impl Execute {
 
     /// Whether it ends a freeze, which a freeze does not stop. INVARIANT i22.
     pub fn thaws(&self) -> bool {
-        let thaws = |step: &StepRule| matches!(step.connector, Connector::Thaw(_));
-        self.steps.iter().any(thaws)
+        self.thaw().is_some()
+    }
+
+    /// How it names the freeze that it ends, where it ends one.
+    pub fn thaw(&self) -> Option<&Thaw> {
+        self.steps.iter().find_map(|step| match &step.connector {
+            Connector::Thaw(thaw) => Some(thaw),
+            Connector::Http(_) | Connector::Command(_) | Connector::Workflow(_) => None,
+        })
     }
 
     /// Whether it has a workflow run, which takes minutes, in a step or to take one back.

@@ -347,7 +347,7 @@ impl Bot {
             key: key.as_ref(),
             clock: &*clock,
             frozen: &|| self.frozen(&case.proposal).is_some(),
-            thaw: &|_| Box::pin(std::future::ready(Err("nothing runs yet".to_owned()))),
+            thaw: &|_| Box::pin(std::future::ready(Ok(Err("nothing runs yet".to_owned())))),
         };
         match execute::preflight(&case.proposal, case.left_in(), &tools).await {
             Ok(()) => Ok(true),

@@ -299,6 +299,7 @@ impl Bot {
     ) -> Result<Made, Problem> {
         let id = ProposalId::from_parts(now, rand::rng().random());
         let action = fitting.action();
+        self.thawable(action, fitting.items())?;
         let mut observed = Vec::new();
         for item in fitting.items() {
             let facts = execute::observe(self.client(), action, id, item)

@@ -5,14 +5,17 @@ use crate::{
     domain::{
         case::Case,
         command::asked_anywhere,
-        entry::{Digests, Draft, Event, Frozen, Resolved, Role, Said, Thawed},
+        entry::{Digests, Draft, Entry, Event, Frozen, Kind, Resolved, Role, Said, Thawed},
         ids::{PersonName, PullNumber, Seq},
         policy::{Action, Policy},
         proposal::Proposal,
+        receive::{ClearItem, FieldError},
         resolution::{self, Settlement, settleable},
     },
+    execute::Thawing,
     github::CommentEvent,
     render,
+    service::problem::Problem,
 };
 
 impl Bot {
@@ -76,15 +79,54 @@ impl Bot {
         Ok(Some(render::frozen(by, seq, &frozen, thaws.map(Action::name))?))
     }
 
-    /// Ends a freeze, as a proposal that runs was approved to. One that has ended already stays so.
-    pub(super) async fn thaw(&self, case: &Case, freeze: Seq) -> Result<(), String> {
-        let ended = || self.ledger().read(|book| book.freezes().get(freeze).is_none());
-        let draft = Draft::about(case, Role::Executor, Event::Thawed(Thawed { freeze }), self.now());
-        match self.append_surely(vec![draft]).await {
-            Ok(()) => Ok(()),
-            Err(_) if ended() => Ok(()),
-            Err(error) => Err(error.to_string()),
+    /// Whether what an action of these parameters is to end holds now. Errors: why that proposes nothing.
+    pub(super) fn thawable(&self, action: &Action, items: &[ClearItem]) -> Result<(), Problem> {
+        let Some(thaw) = action.execute().thaw() else {
+            return Ok(());
+        };
+        let held = |item: &ClearItem| -> Result<(), String> {
+            let freeze = thaw.fill(&item.parameters).map_err(|error| error.to_string())?;
+            self.ledger().read(|book| book.freezes().held(freeze).map(|_| ()))
+        };
+        let at = format!("/parameters{}", thaw.freeze().pointer());
+        let wrong = items.iter().filter_map(|item| held(item).err());
+        let wrong: Vec<FieldError> = wrong.map(|why| FieldError::new(&at, why)).collect();
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::fields(wrong)),
         }
+    }
+
+    /// Ends a freeze, as a proposal that runs was approved to. What this proposal ended before stays so; what somebody else
+    /// ended, or nobody began, is refused.
+    pub(super) async fn thaw(&self, case: &Case, freeze: Seq) -> Thawing {
+        let draft = Draft::about(case, Role::Executor, Event::Thawed(Thawed { freeze }), self.now());
+        let Err(error) = self.append_surely(vec![draft]).await else {
+            return Ok(Ok(()));
+        };
+        let held = self.ledger().read(|book| book.freezes().held(freeze).map(|_| ()));
+        match held {
+            Ok(()) => Err(error.to_string()),
+            Err(not) => match self.has_thawed(case, freeze).await {
+                Ok(true) => Ok(Ok(())),
+                Ok(false) => Ok(Err(not)),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+
+    /// Whether an earlier attempt at a proposal ended a freeze.
+    async fn has_thawed(&self, case: &Case, freeze: Seq) -> Result<bool, NotNow> {
+        let id = case.proposal.id;
+        let (head, proposed) = (self.ledger().read(|book| book.head()), id.timestamp());
+        let since = self
+            .ledger()
+            .newest(head, &[Kind::Thawed], move |_, time| time >= proposed);
+        let ours = |entry: &Entry| {
+            entry.proposal == Some(id)
+                && matches!(&entry.event, Event::Thawed(thawed) if thawed.freeze == freeze)
+        };
+        Ok(since.await?.iter().any(|(_, entry)| ours(entry)))
     }
 
     /// Settles what nobody knew the end of, as a comment asks. The answer; none to a comment that asks for nothing of the
