@@ -109,6 +109,8 @@ struct CheckSays<'a> {
     because: Vec<&'a Because>,
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<&'a Full>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lacks: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -132,6 +134,8 @@ pub struct Beside<'a> {
     /// A limit that has no room for it to run: what is approved waits for that, and nobody should merge it meanwhile.
     /// INVARIANT i15.
     pub full: Option<&'a Full>,
+    /// What the executor lacks to run it, in words: nobody should merge it meanwhile either. INVARIANT i15.
+    pub lacks: Option<&'a str>,
     /// What takes it back.
     pub undo: Option<Undo>,
 }
@@ -140,9 +144,10 @@ pub struct Beside<'a> {
 pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, beside: Beside<'_>) -> Option<Published> {
     let opened = case.opened.as_ref()?;
     let verdict = decision.verdict();
-    let full = beside
-        .full
-        .filter(|_| case.life == Life::Open && verdict == Verdict::Open);
+    let approved = case.life == Life::Open && verdict == Verdict::Open;
+    let full = beside.full.filter(|_| approved);
+    let lacks = beside.lacks.filter(|_| approved);
+    let waits = full.is_some() || lacks.is_some();
     let deciding = matches!(case.life, Life::Open | Life::Merged);
     let because = if deciding {
         decision.because().iter().filter(|one| told(one.rule)).collect()
@@ -154,6 +159,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, beside: Beside<
         verdict,
         because,
         full,
+        lacks,
     })
     .ok()?;
     let says_outcome = OutcomeSays {
@@ -172,7 +178,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, beside: Beside<
         Some(digest_of(&says_outcome).ok()?)
     };
     let automatic = policy.gate(case.tier()).merge() == MergeMode::Auto;
-    let to_merge = case.life == Life::Open && verdict == Verdict::Open && automatic && full.is_none();
+    let to_merge = approved && automatic && !waits;
     Some(Published {
         pull: opened.pull,
         open: case.life == Life::Open && !to_merge,
@@ -180,7 +186,7 @@ pub fn wanted(case: &Case, decision: &Decision, policy: &Policy, beside: Beside<
         body: case.presentation?,
         check: Some(CheckShown {
             head: opened.head,
-            conclusion: if full.is_some() {
+            conclusion: if waits {
                 Conclusion::ActionRequired
             } else {
                 conclusion(case.life, verdict)

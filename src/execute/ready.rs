@@ -107,6 +107,14 @@ pub enum Unfit {
 }
 
 impl Unfit {
+    /// Whether the executor lacks something that does not come by itself: a secret, a kernel that contains programs, a
+    /// protection rule.
+    pub const fn is_a_lack(&self) -> bool {
+        matches!(
+            self,
+            Self::Auth(AuthError::Secret(_)) | Self::Contained(_) | Self::Unguarded(_)
+        )
+    }
     /// A fact that says no is a refusal; what could not be looked at is an error.
     pub(super) const fn outcome(&self) -> Outcome {
         match self {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     RenderError,
+    command::words,
     engine::{Page, fill},
     markdown::Markdown,
     outcome::headline,
@@ -17,6 +18,7 @@ use crate::domain::{
     gate::{Because, Decision, Rule, Verdict},
     money::amount,
     policy::{Limit, Measure, MergeMode, Policy},
+    publish::Beside,
 };
 
 /// How many rules and next steps are listed; the second when the first exceeds what GitHub takes.
@@ -53,14 +55,15 @@ struct RuleLine {
 
 /// What the check run of a case says: the next step by name, and how every rule stands.
 ///
-/// `full` is a limit that has no room for what is approved.
+/// `beside` is a limit that has no room for what is approved, or what its executor lacks.
 pub fn check(
     case: &Case,
     decision: &Decision,
     policy: &Policy,
-    full: Option<&Full>,
+    beside: Beside<'_>,
 ) -> Result<CheckText, RenderError> {
-    let full = full.filter(|_| case.life == Life::Open && decision.verdict() == Verdict::Open);
+    let approved = case.life == Life::Open && decision.verdict() == Verdict::Open;
+    let beside = Some(beside).filter(|_| approved).unwrap_or_default();
     let live = matches!(case.life, Life::Open | Life::Merged);
     let told = decision
         .because()
@@ -75,9 +78,10 @@ pub fn check(
     let summary = within_limit(ROOM, |(listed, steps)| {
         fill(&CheckPage {
             summary: plain(&case.proposal.summary),
-            next: match full {
-                Some(full) => vec![no_room(full, case, policy)],
-                None => next(case, decision, policy).into_iter().take(steps).collect(),
+            next: match (beside.full, beside.lacks) {
+                (Some(full), _) => vec![no_room(full, case, policy)],
+                (None, Some(lacks)) => vec![no_executor(lacks)],
+                (None, None) => next(case, decision, policy).into_iter().take(steps).collect(),
             },
             rules: rules.iter().take(listed).map(line).collect(),
             more: rules.len().saturating_sub(listed),
@@ -85,9 +89,10 @@ pub fn check(
         })
     })?;
     Ok(CheckText {
-        title: match full {
-            Some(_) => "Approved, waiting: no room in a limit".to_owned(),
-            None => title(case, decision),
+        title: match (beside.full, beside.lacks) {
+            (Some(_), _) => "Approved, waiting: no room in a limit".to_owned(),
+            (None, Some(_)) => "Approved, waiting: it could not run".to_owned(),
+            (None, None) => title(case, decision),
         },
         summary,
     })
@@ -126,6 +131,13 @@ fn title(case: &Case, decision: &Decision) -> String {
         (Verdict::Blocked, None) => "Blocked".to_owned(),
         (Verdict::Errored, None) => "Can't tell yet".to_owned(),
     }
+}
+
+/// What keeps the executor from running what is approved.
+fn no_executor(lacks: &str) -> Markdown {
+    Markdown::ours("Approved, and it could not run as things stand: ")
+        .then(&words(lacks))
+        .and(". It is merged once whoever operates Countersign put that right.")
 }
 
 /// Which limit what is approved waits for, what it holds, and until when.

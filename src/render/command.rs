@@ -226,7 +226,7 @@ pub fn rolled_back(new: &Proposal, pull: Option<PullNumber>) -> Result<String, R
 }
 
 /// An error's text, its input in backticks as code.
-fn words(text: &str) -> Markdown {
+pub(super) fn words(text: &str) -> Markdown {
     let parts = text.split('`').enumerate();
     parts.fold(Markdown::default(), |all, (number, part)| {
         if part.is_empty() {

@@ -455,6 +455,10 @@ async fn i15_i19_a_secret_that_is_not_there_keeps_a_proposal_from_merging() {
         let campaign = world.campaign().await;
         world.approve("dave", &campaign).await;
         assert_eq!(world.state(&campaign).await, "open");
+        let check = world.check(&campaign);
+        assert_eq!(check.title, "Approved, waiting: it could not run");
+        assert!(check.summary.contains("`crm/token`"), "{}", check.summary);
+        assert!(!check.summary.contains(directory.path().to_str().unwrap()));
         std::fs::create_dir(directory.path().join("crm")).unwrap();
         secret_file(&directory.path().join("crm/token"), "a token of the CRM\n");
         world.sweep().await;

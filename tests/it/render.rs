@@ -10,6 +10,7 @@ use countersign::{
         observation::{LiveReview, ReviewState, Seen},
         policy::Policy,
         proposal::{Affected, AgentProof, Attestation, Proposal, ProposalParts},
+        publish::Beside,
         receive::FieldError,
         rollback::Undo,
         source::{SourceFile, read_yaml},
@@ -711,7 +712,7 @@ fn change_diff_is_a_diff_that_git_applies() {
 }
 
 fn shown(case: &Case, seen: &countersign::domain::observation::Observation, policy: &Policy) -> String {
-    let text = check(case, &decided(case, seen, policy), policy, None).unwrap();
+    let text = check(case, &decided(case, seen, policy), policy, Beside::default()).unwrap();
     format!("{}\n----\n{}", text.title, text.summary)
 }
 
@@ -901,7 +902,7 @@ fn i12_a_check_says_that_the_deadline_passed() {
     let case = open_case(&policy, campaign(&policy));
     let mut seen = observation(&case);
     seen.at = at("2026-11-26T10:00:00Z");
-    let text = check(&case, &decided(&case, &seen, &policy), &policy, None).unwrap();
+    let text = check(&case, &decided(&case, &seen, &policy), &policy, Beside::default()).unwrap();
     insta::assert_snapshot!(text.title, @r###"Blocked: deadline"###);
     assert!(
         text.summary
@@ -1185,7 +1186,7 @@ fn i26_comments_and_checks_stay_within_github_s_limits() {
         commit: Some(sha(2)),
         submitted_at: now(),
     }));
-    let text = check(&case, &decided(&case, &seen, &policy), &policy, None)
+    let text = check(&case, &decided(&case, &seen, &policy), &policy, Beside::default())
         .unwrap()
         .summary;
     assert!(text.chars().count() < 65_536, "{}", text.chars().count());

@@ -10,6 +10,7 @@ use countersign::{
         ids::Digest,
         policy::Policy,
         proposal::{Affected, Proposal},
+        publish::Beside,
         receive::FieldError,
     },
     render::{change_diff, check, commit_message, inbox_answer, merge_message, merge_title, outcome, title},
@@ -364,7 +365,7 @@ fn i26_no_payload_gets_through_a_check_an_outcome_or_an_answer() {
         let mut case = open_case(&POLICY, everywhere(payload));
         let seen = observation(&case);
         let decision = decided(&case, &seen, &POLICY);
-        let text = check(&case, &decision, &POLICY, None).unwrap();
+        let text = check(&case, &decision, &POLICY, Beside::default()).unwrap();
         assert_plain(&text.title, payload);
         case.life = countersign::domain::case::Life::Executed;
         case.refused = Some((*payload).into());
@@ -449,7 +450,7 @@ fn names_in_rules_are_quoted_too() {
         commit: Some(sha(2)),
         submitted_at: now(),
     });
-    let text = check(&case, &decided(&case, &seen, &POLICY), &POLICY, None).unwrap();
+    let text = check(&case, &decided(&case, &seen, &POLICY), &POLICY, Beside::default()).unwrap();
     assert!(
         text.summary
             .contains("a review by `support-agent[bot]`, an account"),

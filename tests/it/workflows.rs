@@ -265,6 +265,16 @@ async fn i15_without_the_bot_s_rule_nothing_is_merged() {
         let deploy = world.deployed("1.2.3").await;
         assert_eq!(world.state(&deploy).await, "open");
         assert_eq!(world.github.pull(REPO, deploy.pull).unwrap()["merged"], false);
+        let check = world.check(&deploy);
+        assert_eq!(
+            (check.conclusion.as_str(), check.title.as_str()),
+            ("action_required", "Approved, waiting: it could not run")
+        );
+        assert!(
+            check.summary.contains("it could not run as things stand") && check.summary.contains(ENVIRONMENT),
+            "{}",
+            check.summary
+        );
         world.github.enable_rules(REPO, ENVIRONMENT, true).unwrap();
         world.sweep().await;
         world.ended(&deploy, "executed").await;

@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::{Semaphore, oneshot};
 
 use self::back::without_taken_back;
-use super::{Bot, NotNow, record::Heard};
+use super::{Bot, NotNow, execute::Fit, record::Heard};
 use crate::{
     domain::{
         case::{Case, Life, RecordedReview},
@@ -149,16 +149,22 @@ impl Bot {
         policy: &Policy,
         seeing: &Seeing,
     ) -> Result<bool, NotNow> {
-        if !self.executes() {
-            return Ok(false);
+        // Where one process does both, it looked before it showed anything.
+        if !self.is_apart() {
+            return Ok(self.executes());
         }
-        if self.is_apart()
-            && let Err(why) = self.prove(case, policy, seeing).await?
-        {
+        if let Err(why) = self.prove(case, policy, seeing).await? {
             self.tell_unproved(case, &why).await?;
             return Ok(false);
         }
-        Ok(self.goes_on(case, policy).await? && self.preflight(case, policy).await?)
+        if !self.goes_on(case, policy).await? {
+            return Ok(false);
+        }
+        match self.preflight(case, policy).await? {
+            Fit::Now => Ok(true),
+            Fit::Waits => Ok(false),
+            Fit::Lacks(why) => Err(NotNow::Other(why)),
+        }
     }
 
     /// Whether an executor apart knows of nobody who froze a case and was not heard. A freeze ends, so that it waits.

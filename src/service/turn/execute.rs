@@ -27,6 +27,17 @@ use crate::{
 /// How often a pull request shows the progress of what runs; a burst of steps is shown once.
 const SHOW_EVERY: Span = Span::seconds(10);
 
+/// What is found right before a merge.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It could run.
+    Now,
+    /// Not yet, or not any more.
+    Waits,
+    /// The executor lacks something, in words.
+    Lacks(String),
+}
+
 impl Bot {
     /// Executes a merged proposal, or records why it never will. INVARIANT i14, i15, i16.
     pub(super) async fn execute(&self, id: ProposalId, policy: &Policy) -> Result<(), NotNow> {
@@ -331,11 +342,11 @@ impl Bot {
     }
 
     /// Whether the executor would be able to act now; asked before every merge. INVARIANT i15.
-    pub(super) async fn preflight(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
+    pub(super) async fn preflight(&self, case: &Case, policy: &Policy) -> Result<Fit, NotNow> {
         // Looked at before the check was written; others may have run since.
         if let Err(full) = self.room(case).await? {
             tracing::info!(proposal = %case.proposal.id, limit = full.limit, "approved; it waits until its limit has room");
-            return Ok(false);
+            return Ok(Fit::Waits);
         }
         let key = self.store().keys().get(case.proposal.id).await?;
         let clock = self.clock();
@@ -350,7 +361,7 @@ impl Bot {
             thaw: &|_| Box::pin(std::future::ready(Ok(Err("nothing runs yet".to_owned())))),
         };
         match execute::preflight(&case.proposal, case.left_in(), &tools).await {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Fit::Now),
             Err(Unfit::Changed { .. }) => {
                 let voided = Voided {
                     because: VoidReason::Changed,
@@ -359,9 +370,10 @@ impl Bot {
                 let draft = Draft::about(case, Role::Executor, Event::Voided(voided), self.now());
                 self.append(vec![draft]).await?;
                 self.look_again_at(case).await?;
-                Ok(false)
+                Ok(Fit::Waits)
             }
-            Err(Unfit::TooEarly(_)) => Ok(true),
+            Err(Unfit::TooEarly(_)) => Ok(Fit::Now),
+            Err(error) if error.is_a_lack() => Ok(Fit::Lacks(error.to_string())),
             Err(error) => Err(NotNow::internal(error)),
         }
     }

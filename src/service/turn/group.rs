@@ -1,6 +1,6 @@
 //! A merge queue's group: every proposal in it is looked at, and the check stands on the group's head. INVARIANT i14, i27.
 
-use super::{Bot, NotNow};
+use super::{Bot, NotNow, execute::Fit};
 use crate::{
     domain::{
         canonical::digest_of,
@@ -46,7 +46,7 @@ impl Bot {
             members.push(Member {
                 pull: opened.pull,
                 head: opened.head,
-                open: verdict == Verdict::Open && Box::pin(self.preflight(&case, &policy)).await?,
+                open: verdict == Verdict::Open && Box::pin(self.preflight(&case, &policy)).await? == Fit::Now,
             });
         }
         self.check_group(head, members.len(), judge(base, head, &commits, &members))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bot, NotNow, Told};
+use super::{Bot, NotNow, Told, execute::Fit};
 use crate::{
     domain::{
         book::Book,
@@ -364,16 +364,27 @@ impl Bot {
             _ => None,
         };
         let undo = self.ledger().read(|book| book.undo(case.proposal.id));
-        let beside = Beside {
+        let mut beside = Beside {
             full: full.as_ref(),
+            lacks: None,
             undo,
         };
-        let Some(want) = wanted(case, &decision, policy, beside) else {
+        let Some(mut want) = wanted(case, &decision, policy, beside) else {
             return Ok(());
         };
+        let fit = match want.merged && self.executes() && !self.is_apart() {
+            true => self.preflight(case, policy).await?,
+            false => Fit::Now,
+        };
+        let mut left = None;
+        if let Fit::Lacks(why) = &fit {
+            left = Some(NotNow::Other(why.clone()));
+            beside.lacks = Some(why);
+            want = wanted(case, &decision, policy, beside).unwrap_or(want);
+        }
         let effects = reconcile(&want, &seeing.published(&want));
         if effects.is_empty() {
-            return Ok(());
+            return left.map_or(Ok(()), Err);
         }
         let shown = self.presentation(&case.proposal, &case.assessment, policy)?;
         let (body, unmade) = match effects.contains(&Effect::RestoreText) {
@@ -383,7 +394,7 @@ impl Bot {
             },
             false => (shown.report, None),
         };
-        let check = render::check(case, &decision, policy, full.as_ref())?;
+        let check = render::check(case, &decision, policy, beside)?;
         let texts = Texts {
             title: shown.title,
             body,
@@ -401,14 +412,18 @@ impl Bot {
             }),
         };
         let logins = logins(policy);
-        let mut left = unmade;
+        let unrestored = unmade.is_some();
+        left = unmade.or(left);
         for effect in effects {
             // What else is shown tells that the gate is shut meanwhile.
-            if effect == Effect::RestoreText && left.is_some() {
+            if effect == Effect::RestoreText && unrestored {
                 continue;
             }
             if let Effect::Merge(head) = effect {
-                if decision.verdict() != Verdict::Open || !self.may_merge(case, policy, seeing).await? {
+                if decision.verdict() != Verdict::Open
+                    || fit != Fit::Now
+                    || !self.may_merge(case, policy, seeing).await?
+                {
                     continue;
                 }
                 tracing::info!(proposal = %case.proposal.id, head = %head.short(), "merging through the open gate");
