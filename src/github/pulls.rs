@@ -68,7 +68,7 @@ struct Found {
 
 impl Found {
     /// A person's, never edited.
-    fn as_made(self) -> Option<Made> {
+    fn into_made(self) -> Option<Made> {
         let human = self.user.as_ref().filter(|user| user.is_human());
         let below = self.issue_url.rsplit('/').next()?.parse().ok()?;
         let account = wire::id_of(human)?;
@@ -216,7 +216,7 @@ impl GitHub {
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(found.as_made())
+        Ok(found.into_made())
     }
 
     /// What people wrote below a pull request and never edited, oldest first.
@@ -226,7 +226,7 @@ impl GitHub {
     pub async fn comments_as_made(&self, pull: PullNumber) -> Result<Vec<Made>, Error> {
         let path = self.in_repo(&format!("/issues/{pull}/comments"));
         let found: Vec<Found> = self.list(&path).await?;
-        Ok(found.into_iter().filter_map(Found::as_made).collect())
+        Ok(found.into_iter().filter_map(Found::into_made).collect())
     }
 
     /// Answers a comment, once: who asks the same again is answered again.
