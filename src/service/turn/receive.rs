@@ -86,7 +86,7 @@ impl Bot {
         seen: Attestation,
         via: Via,
     ) -> Result<Receipt, Problem> {
-        let policy = self.in_force().await?;
+        let policy = self.recorded_policy().await?;
         let _alone = self.alone(agent, &request).await;
         match self.before(agent, &request).await? {
             Before::Nothing => {}
@@ -122,13 +122,6 @@ impl Bot {
             if let Some(refusal) = limits::refusal(&assessment) {
                 return Err(refusal);
             }
-            if !proposal.sealed.is_empty() {
-                self.store()
-                    .keys()
-                    .keep(id, &key)
-                    .await
-                    .map_err(|error| Problem::unavailable(error.to_string()))?;
-            }
             let draft = Draft {
                 person: person.cloned(),
                 ..arrival(&proposal, assessment, policy, via.clone())
@@ -143,11 +136,13 @@ impl Bot {
                 self.append(std::mem::take(&mut drafts))
                     .await
                     .map_err(NotNow::into_problem)?;
-                self.run_low(draft, policy, counting).await?;
+                self.run_low(draft, policy, counting, &key).await?;
                 self.look_at_replaced(&proposal).await;
                 return Ok(());
             }
             drop(counting);
+            self.holds_still(policy).await?;
+            self.keep_key(&proposal, &key).await?;
             drafts.push(draft);
             match self.append(drafts).await {
                 Ok(()) => {
@@ -166,6 +161,16 @@ impl Bot {
         Err(Problem::unavailable(
             "others of this kind arrived each time its limits were counted",
         ))
+    }
+
+    /// Keeps the key of a proposal that is about to be recorded; one without sealed values needs none.
+    pub(super) async fn keep_key(&self, proposal: &Proposal, key: &DataKey) -> Result<(), Problem> {
+        if proposal.sealed.is_empty() {
+            return Ok(());
+        }
+        let kept = self.store().keys().keep(proposal.id, key).await;
+        kept.map(drop)
+            .map_err(|error| Problem::unavailable(error.to_string()))
     }
 
     /// Whether a proposal can be replaced: it is the agent's own, and did not and will not run. Errors: what to send.
