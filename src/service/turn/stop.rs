@@ -76,15 +76,19 @@ impl Bot {
         Ok(Some(render::frozen(by, seq, &frozen, thaws.map(Action::name))?))
     }
 
-    /// Ends a freeze, as a proposal that runs was approved to. One that has ended already stays so.
+    /// Ends a freeze, as a proposal that runs was approved to, and has what waits looked at. One that has ended already
+    /// stays so.
     pub(super) async fn thaw(&self, case: &Case, freeze: Seq) -> Result<(), String> {
         let ended = || self.ledger().read(|book| book.freezes().get(freeze).is_none());
         let draft = Draft::about(case, Role::Executor, Event::Thawed(Thawed { freeze }), self.now());
         match self.append_surely(vec![draft]).await {
-            Ok(()) => Ok(()),
-            Err(_) if ended() => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(error) if !ended() => return Err(error.to_string()),
+            Ok(()) | Err(_) => {}
         }
+        if let Err(error) = self.look_at_all().await {
+            tracing::warn!(%error, "what waited for the thaw goes on with the next sweep");
+        }
+        Ok(())
     }
 
     /// Settles what nobody knew the end of, as a comment asks. The answer; none to a comment that asks for nothing of the
