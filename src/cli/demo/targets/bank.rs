@@ -191,9 +191,9 @@ impl Bank {
     }
 
     fn pay(&mut self, asked: &Asked) -> Reply {
-        let order: Order = match serde_json::from_value(asked.body.clone()) {
+        let order = match Order::read(asked) {
             Ok(order) => order,
-            Err(error) => return Reply::refuse(StatusCode::BAD_REQUEST, error.to_string()),
+            Err(reply) => return reply,
         };
         let supplier = match self.supplier(&order.supplier) {
             Ok(supplier) => (supplier.name, supplier.iban),
@@ -206,14 +206,8 @@ impl Bank {
             ..
         } = self;
         once.act(asked, || {
-            let minor = order.amount.payable()?;
-            if order.iban.as_deref().is_some_and(|iban| iban != supplier.1) {
-                return Err(unpayable("the account is not this supplier's"));
-            }
-            if minor > *balance {
-                return Err(unpayable("the balance does not cover it"));
-            }
-            *balance -= minor;
+            *balance = order.covered(supplier.1, *balance)?;
+            let minor = order.amount.minor;
             let id = format!("P-{:04}", payments.len() + 1);
             let what = format!(
                 "{} paid to {}, {}",
@@ -232,6 +226,25 @@ impl Bank {
             });
             Ok((json!({ "payment": id, "status": "booked" }), what))
         })
+    }
+}
+
+impl Order {
+    fn read(asked: &Asked) -> Result<Self, Reply> {
+        serde_json::from_value(asked.body.clone())
+            .map_err(|error| Reply::refuse(StatusCode::BAD_REQUEST, error.to_string()))
+    }
+
+    /// What a payment leaves of the balance.
+    fn covered(&self, iban: &str, balance: i64) -> Result<i64, Reply> {
+        let minor = self.amount.payable()?;
+        if self.iban.as_deref().is_some_and(|own| own != iban) {
+            return Err(unpayable("the account is not this supplier's"));
+        }
+        if minor > balance {
+            return Err(unpayable("the balance does not cover it"));
+        }
+        Ok(balance - minor)
     }
 }
 
@@ -263,6 +276,26 @@ impl System for Bank {
             ["recalls"] => self.recall(asked),
             _ => Reply::refuse(StatusCode::NOT_FOUND, "no such page"),
         }
+    }
+
+    fn try_out(&self, path: &[&str], asked: &Asked) -> Reply {
+        let would = || {
+            if path != ["payments"] {
+                return Err(Reply::refuse(StatusCode::NOT_FOUND, "no such page"));
+            }
+            let order = Order::read(asked)?;
+            let supplier = self.supplier(&order.supplier)?;
+            let left = order.covered(supplier.iban, self.balance)?;
+            Ok(Reply {
+                status: StatusCode::OK,
+                body: json!({
+                    "would": format!("pay {} to {}", money(order.amount.minor, CURRENCY), supplier.name),
+                    "fee": money(0, CURRENCY),
+                    "balance_after": money(left, CURRENCY),
+                }),
+            })
+        };
+        would().unwrap_or_else(|refused| refused)
     }
 
     fn state(&self) -> Value {
