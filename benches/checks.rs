@@ -139,6 +139,7 @@ fn took(policy: &Policy, body: &str) -> Duration {
         target: None,
         items: &items,
         observed: &[],
+        dry_runs: &[],
         claimed: &Map::new(),
         justification: "as planned",
         rollback_plan: None,

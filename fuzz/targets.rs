@@ -395,6 +395,7 @@ fn cel(input: &[u8]) -> Result<String, String> {
         target: None,
         items: &items,
         observed: &[],
+        dry_runs: &[],
         claimed: &claimed,
         justification: "",
         rollback_plan: None,

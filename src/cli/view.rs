@@ -18,6 +18,7 @@ use crate::{
         case::Life,
         checks::{CheckResult, Level},
         gate::Verdict,
+        source::is_visible,
     },
     service::{Preview, Status},
 };
@@ -88,6 +89,17 @@ pub(super) fn status(status: &Status) {
     if let Some(undo) = &status.rolled_back {
         let life = undo.life.as_str().replace('_', " ");
         row("rollback", format_args!("{}, {life}", undo.by));
+    }
+    for asked in &status.dry_runs {
+        row(
+            "dry run",
+            format_args!("{}: answered {}", asked.item, asked.status),
+        );
+        for (name, value) in &asked.said {
+            // A target's words are not the terminal's.
+            let shown: String = value.to_string().chars().filter(|c| is_visible(*c)).collect();
+            row("", format_args!("  {name}: {shown}"));
+        }
     }
     for step in &status.steps {
         let how = if step.undo { "undoing it " } else { "" };

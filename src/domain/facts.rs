@@ -21,7 +21,7 @@ use super::{
     ids::{AccountId, ActionName, AgentName, CheckName, ItemId, PersonName, ProposalId, TeamName, Timestamp},
     observation::{Permission, Seen},
     policy::editor,
-    proposal::{Affected, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
+    proposal::{Affected, DryRun, ExceptionAsked, Item, MAX_ITEMS, Observed, ObservedFacts},
     request::RequestItem,
     totals::SoFar,
 };
@@ -40,6 +40,7 @@ pub struct Facts {
     sponsor: Option<PersonName>,
     items: Vec<Item>,
     observed: Vec<Observed>,
+    dry_runs: Vec<DryRun>,
     claimed: Map<String, Value>,
     justification: String,
     exceptions: Vec<ExceptionAsked>,
@@ -158,6 +159,9 @@ struct Written {
     /// What the bot read for each item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     observed: Vec<Glimpse>,
+    /// What the target said it would do for each item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dry_runs: Vec<DryRun>,
     /// What only the agent says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     claimed: Map<String, Value>,
@@ -231,6 +235,9 @@ pub enum FactsError {
     /// Two items of one name.
     #[error("`items` names `{0}` twice; give each a name of its own")]
     TwiceItem(ItemId),
+    /// A dry run without its item.
+    #[error("`dry_runs` names item `{0}`, which is not there; name one of `items`")]
+    DryRun(ItemId),
     /// An observation without its item.
     #[error("`observed` names item `{0}`, which is not there; name one of `items`")]
     Observed(ItemId),
@@ -269,6 +276,9 @@ impl TryFrom<Written> for Facts {
         if names.iter().all(|item| written.excluded.contains(item)) {
             return Err(FactsError::AllExcluded);
         }
+        if let Some(strange) = written.dry_runs.iter().find(|asked| !names.contains(&asked.item)) {
+            return Err(FactsError::DryRun(strange.item.clone()));
+        }
         let at = written.at;
         let mut observed = Vec::with_capacity(written.observed.len());
         for glimpse in written.observed {
@@ -306,6 +316,7 @@ impl TryFrom<Written> for Facts {
                 })
                 .collect(),
             observed,
+            dry_runs: written.dry_runs,
             claimed: written.claimed,
             justification: written.justification,
             exceptions: written.exceptions,
@@ -345,6 +356,7 @@ impl From<Facts> for Written {
             parameters: None,
             items: items.collect(),
             observed: facts.observed.into_iter().map(glimpse).collect(),
+            dry_runs: facts.dry_runs,
             claimed: facts.claimed,
             justification: facts.justification,
             exceptions: facts.exceptions,

@@ -193,7 +193,7 @@ impl OpenGate {
 /// | checks | hold, or no | hold, or were departed from, or no |
 /// | expiry, execute within | judged now | judged at the merge, once there is one |
 /// | clock | told when it is wrong or not known | the same |
-/// | pull, head, presentation, commits, preview, protection | – | holds, or no |
+/// | pull, head, presentation, commits, preview, dry run, protection | – | holds, or no |
 /// | owners, approvals, changes requested, step-up | – | counted |
 ///
 /// One rule that could not be looked at makes the verdict `errored`; else one that blocks makes it `blocked`; else
@@ -393,14 +393,16 @@ fn pull_rules(case: &Case, seen: &Observation, pull: &Pull, policy: &Policy) -> 
             _ => Standing::Blocks,
         },
     };
-    vec![
+    let mut rules = vec![
         Because::holds_or_blocks(Rule::Pull, alive && same).who([pull.number]),
         Because::holds_or_blocks(Rule::Head, pull.head == opened.head).who([pull.head.short()]),
         Because::holds_or_blocks(Rule::Presentation, shown),
         Because::new(Rule::Commits, commits),
         protection::rule(seen),
         preview(&case.proposal.matter(), policy.gate(case.tier()), policy),
-    ]
+    ];
+    rules.extend(dry_run(&case.proposal, policy));
+    rules
 }
 
 /// Whether the bot saw for itself what the policy wants seen. INVARIANT i13.
@@ -416,6 +418,22 @@ pub(super) fn preview(matter: &Matter<'_>, gate: &GateRule, policy: &Policy) -> 
         }
     };
     Because::holds_or_blocks(Rule::Preview, unseen.is_empty()).who(unseen)
+}
+
+/// Whether the target said that it would do it, for every item, and what the catalog keeps of that; none where the catalog
+/// asks no target. Nobody approves what was not asked, whoever left it out. INVARIANT i10.
+fn dry_run(proposal: &Proposal, policy: &Policy) -> Option<Because> {
+    let declared = policy.action(&proposal.binding.operation)?.dry_run()?;
+    let told = |item: &Item| {
+        let asked = proposal.dry_run_for(&item.id);
+        asked.is_some_and(|asked| asked.said.keys().eq(declared.keep().keys()))
+    };
+    let items = proposal.binding.items.iter();
+    let untold: Vec<&str> = items
+        .filter(|item| !told(item))
+        .map(|item| item.id.as_str())
+        .collect();
+    Some(Because::holds_or_blocks(Rule::DryRun, untold.is_empty()).who(untold))
 }
 
 fn where_reviewed(case: &Case, pull: &Pull) -> Option<ReviewedAt> {

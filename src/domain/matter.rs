@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     ids::{ActionName, AgentName, PersonName, Timestamp},
-    proposal::{ExceptionAsked, Item, Observed, Proposal, Provenance, Target},
+    proposal::{DryRun, ExceptionAsked, Item, Observed, Proposal, Provenance, Target},
 };
 
 /// The matter of a proposal, or of a question that an author of rules asks without one.
@@ -22,6 +22,8 @@ pub struct Matter<'a> {
     pub items: &'a [Item],
     /// What the bot itself read. INVARIANT i13.
     pub observed: &'a [Observed],
+    /// What the target said it would do.
+    pub dry_runs: &'a [DryRun],
     /// What only the agent says; it may raise a tier, never lower it. INVARIANT i13.
     pub claimed: &'a Map<String, Value>,
     /// Why the agent asks.
@@ -51,6 +53,7 @@ impl Proposal {
             target: Some(&binding.target),
             items: &binding.items,
             observed: &self.observed,
+            dry_runs: &self.dry_runs,
             claimed: &self.claimed,
             justification: &self.justification,
             rollback_plan: self.rollback_plan.as_deref(),

@@ -1,5 +1,6 @@
 //! One requested instance of an action, immutable from the moment it is received.
 
+mod dry_run;
 mod proof;
 
 use std::{collections::BTreeMap, ops::Deref};
@@ -17,6 +18,7 @@ use super::{
     sealed::{Sealed, placeholder_of, placeholders},
 };
 
+pub use dry_run::DryRun;
 pub(super) use proof::put;
 pub use proof::{
     AgentProof, Attestation, Change, Corrected, Correction, MAX_CORRECTIONS, RolledBack, dotted,
@@ -258,6 +260,9 @@ pub struct ProposalParts {
     /// What the bot itself read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<Observed>,
+    /// What the target said it would do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dry_runs: Vec<DryRun>,
     /// What only the agent says.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub claimed: serde_json::Map<String, Value>,
@@ -300,6 +305,9 @@ pub enum ProposalError {
     /// An observation that the binding does not carry.
     #[error("what was observed for item `{0}` is not what its binding carries")]
     Observed(ItemId),
+    /// An answer to a dry run that is not the target's yes to one of the items.
+    #[error("what the target said of item `{0}` is no answer to a dry run of it")]
+    DryRun(ItemId),
     /// A sealed value whose placeholder is missing.
     #[error("the sealed value at `{1}` of item `{0}` has no placeholder in its parameters")]
     Sealed(ItemId, String),
@@ -368,8 +376,17 @@ impl Proposal {
             ));
         }
         check_exact(&parts)?;
+        dry_run::check(&parts)?;
         let action_digest = digest_of(&parts.binding)?;
         Ok(Self { parts, action_digest })
+    }
+
+    /// The same with what its target said it would do; what is authorised stays as it is.
+    pub fn with_dry_runs(self, dry_runs: Vec<DryRun>) -> Result<Self, ProposalError> {
+        Self::new(ProposalParts {
+            dry_runs,
+            ..self.parts
+        })
     }
 
     /// `sha256(JCS(binding))`.
@@ -390,6 +407,11 @@ impl Proposal {
     /// What the bot observed for an item.
     pub fn observed_for(&self, item: &ItemId) -> Option<&Observed> {
         self.parts.observed.iter().find(|seen| seen.item == *item)
+    }
+
+    /// What the target said of an item.
+    pub fn dry_run_for(&self, item: &ItemId) -> Option<&DryRun> {
+        self.parts.dry_runs.iter().find(|asked| asked.item == *item)
     }
 
     /// The sum of affected records over all items, as far as observed.

@@ -15,8 +15,8 @@ use super::{
     ids::{IdempotencyKey, ItemId, ProposalId, Timestamp},
     policy::{Action, Agent, AgentKey, ParamPath, Policy},
     proposal::{
-        AgentProof, Attestation, Binding, Item, MAX_ITEMS, Observed, Proposal, ProposalError, ProposalParts,
-        SPEC_VERSION, Target, Validity,
+        AgentProof, Attestation, Binding, DryRun, Item, MAX_ITEMS, Observed, Proposal, ProposalError,
+        ProposalParts, SPEC_VERSION, Target, Validity,
     },
     request::{Request, RequestError, verify_signature},
     sealed::{DataKey, PLACEHOLDER, SealError, Sealed, SealedAt, placeholders},
@@ -115,6 +115,18 @@ pub enum ArrivalError {
         /// What it is.
         what: String,
         /// JSON pointer (RFC 6901) into what was read.
+        at: String,
+    },
+    /// What the target said it would do holds a secret, which Git must not learn either.
+    #[error(
+        "what the target said of item `{item}` holds {what} at `{at}`; narrow what `dry_run` keeps in the catalog"
+    )]
+    Said {
+        /// The item.
+        item: ItemId,
+        /// What it is.
+        what: String,
+        /// JSON pointer (RFC 6901) into what is kept.
         at: String,
     },
     /// The parts do not agree.
@@ -328,6 +340,20 @@ fn fit_as<'p>(
     }
 }
 
+/// A proposal with what its target said it would do. INVARIANT i29.
+pub fn told(proposal: Proposal, dry_runs: Vec<DryRun>) -> Result<Proposal, ArrivalError> {
+    for asked in &dry_runs {
+        if let Some(problem) = secrets::refuse_observed(&asked.said).into_iter().next() {
+            return Err(ArrivalError::Said {
+                item: asked.item.clone(),
+                what: problem.found,
+                at: problem.at,
+            });
+        }
+    }
+    Ok(proposal.with_dry_runs(dry_runs)?)
+}
+
 fn listed(names: &[impl std::fmt::Display]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() {
@@ -494,6 +520,7 @@ impl Fitting<'_> {
             defaulted,
             sealed,
             observed: arrival.observed,
+            dry_runs: Vec::new(),
             claimed: request.claimed,
             justification: request.justification,
             exceptions: request.exceptions,

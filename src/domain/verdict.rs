@@ -41,6 +41,8 @@ pub enum Rule {
     Commits,
     /// What the policy wants seen before asking anybody was seen. INVARIANT i13.
     Preview,
+    /// The target was asked what it would do, where the catalog says how, and said yes for every item.
+    DryRun,
     /// Base branch and ledger are protected as far as it takes. INVARIANT i31.
     Protection,
     /// The local clock and GitHub's agree. INVARIANT i30.
@@ -94,6 +96,7 @@ impl Rule {
             Self::Presentation => "presentation",
             Self::Commits => "commits",
             Self::Preview => "preview",
+            Self::DryRun => "dry_run",
             Self::Protection => "protection",
             Self::Clock => "clock",
             Self::Owners => "owners",

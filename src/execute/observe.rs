@@ -1,21 +1,21 @@
 //! The connector: what the bot itself reads before anybody is asked, and again right before the act. INVARIANT i13.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{
     auth::AuthError,
-    http::{Client, Outgoing, Reply, SendError},
-    unseal::Clear,
+    http::{Client, Reply, SendError},
+    inquiry::{self, About, repeats, sensitive_texts},
 };
 use crate::domain::{
     canonical::{NotCanonical, canonical, digest_of},
     ids::ProposalId,
-    policy::{Action, BodyError, Filling, HttpObserve, JsonPointer, UrlError},
+    policy::{Action, BodyError, HttpObserve, JsonPointer, UrlError},
     proposal::{Affected, ObservedFacts, Precondition},
     receive::ClearItem,
-    source::{SourceError, SourceFile, read_value},
+    source::SourceError,
 };
 
 /// The most bytes that `before` and `after` may have in canonical form: 64 KiB each.
@@ -68,7 +68,7 @@ pub enum ObserveError {
         /// The pointer.
         at: String,
         /// The catalog's field.
-        field: &'static str,
+        field: String,
     },
     /// A value that does not fit its field.
     #[error("the answer's `{at}` can't be `{field}`: {rule}")]
@@ -84,7 +84,7 @@ pub enum ObserveError {
     #[error("the answer's `{at}` repeats a sensitive parameter; let the target mask it")]
     Sensitive {
         /// The catalog's field.
-        at: &'static str,
+        at: String,
     },
 }
 
@@ -98,54 +98,19 @@ pub async fn observe(
     let Some(declared) = action.observe() else {
         return Ok(None);
     };
-    let url = declared.url().fill(&item.parameters)?;
-    let id = proposal.to_string();
-    let with = Filling {
-        params: &item.parameters,
-        proposal: &id,
-        item: item.id.as_str(),
-        key: "",
+    let about = About {
+        inquiry: declared.inquiry(),
+        proposal,
+        item,
     };
-    let host = declared.url().host().to_owned();
-    let unusable = |why: String| ObserveError::Answer {
-        host: host.clone(),
-        why,
-    };
-    let body = match declared.body() {
-        Some(template) => Some(
-            Clear::new(template.fill(with)?)
-                .to_bytes()
-                .map_err(|error| unusable(error.to_string()))?,
-        ),
-        None => None,
-    };
-    let pass = declared
-        .auth()
-        .map(|auth| client.wallet().for_observation(auth, &url))
-        .transpose()?;
-    let reply = client
-        .send(Outgoing {
-            method: declared.method().as_str(),
-            url: &url,
-            body,
-            proposal,
-            idempotency: None,
-            headers: &[],
-            timeout: Duration::from_millis(u64::try_from(declared.timeout().millis()).unwrap_or(0)),
-            allow_private: declared.allow_private(),
-            pass,
-        })
-        .await?;
+    let reply = about.send(client).await?;
     if !reply.status.is_success() {
-        let status = reply.status.as_u16();
-        return Err(ObserveError::Status { host, status });
+        return Err(ObserveError::Status {
+            host: about.host().to_owned(),
+            status: reply.status.as_u16(),
+        });
     }
-    if !reply.is_json() {
-        return Err(unusable("its `Content-Type` is not `application/json`".into()));
-    }
-    let text = reply.body.as_ref().map_err(|error| unusable(error.to_string()))?;
-    let text = std::str::from_utf8(text).map_err(|_| unusable("it is not UTF-8".into()))?;
-    let answer = read_value(&SourceFile::new("answer.json", text))?;
+    let answer = about.json(&reply)?;
     let facts = pick(declared, &reply, &answer)?;
     let hidden = sensitive_texts(action, &item.parameters);
     repeats_nothing(&facts, &hidden)?;
@@ -231,16 +196,7 @@ fn place<'a>(
     at: Option<&JsonPointer>,
     field: &'static str,
 ) -> Result<Option<&'a Value>, ObserveError> {
-    let Some(at) = at else {
-        return Ok(None);
-    };
-    match at.find(answer) {
-        Some(value) => Ok(Some(value)),
-        None => Err(ObserveError::Missing {
-            at: at.as_str().to_owned(),
-            field,
-        }),
-    }
+    at.map(|at| inquiry::place(answer, at, field)).transpose()
 }
 
 fn shape(at: &JsonPointer, field: &'static str, rule: &'static str) -> ObserveError {
@@ -251,35 +207,7 @@ fn shape(at: &JsonPointer, field: &'static str, rule: &'static str) -> ObserveEr
     }
 }
 
-/// The sensitive texts of an item; those of three characters and fewer would be found everywhere.
-fn sensitive_texts<'a>(action: &Action, params: &'a Value) -> Vec<&'a str> {
-    fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        match value {
-            Value::String(text) if text.chars().count() > 3 => found.push(text),
-            Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
-            Value::Object(fields) => fields.values().for_each(|item| texts(item, found)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    let mut found = Vec::new();
-    for value in action.sensitive().iter().filter_map(|path| path.find(params)) {
-        texts(value, &mut found);
-    }
-    found
-}
-
 fn repeats_nothing(facts: &ObservedFacts, hidden: &[&str]) -> Result<(), ObserveError> {
-    fn repeats(value: &Value, hidden: &[&str]) -> bool {
-        let holds = |text: &str| hidden.iter().any(|secret| text.contains(secret));
-        match value {
-            Value::String(text) => holds(text),
-            Value::Array(items) => items.iter().any(|item| repeats(item, hidden)),
-            Value::Object(fields) => fields
-                .iter()
-                .any(|(key, item)| holds(key) || repeats(item, hidden)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
     let audience = facts.affected.audience.clone().map(Value::String);
     let sample = Value::Array(facts.affected.sample.clone());
     let deltas = Value::Object(facts.affected.deltas.clone().into_iter().collect());
@@ -294,7 +222,7 @@ fn repeats_nothing(facts: &ObservedFacts, hidden: &[&str]) -> Result<(), Observe
         .iter()
         .find(|(_, part)| part.is_some_and(|part| repeats(part, hidden)))
     {
-        Some((at, _)) => Err(ObserveError::Sensitive { at }),
+        Some((at, _)) => Err(ObserveError::Sensitive { at: (*at).to_owned() }),
         None => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! `report.md`: everything an approver reads, and the pull request's body verbatim. INVARIANT i26.
 
 mod approval;
+mod dry_run;
 mod origin;
 mod parameters;
 mod seen;
@@ -81,6 +82,7 @@ struct ReportPage {
     resources: Vec<String>,
     parameters: parameters::Parameters,
     seen: seen::SeenFacts,
+    dry_run: Option<dry_run::Answer>,
     checks: Vec<CheckLine>,
     approval: approval::Approval,
     taking_back: Markdown,
@@ -153,6 +155,7 @@ pub fn report(facts: &ReportFacts<'_>) -> Result<String, RenderError> {
         resources: resources(proposal, policy),
         parameters: parameters::parameters(proposal),
         seen: seen::seen(proposal, action),
+        dry_run: dry_run::answer(proposal, action),
         checks: checks(proposal, assessment),
         approval: approval::approval(proposal, assessment.tier, policy, base, &co_writers),
         taking_back: words::taking_back(action),

@@ -31,6 +31,7 @@ pub(super) const fn name(rule: Rule) -> &'static str {
         Rule::Presentation => "Title and text",
         Rule::Commits => "Written by",
         Rule::Preview => "Seen before",
+        Rule::DryRun => "Asked before",
         Rule::Protection => "Branch rules",
         Rule::Clock => "Clock",
         Rule::Owners => "Owners",
@@ -149,6 +150,10 @@ pub(super) fn says(one: &Because, case: &Case, policy: &Policy) -> Markdown {
             "Countersign could not see what is affected, and the policy wants that; give the action an `observe` in \
              catalog.yaml",
         ),
+        (Rule::DryRun, true) => ours("the target said that it would do it"),
+        (Rule::DryRun, false) => {
+            ours("the target was not asked what it would do; the agent must propose it anew")
+        }
         (Rule::Protection, _) => branch_rules(one),
         (Rule::Clock, _) => unknown(one),
         (Rule::Owners, true) => ours("named by CODEOWNERS"),
@@ -228,6 +233,7 @@ pub(super) fn unknown(one: &Because) -> Markdown {
         Rule::Pull | Rule::Head | Rule::Presentation => "could not be read",
         Rule::Commits => "the commits could not be read",
         Rule::Preview => "what is affected could not be read",
+        Rule::DryRun => "what the target would do could not be asked",
         Rule::Protection => {
             return ours(
                 "how the base branch and the ledger are protected could not be read; `countersign doctor` tells why, and \

@@ -1,7 +1,8 @@
 //! Git over HTTP: `git http-backend` on the bare repositories, with the sandbox's access rules in front.
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
@@ -26,8 +27,8 @@ struct Update {
 
 struct Plan {
     repo: u64,
-    dir: std::path::PathBuf,
-    home: std::path::PathBuf,
+    dir: PathBuf,
+    home: PathBuf,
     user: String,
     pushing: Arc<tokio::sync::Mutex<()>>,
     rules: String,
@@ -182,6 +183,15 @@ fn commands(body: &[u8]) -> Vec<Update> {
     updates
 }
 
+/// Named by its whole path: a program that is looked for in a changed environment is started by a fork of this whole process.
+static GIT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).map(|place| place.join("git"));
+    places
+        .find(|place| place.is_file())
+        .unwrap_or_else(|| "git".into())
+});
+
 /// Runs `git http-backend` as a CGI program in a clean environment.
 async fn run(
     plan: &Plan,
@@ -199,7 +209,7 @@ async fn run(
     };
     let root = plan.dir.parent().unwrap_or(&plan.dir);
     let name = plan.dir.file_name().unwrap_or_default().to_string_lossy();
-    let mut child = Command::new("git")
+    let mut child = Command::new(GIT.as_path())
         .arg("http-backend")
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -182,6 +182,8 @@ impl Database {
                 .max_connections(most)
                 .acquire_timeout(PATIENCE)
                 .idle_timeout(None)
+                // A file does not go away between two calls, as a server may.
+                .test_before_acquire(dialect == Dialect::Postgres)
                 .max_lifetime(None)
                 .after_connect(move |connection, _| {
                     Box::pin(async move {

@@ -1,8 +1,15 @@
 //! Nonces at the agents' door: what was signed can be shown once, and only within minutes. INVARIANT i24.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use super::{error::StoreError, writer::Writer};
+use futures::future::BoxFuture;
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
+
+use super::{
+    database::places,
+    error::StoreError,
+    writer::{ROWS, Together, Writer},
+};
 use crate::domain::ids::{AgentName, Nonce, Span, Timestamp};
 
 /// How far an agent's clock may be from ours, either way.
@@ -38,6 +45,7 @@ pub struct Nonces {
     writer: Writer,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Admitted {
     Yes,
     Used,
@@ -62,11 +70,13 @@ impl Nonces {
         }
         // After this moment its own time keeps it out.
         let until = signed.plus(SKEW).millis();
-        let (of, shown, at) = (agent.as_str().to_owned(), nonce.as_str().to_owned(), now.millis());
-        let admitted = self
-            .writer
-            .at_the_door(move |connection| Box::pin(admit(connection, of.clone(), shown.clone(), until, at)));
-        match admitted.await? {
+        let shown = Shown {
+            agent: agent.as_str().to_owned(),
+            nonce: nonce.as_str().to_owned(),
+            until,
+            now: now.millis(),
+        };
+        match self.writer.share_at_the_door(shown).await? {
             Admitted::Yes => Ok(()),
             Admitted::Used => Err(NonceError::Used(nonce.clone())),
             Admitted::TooMany => Err(NonceError::TooMany(agent.clone())),
@@ -86,33 +96,85 @@ impl Nonces {
     }
 }
 
-async fn admit(
-    connection: &mut AnyConnection,
+/// A nonce that is shown.
+struct Shown {
     agent: String,
     nonce: String,
     until: i64,
     now: i64,
-) -> sqlx::Result<Admitted> {
-    let known = sqlx::query("SELECT nonce FROM nonces WHERE agent = $1 AND nonce = $2 AND forget_at >= $3");
-    let known = known.bind(&agent).bind(&nonce).bind(now);
-    if known.fetch_optional(&mut *connection).await?.is_some() {
-        return Ok(Admitted::Used);
+}
+
+impl Together for Shown {
+    type Said = Admitted;
+
+    fn write<'a>(
+        all: &'a [Self],
+        connection: &'a mut AnyConnection,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<Admitted>>> {
+        Box::pin(async move {
+            let mut room = room(all, connection).await?;
+            let (mut firsts, mut said) = (BTreeMap::new(), Vec::with_capacity(all.len()));
+            for shown in all {
+                let name = (shown.agent.as_str(), shown.nonce.as_str());
+                let room = room.entry(&shown.agent).or_default();
+                said.push(if firsts.contains_key(&name) {
+                    Admitted::Used
+                } else if *room <= 0 {
+                    Admitted::TooMany
+                } else {
+                    *room -= 1;
+                    firsts.insert(name, shown);
+                    Admitted::Yes
+                });
+            }
+            let firsts: Vec<&Self> = firsts.into_values().collect();
+            let mut new = BTreeSet::new();
+            for some in firsts.chunks(ROWS) {
+                new.extend(remember(some, connection).await?);
+            }
+            // Another replica may have let it in before.
+            let known = |shown: &Self| !new.contains(&(shown.agent.clone(), shown.nonce.clone()));
+            for (said, shown) in said.iter_mut().zip(all) {
+                if *said == Admitted::Yes && known(shown) {
+                    *said = Admitted::Used;
+                }
+            }
+            Ok(said)
+        })
     }
+}
+
+/// How many more each agent may show.
+async fn room<'a>(all: &'a [Shown], connection: &mut AnyConnection) -> sqlx::Result<BTreeMap<&'a str, i64>> {
+    let mut room = BTreeMap::new();
+    for shown in all {
+        if let Entry::Vacant(unknown) = room.entry(shown.agent.as_str()) {
+            let sql = format!(
+                "SELECT COUNT(*) FROM \
+                 (SELECT 1 FROM nonces WHERE agent = $1 AND forget_at >= $2 LIMIT {MAX_PER_AGENT}) AS live"
+            );
+            let count = sqlx::query(AssertSqlSafe(sql)).bind(&shown.agent).bind(shown.now);
+            let live: i64 = count.fetch_one(&mut *connection).await?.try_get(0)?;
+            unknown.insert(MAX_PER_AGENT.saturating_sub(live));
+        }
+    }
+    Ok(room)
+}
+
+/// Remembers nonces; which of them were not known, or only from longer ago than counts.
+async fn remember(some: &[&Shown], connection: &mut AnyConnection) -> sqlx::Result<Vec<(String, String)>> {
     let sql = format!(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM nonces WHERE agent = $1 AND forget_at >= $2 LIMIT {MAX_PER_AGENT}) AS live"
+        "INSERT INTO nonces (agent, nonce, forget_at) VALUES {} ON CONFLICT (agent, nonce) \
+         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < ${} RETURNING agent, nonce",
+        places(some.len(), 3),
+        some.len() * 3 + 1
     );
-    let count = sqlx::query(AssertSqlSafe(sql)).bind(&agent).bind(now);
-    if count.fetch_one(&mut *connection).await?.try_get::<i64, _>(0)? >= MAX_PER_AGENT {
-        return Ok(Admitted::TooMany);
+    let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+    for shown in some {
+        insert = insert.bind(&shown.agent).bind(&shown.nonce).bind(shown.until);
     }
-    // Another replica may have let it in since it was looked for.
-    let remember = sqlx::query(
-        "INSERT INTO nonces (agent, nonce, forget_at) VALUES ($1, $2, $3) ON CONFLICT (agent, nonce) \
-         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < $4 RETURNING nonce",
-    );
-    let remember = remember.bind(agent).bind(nonce).bind(until).bind(now);
-    match remember.fetch_optional(connection).await? {
-        Some(_) => Ok(Admitted::Yes),
-        None => Ok(Admitted::Used),
-    }
+    let now = some.iter().map(|shown| shown.now).min();
+    let rows = insert.bind(now).fetch_all(connection).await?;
+    let name = |row: &AnyRow| Ok((row.try_get("agent")?, row.try_get("nonce")?));
+    rows.iter().map(name).collect()
 }

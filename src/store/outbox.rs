@@ -1,9 +1,11 @@
 //! The lock of low tier: a row on the disk before the act, so that whatever happens nothing runs twice. INVARIANT i16.
 
+mod writes;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{
     database::Database,
@@ -16,6 +18,7 @@ use crate::domain::{
     ids::{AgentName, Digest, IdempotencyKey, Nonce, ProposalId, Timestamp},
     warrant::OutboxRow,
 };
+use writes::{Claimed, End, NewRow, Recorded};
 
 /// Claims of low-tier executions that the ledger may not hold yet, of every process that shares the database.
 #[derive(Debug)]
@@ -33,16 +36,13 @@ pub struct Epoch(i64);
 pub struct Claim {
     name: Digest,
     row: OutboxRow,
+    written: Written,
 }
 
 impl Claim {
     /// What [`crate::domain::warrant::ExecutionPlan::claim_low`] takes.
     pub const fn row(&self) -> &OutboxRow {
         &self.row
-    }
-    /// The claim's name in the outbox.
-    pub const fn name(&self) -> Digest {
-        self.name
     }
 }
 
@@ -189,50 +189,41 @@ impl Outbox {
             body.instance.to_string(),
             text(canonical(&written)?)?,
         ];
-        let (at, shared) = (started.time.millis(), self.database.dialect().shared());
-        let claimed = self.writer.at_the_door(move |connection| {
-            let texts = texts.clone();
-            Box::pin(async move {
-                let now = format!("SELECT epoch FROM rules{shared}");
-                let row = sqlx::query(AssertSqlSafe(now)).fetch_one(&mut *connection).await?;
-                if row.try_get::<i64, _>("epoch")? != epoch.0 {
-                    return Ok(None);
-                }
-                let mut insert = sqlx::query(
-                    "INSERT INTO outbox (claimed_at, name, proposal, agent, idempotency_key, nonce, instance, claim) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name",
-                )
-                .bind(at);
-                for text in texts {
-                    insert = insert.bind(text);
-                }
-                Ok(Some(insert.fetch_optional(connection).await?.is_some()))
-            })
+        let claimed = self.writer.share_at_the_door(NewRow {
+            epoch,
+            at: started.time.millis(),
+            texts,
+            shared: self.database.dialect().shared(),
         });
         match claimed.await? {
-            None => return Err(ClaimError::OtherRules),
-            Some(false) => return Err(ClaimError::Already(proposal.id)),
-            Some(true) => {}
+            Claimed::OtherRules => return Err(ClaimError::OtherRules),
+            Claimed::Already => return Err(ClaimError::Already(proposal.id)),
+            Claimed::Now => {}
         }
         let row = OutboxRow {
             proposal: proposal.id,
             plan,
             instance: body.instance.clone(),
         };
-        Ok(Claim { name, row })
+        Ok(Claim { name, row, written })
     }
 
-    /// Writes how a claimed execution ended; the first word stands.
-    pub async fn finish(&self, name: Digest, ended: &Ended) -> Result<(), ClaimError> {
+    /// Writes how what was claimed here ended; the first word stands. The row, to be recorded; none where it was.
+    pub async fn finish(&self, claim: Claim, ended: Ended) -> Result<Option<Row>, ClaimError> {
+        if !self.end(claim.name, &ended).await? {
+            return Ok(self.row(claim.row.proposal).await?);
+        }
+        Ok(Some(Row {
+            name: claim.name,
+            written: claim.written,
+            ended: Some(ended),
+        }))
+    }
+
+    /// Writes how a claimed execution ended; the first word stands. Whether this was it.
+    pub async fn end(&self, name: Digest, ended: &Ended) -> Result<bool, ClaimError> {
         let (name, ended) = (name.to_string(), text(canonical(ended)?)?);
-        let finished = self.writer.write(move |connection| {
-            let (name, ended) = (name.clone(), ended.clone());
-            Box::pin(async move {
-                let end = sqlx::query("UPDATE outbox SET ended = $1 WHERE name = $2 AND ended IS NULL");
-                end.bind(ended).bind(name).execute(connection).await.map(drop)
-            })
-        });
-        Ok(finished.await?)
+        Ok(self.writer.share(End { name, ended }).await?)
     }
 
     /// Every claim that the ledger is not known to hold, oldest first.
@@ -283,8 +274,9 @@ impl Outbox {
     ) -> Result<(Option<ProposalId>, bool), StoreError> {
         let mut connection = self.database.read().await?;
         let query = sqlx::query(
-            "SELECT proposal, idempotency_key, nonce FROM outbox \
-             WHERE agent = $1 AND (idempotency_key = $2 OR nonce = $3)",
+            // Two searches: with `OR`, SQLite looks through all that the agent claimed.
+            "SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND idempotency_key = $2 \
+             UNION SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND nonce = $3",
         );
         let query = query
             .bind(agent.as_str())
@@ -308,15 +300,7 @@ impl Outbox {
 
     /// Forgets a claim once the ledger holds its end; from then on the ledger's own record keeps it from running again.
     pub async fn recorded(&self, name: Digest) -> Result<(), StoreError> {
-        let name = name.to_string();
-        let forgotten = self.writer.write(move |connection| {
-            let name = name.clone();
-            Box::pin(async move {
-                let forget = sqlx::query("DELETE FROM outbox WHERE name = $1").bind(name);
-                forget.execute(connection).await.map(drop)
-            })
-        });
-        forgotten.await
+        self.writer.share(Recorded(name.to_string())).await
     }
 }
 

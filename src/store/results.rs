@@ -1,11 +1,19 @@
 //! What targets answered, sealed with each proposal's key, for a while. INVARIANT i29.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use sqlx::{AssertSqlSafe, Row as _};
+use futures::future::BoxFuture;
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use zeroize::Zeroizing;
 
-use super::{database::Database, error::StoreError, writer::Writer};
+use super::{
+    database::{Database, places},
+    error::StoreError,
+    writer::{ROWS, Together, Writer},
+};
 use crate::domain::{
     ids::{ProposalId, Timestamp},
     sealed::DataKey,
@@ -44,33 +52,13 @@ impl Results {
         answers: Vec<Kept>,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (id, until, answers) = (proposal.to_string(), until.millis(), Arc::new(answers));
-        let key = Zeroizing::new(hex::encode(key.expose()));
-        let kept = self.writer.write(move |connection| {
-            let (id, key, answers) = (id.clone(), key.clone(), Arc::clone(&answers));
-            Box::pin(async move {
-                // A key of sealed values has no end, and one that was destroyed is no key.
-                let same = sqlx::query(
-                    "INSERT INTO data_keys (proposal, data_key, until) VALUES ($1, $2, $3) ON CONFLICT (proposal) \
-                     DO UPDATE SET until = CASE WHEN data_keys.until IS NULL THEN NULL ELSE excluded.until END \
-                     WHERE data_keys.data_key = excluded.data_key RETURNING proposal",
-                );
-                let same = same.bind(&id).bind(key.as_str()).bind(until);
-                if same.fetch_optional(&mut *connection).await?.is_none() {
-                    return Ok(false);
-                }
-                for answer in answers.iter() {
-                    let keep = sqlx::query(
-                        "INSERT INTO results (proposal, place, sealed, until) VALUES ($1, $2, $3, $4) \
-                         ON CONFLICT (proposal, place) DO UPDATE SET sealed = excluded.sealed, until = excluded.until",
-                    );
-                    let keep = keep.bind(&id).bind(&answer.place).bind(&answer.sealed).bind(until);
-                    keep.execute(&mut *connection).await?;
-                }
-                Ok(true)
-            })
-        });
-        kept.await
+        let keeping = Keeping {
+            id: proposal.to_string(),
+            key: Zeroizing::new(hex::encode(key.expose())),
+            answers,
+            until: until.millis(),
+        };
+        self.writer.share(keeping).await
     }
 
     /// The answers to a proposal that are kept, by place.
@@ -107,4 +95,83 @@ impl Results {
         });
         pruned.await
     }
+}
+
+/// Answers to be kept, and the key that opens them.
+struct Keeping {
+    id: String,
+    key: Zeroizing<String>,
+    answers: Vec<Kept>,
+    until: i64,
+}
+
+impl Together for Keeping {
+    type Said = bool;
+
+    fn write<'a>(
+        all: &'a [Self],
+        connection: &'a mut AnyConnection,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<bool>>> {
+        Box::pin(async move {
+            let (mut said, mut rest) = (Vec::with_capacity(all.len()), all);
+            // One statement changes a row once: what is kept twice for one proposal is so one after the other.
+            while !rest.is_empty() {
+                let mut ids = BTreeSet::new();
+                let others = rest
+                    .iter()
+                    .map(|one| one.id.as_str())
+                    .take(ROWS)
+                    .take_while(|id| ids.insert(*id));
+                let some = others.count();
+                let (some, later) = rest.split_at_checked(some).unwrap_or((rest, &[]));
+                let same = same_key(some, connection).await?;
+                let kept = some.iter().filter(|one| same.contains(&one.id));
+                keep(kept, connection).await?;
+                said.extend(some.iter().map(|one| same.contains(&one.id)));
+                rest = later;
+            }
+            Ok(said)
+        })
+    }
+}
+
+/// Whose key is the one given: those that had none have it now.
+async fn same_key(some: &[Keeping], connection: &mut AnyConnection) -> sqlx::Result<BTreeSet<String>> {
+    // A key of sealed values has no end, and one that was destroyed is no key.
+    let sql = format!(
+        "INSERT INTO data_keys (proposal, data_key, until) VALUES {} ON CONFLICT (proposal) \
+         DO UPDATE SET until = CASE WHEN data_keys.until IS NULL THEN NULL ELSE excluded.until END \
+         WHERE data_keys.data_key = excluded.data_key RETURNING proposal",
+        places(some.len(), 3)
+    );
+    let mut same = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+    for one in some {
+        same = same.bind(&one.id).bind(one.key.as_str()).bind(one.until);
+    }
+    let rows = same.fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("proposal")).collect()
+}
+
+/// Writes answers, in the place of older ones.
+async fn keep(keeping: impl Iterator<Item = &Keeping>, connection: &mut AnyConnection) -> sqlx::Result<()> {
+    let mut rows: BTreeMap<(&str, &str), (&str, i64)> = BTreeMap::new();
+    for one in keeping {
+        for answer in &one.answers {
+            rows.insert((&one.id, &answer.place), (&answer.sealed, one.until));
+        }
+    }
+    let rows: Vec<_> = rows.into_iter().collect();
+    for some in rows.chunks(ROWS) {
+        let sql = format!(
+            "INSERT INTO results (proposal, place, sealed, until) VALUES {} \
+             ON CONFLICT (proposal, place) DO UPDATE SET sealed = excluded.sealed, until = excluded.until",
+            places(some.len(), 4)
+        );
+        let mut keep = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for ((id, place), (sealed, until)) in some {
+            keep = keep.bind(*id).bind(*place).bind(*sealed).bind(*until);
+        }
+        keep.execute(&mut *connection).await?;
+    }
+    Ok(())
 }

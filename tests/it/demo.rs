@@ -25,13 +25,27 @@ fn the_demo_ends_well_and_leaves_a_ledger_that_proves_itself() {
     assert_eq!(output.status.code(), Some(0), "{told}{error}");
     assert_eq!(error, "");
     for line in [
-        "the 3 approved actions, once each, and nothing else",
+        "the 5 approved actions, once each, and nothing else",
+        "what failed half-way: the step that was done was taken back, once",
+        "the account paid 864.00 EUR for good; approved for good: 864.00 EUR",
         "3 of 3 attacks",
-        "250,000.00 EUR → 237,500.00 EUR",
+        // A step in the target's own words, what the check said, and what is left.
+        "note, the CRM: refused, the record is closed",
+        "left at the bank: 0 refunds; at the CRM: 0 notes on C-1007",
+        "✓ linked",
+        "the bank: 12,500.00 EUR called back from ACME Ltd",
+        "the check says: somebody stopped executions (entry ",
+        "approved and not merged; the bank was not asked",
+        "250,000.00 EUR → 249,136.00 EUR",
         "0 → 4,200",
         "0 findings",
     ] {
         assert!(told.contains(line), "`{line}` is missing:\n{told}");
+    }
+    // What is told fits a terminal, but for the commands at its end.
+    let (told_of, _) = told.split_once("Look for yourself").unwrap();
+    for line in told_of.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
     }
     let genesis = told
         .split_whitespace()
@@ -70,10 +84,8 @@ fn edited(from: &Path, to: &Path) {
         .unwrap();
     let odb = repo.odb().unwrap();
     let text = String::from_utf8(odb.read(head).unwrap().data().to_vec()).unwrap();
-    assert!(text.contains("\"role\":\"gate\""), "{text}");
-    let changed = text
-        .replacen("not executed", "but executed", 1)
-        .replacen("bypassed", "merged!!", 1);
+    assert!(text.contains("\"role\":\"executor\""), "{text}");
+    let changed = text.replace("executed", "refunded");
     assert_ne!(changed, text);
     let id = odb.write(git2::ObjectType::Commit, changed.as_bytes()).unwrap();
     repo.reference("refs/heads/ledger", id, true, "edited").unwrap();

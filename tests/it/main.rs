@@ -28,6 +28,7 @@ mod credentials;
 mod delegation;
 mod demo;
 mod door;
+mod dry_run;
 mod durable;
 mod erasure;
 mod exception;

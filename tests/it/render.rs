@@ -635,9 +635,8 @@ fn a_proposal_s_file_reads_back_equal() {
     }
 }
 
-#[test]
-fn i26_a_proposal_read_back_from_the_ledger_gives_the_same_bytes() {
-    let policy = policy();
+/// A proposal with a single record as an example.
+fn one_example(policy: &Policy) -> Proposal {
     let seen = facts(
         json!({"z": 1, "a": {"y": [1, {"q": 2, "b": 3}], "x": 2}}),
         Some(json!({"z": 2, "a": {"y": [1, {"q": 2, "b": 3}], "x": 2}})),
@@ -646,8 +645,8 @@ fn i26_a_proposal_read_back_from_the_ledger_gives_the_same_bytes() {
             ..Affected::default()
         },
     );
-    let proposal = propose(
-        &policy,
+    propose(
+        policy,
         "campaign-agent",
         json!({
             "operation": "campaigns.send",
@@ -656,7 +655,20 @@ fn i26_a_proposal_read_back_from_the_ledger_gives_the_same_bytes() {
             "justification": "x",
         }),
         vec![("1", seen)],
-    );
+    )
+}
+
+#[test]
+fn i26_a_single_record_is_told_as_one() {
+    let policy = policy();
+    let report = report_of(&policy, &one_example(&policy));
+    assert!(report.contains("\n\n1 record, as an example:\n\n|"), "{report}");
+}
+
+#[test]
+fn i26_a_proposal_read_back_from_the_ledger_gives_the_same_bytes() {
+    let policy = policy();
+    let proposal = one_example(&policy);
     let back: Proposal = serde_json::from_slice(&canonical(&proposal).unwrap()).unwrap();
     assert_eq!(back, proposal);
     assert_eq!(report_of(&policy, &back), report_of(&policy, &proposal));

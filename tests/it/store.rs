@@ -3,6 +3,7 @@
 mod erase;
 mod inbox;
 mod refused;
+mod together;
 
 use std::{
     fs,
@@ -199,14 +200,14 @@ async fn i16_a_claim_is_given_once_whatever_happens_after_it() {
             steps: Vec::new(),
             credentials: Vec::new(),
         });
-        store.outbox().finish(rows[0].name(), &end).await.unwrap();
+        assert!(store.outbox().end(rows[0].name(), &end).await.unwrap());
         let other = Ended::Finished(Finished {
             instance: "me".parse().unwrap(),
             outcome: Outcome::Executed,
             steps: Vec::new(),
             credentials: Vec::new(),
         });
-        store.outbox().finish(rows[0].name(), &other).await.unwrap();
+        assert!(!store.outbox().end(rows[0].name(), &other).await.unwrap());
         assert_eq!(
             store.outbox().rows().await.unwrap()[0].ended(),
             Some(&end),

@@ -88,6 +88,10 @@ fn invite(stage: &Stage, tell: &Tell) {
         format_args!("approve as the sponsor, or merge as {ADMIN}, who is an administrator"),
     );
     tell.row(
+        "comment",
+        "`/rollback` and why below what ran, `/freeze all` and why below anything",
+    );
+    tell.row(
         "targets",
         format_args!("{} and {}", stage.targets.bank().url(), stage.targets.crm().url()),
     );
@@ -115,7 +119,9 @@ fn show(tell: &Tell, seen: &mut Log, repository: &Path) -> Result<(), Failure> {
             // What the gate saw stands in the check; here it would only repeat the rest.
             "observed" => continue,
             "approved" if what.ends_with("does not count") => (Sign::Stopped, verb),
-            "executed" | "approved" | "merged" => (Sign::Good, verb),
+            "executed" | "approved" | "merged" | "thawed" => (Sign::Good, verb),
+            "frozen" => (Sign::Stopped, verb),
+            "failed and undone" => (Sign::Stopped, "all undone"),
             "started" => (Sign::Waits, verb),
             "changes requested" => (Sign::Waits, "objected"),
             "refused after merge" | "policy changed" => (Sign::Stopped, "refused"),

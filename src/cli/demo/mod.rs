@@ -3,6 +3,7 @@
 pub mod policies;
 pub mod targets;
 
+mod account;
 mod live;
 mod proof;
 mod script;
@@ -23,8 +24,8 @@ Examples:
   countersign demo --auto             people and attackers are played; ends by itself
   countersign demo --auto --dir DIR   keeps repositories and keys in DIR
 
-With --auto the exit code is 0 only if exactly the approved actions ran, once each, every attack was stopped, and the \
-ledger verifies; else 3.")]
+With --auto the exit code is 0 only if exactly the approved actions ran, once each, what failed half-way was undone, \
+the freeze held, every attack was stopped, and the ledger verifies; else 3.")]
 pub(super) struct Args {
     /// Play the reviewers and the attackers
     #[arg(long)]

@@ -1,13 +1,13 @@
 //! What the demo proves at its end: what ran, what did not, and that the ledger tells it.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 
 use super::{
+    account::{Amiss, Call, amiss},
     script::Played,
     stage::Stage,
-    targets::{Effect, Target},
     tell::{Sign, Tell},
 };
 use crate::{
@@ -18,12 +18,15 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The room of a subject beside a commit's name, in lines of 100 characters.
+const STORY: usize = 90;
 
 /// What can be seen at the targets.
 #[derive(Debug)]
 pub(super) struct Seen {
     balance: i64,
     payments: usize,
+    refunds: usize,
     notes: usize,
     mails: i64,
 }
@@ -32,7 +35,11 @@ impl Seen {
     /// What is there now.
     pub(super) fn of(stage: &Stage) -> Self {
         let (bank, crm) = (stage.targets.bank().state(), stage.targets.crm().state());
-        let many = |state: &Value, at: &str| state.pointer(at).and_then(Value::as_array).map_or(0, Vec::len);
+        let many = |state: &Value, at: &str| {
+            let all = state.pointer(at).and_then(Value::as_array);
+            let stands = |one: &&Value| one.pointer("/recalled") != Some(&Value::Bool(true));
+            all.map_or(0, |all| all.iter().filter(stands).count())
+        };
         let sent = |campaign: &Value| campaign.pointer("/sent").and_then(Value::as_i64).unwrap_or(0);
         Self {
             balance: bank
@@ -40,6 +47,7 @@ impl Seen {
                 .and_then(Value::as_i64)
                 .unwrap_or(0),
             payments: many(&bank, "/payments"),
+            refunds: many(&bank, "/refunds"),
             notes: many(&crm, "/notes"),
             mails: crm
                 .pointer("/campaigns")
@@ -52,9 +60,10 @@ impl Seen {
 /// Stops everything, tells what there is to see, and says whether it is all as it must be.
 pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Played) -> Result<bool, Failure> {
     let after = Seen::of(&stage);
-    let bank = once(stage.targets.bank(), &played.bank);
-    let crm = once(stage.targets.crm(), &played.crm);
-    let approved = played.bank.len() + played.crm.len();
+    let bank = amiss("bank", stage.targets.bank(), &played.bank);
+    let crm = amiss("CRM", stage.targets.crm(), &played.crm);
+    let of_undone = |amiss: &Amiss| amiss.proposal.is_some_and(|id| played.undone.contains(&id));
+    let (undone, ran): (Vec<Amiss>, Vec<Amiss>) = bank.into_iter().chain(crm).partition(of_undone);
     tell.part("What the targets show");
     changes(tell, before, &after);
     let (repository, genesis) = (stage.repository()?, stage.genesis);
@@ -71,7 +80,7 @@ pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Play
         .await
         .map_err(Failure::new)?;
     tell.part("What the ledger says");
-    for line in subjects(&repository)? {
+    for line in story(&repository)? {
         tell.plain(line);
     }
     tell.part("Proved");
@@ -82,9 +91,32 @@ pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Play
         tell.line(sign, word, what);
     };
     say(
-        bank && crm,
+        ran.is_empty(),
         "ran",
-        format!("the {approved} approved actions, once each, and nothing else"),
+        format!(
+            "the {} approved actions, once each, and nothing else",
+            approved(&played)
+        ),
+    );
+    say(
+        undone.is_empty(),
+        "undone",
+        "what failed half-way: the step that was done was taken back, once".to_owned(),
+    );
+    let moved = before.balance - after.balance;
+    say(
+        moved == played.paid,
+        "balance",
+        format!(
+            "the account paid {} for good; approved for good: {}",
+            euros(moved),
+            euros(played.paid)
+        ),
+    );
+    say(
+        played.wrong == 0,
+        "held",
+        "the freeze, until two teams ended it; nothing above is marked wrong".to_owned(),
     );
     say(
         played.stopped == played.attacks,
@@ -105,6 +137,9 @@ pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Play
             format!("git itself finds {good} of {commits} signatures good"),
         );
     }
+    for amiss in ran.iter().chain(&undone) {
+        tell.more(&amiss.what);
+    }
     hints(tell, &dir, &repository, genesis);
     tell.plain(paint::soft(
         "to review yourself, in the browser, run `countersign demo`",
@@ -112,12 +147,11 @@ pub(super) async fn prove(stage: Stage, tell: &Tell, before: &Seen, played: Play
     Ok(all)
 }
 
-/// Whether a target did exactly this, in this order, and was asked once for each.
-fn once(target: &Target, approved: &[ProposalId]) -> bool {
-    let effects: Vec<Effect> = target.effects();
-    let ran: Vec<String> = effects.into_iter().filter_map(|effect| effect.proposal).collect();
-    let wanted: Vec<String> = approved.iter().map(ToString::to_string).collect();
-    ran == wanted && target.asked() == wanted.len()
+/// How many actions reached a target to stay.
+fn approved(played: &Played) -> usize {
+    let all = played.bank.iter().chain(&played.crm);
+    let ran: BTreeSet<ProposalId> = all.map(Call::proposal).collect();
+    ran.iter().filter(|id| !played.undone.contains(id)).count()
 }
 
 fn changes(tell: &Tell, before: &Seen, after: &Seen) {
@@ -135,9 +169,14 @@ fn changes(tell: &Tell, before: &Seen, after: &Seen) {
         euros(after.balance),
     );
     change(
-        "bank: payments",
+        "bank: payments that stand",
         before.payments.to_string(),
         after.payments.to_string(),
+    );
+    change(
+        "bank: refunds that stand",
+        before.refunds.to_string(),
+        after.refunds.to_string(),
     );
     change("CRM: notes", before.notes.to_string(), after.notes.to_string());
     change(
@@ -165,23 +204,39 @@ fn thousands(whole: i64) -> String {
     grouped
 }
 
-/// The ledger's story, oldest first, as `git log --oneline --reverse ledger` has it.
-pub(super) fn subjects(repository: &Path) -> Result<Vec<String>, Failure> {
+/// The ledger's story, oldest first, as `git log --oneline --reverse ledger` has it, without what the gate saw: every
+/// observation repeats what stands beside it.
+fn story(repository: &Path) -> Result<Vec<String>, Failure> {
     let read = || -> Result<Vec<String>, git2::Error> {
         let repo = git2::Repository::open_bare(repository)?;
         let mut walk = repo.revwalk()?;
         walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE)?;
         walk.push_ref(&format!("refs/heads/{LEDGER_BRANCH}"))?;
         let mut lines = Vec::new();
+        let mut seen = 0_usize;
         for id in walk {
             let commit = repo.find_commit(id?)?;
-            let subject = commit.summary().ok().flatten().unwrap_or_default().to_owned();
+            let subject = commit.summary().ok().flatten().unwrap_or_default();
+            if subject.starts_with("observed: ") {
+                seen += 1;
+                continue;
+            }
             let short: String = commit.id().to_string().chars().take(7).collect();
-            lines.push(format!("{} {subject}", paint::soft(short)));
+            lines.push(format!("{} {}", paint::soft(short), within(subject, STORY)));
         }
+        lines.push(paint::soft(format!("and {seen} times what the gate saw")).to_string());
         Ok(lines)
     };
     read().map_err(|error| Failure::new(error.message()))
+}
+
+/// A text of at most this many characters.
+fn within(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{cut}…")
 }
 
 /// What `countersign audit verify` says.

@@ -1,34 +1,39 @@
-//! The story that `--auto` plays: three actions of three tiers, and three attacks.
+//! The story that `--auto` plays: actions of three tiers, one that fails half-way, one that is taken back, three attacks,
+//! and a freeze.
 
-use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
+mod attacks;
+mod back;
+mod freeze;
+
 use serde_json::{Value, json};
 
 use super::{
+    account::Call,
     stage::Stage,
     tell::{Sign, Tell},
 };
 use crate::{
-    cli::{
-        Failure,
-        house::{ADMIN, REPO},
-        paint,
-    },
+    cli::{Failure, house::REPO, paint},
     domain::{
         case::Life,
         ids::{ProposalId, PullNumber},
-        proposal::branch_of,
     },
-    sandbox::MergeMethod,
     service::Status,
 };
 
-/// What was approved, and how many attacks were stopped.
+/// What must be found at the targets, and how many attacks were stopped.
 #[derive(Debug, Default)]
 pub(super) struct Played {
-    /// What must have run at the CRM, in order.
-    pub(super) crm: Vec<ProposalId>,
-    /// What must have run at the bank, in order.
-    pub(super) bank: Vec<ProposalId>,
+    /// What the CRM must have been asked for, in order.
+    pub(super) crm: Vec<Call>,
+    /// What the bank must have been asked for, in order.
+    pub(super) bank: Vec<Call>,
+    /// What failed half-way, so that nothing of it may be left.
+    pub(super) undone: Vec<ProposalId>,
+    /// What the operating account must have paid for good, in cents.
+    pub(super) paid: i64,
+    /// How often something was seen that must not be.
+    pub(super) wrong: u32,
     /// Attacks that were tried.
     pub(super) attacks: u32,
     /// Attacks that were stopped.
@@ -46,11 +51,23 @@ pub(super) async fn play(stage: &Stage, tell: &Tell) -> Result<Played, Failure> 
         3,
         "A payment of 12,500.00 EUR: high tier, two people of different teams",
     );
-    payment(stage, tell, &mut played).await?;
-    tell.act(4, "A payment that is changed after it was approved");
-    force_push(stage, tell, &mut played).await?;
-    tell.act(5, "A campaign that is merged around the gate");
-    bypass(stage, tell, &mut played).await?;
+    let payment = payment(stage, tell, &mut played).await?;
+    tell.act(
+        4,
+        "A refund in two systems: the second refuses, the first is undone",
+    );
+    back::refund(stage, tell, &mut played).await?;
+    tell.act(5, "The payment is taken back: one person asks, another approves");
+    back::rollback(stage, tell, &mut played, &payment).await?;
+    tell.act(6, "A payment that is changed after it was approved");
+    attacks::force_push(stage, tell, &mut played).await?;
+    tell.act(7, "A campaign that is merged around the gate");
+    attacks::bypass(stage, tell, &mut played).await?;
+    tell.act(
+        8,
+        "A freeze: what is approved stands still until two teams end it",
+    );
+    freeze::freeze(stage, tell, &mut played).await?;
     Ok(played)
 }
 
@@ -97,7 +114,7 @@ async fn note(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), Fai
     let status = stage.propose(agent, a_note()).await?;
     proposed(tell, agent, &status);
     ran(tell, &status, "no approval needed");
-    played.crm.push(status.id);
+    played.crm.push(Call::of(status.id));
     Ok(())
 }
 
@@ -116,7 +133,7 @@ async fn campaign(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(),
         "erin approves; she is the sponsor who answers for the agent",
     );
     let now = stage.status(agent, status.id).await?;
-    let shut = now.state == Life::Open && stage.check(pull)?.0 != "success";
+    let shut = now.state == Life::Open && stage.check(pull)?.conclusion != "success";
     played.attack(
         tell,
         shut,
@@ -130,7 +147,7 @@ async fn campaign(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(),
         &now,
         "merged by the gate, then executed from the merge commit",
     );
-    played.crm.push(status.id);
+    played.crm.push(Call::of(status.id));
     Ok(())
 }
 
@@ -148,7 +165,8 @@ async fn approves(
     Ok(())
 }
 
-async fn payment(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), Failure> {
+/// Gives the payment, once it ran.
+async fn payment(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<Status, Failure> {
     let agent = "payments-agent";
     let status = stage
         .propose(agent, a_payment("acme-ltd", 1_250_000, "Invoice 2026-117"))
@@ -164,98 +182,22 @@ async fn payment(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), 
         &now,
         "two people of two teams; looked at again right before it ran",
     );
-    played.bank.push(status.id);
-    Ok(())
-}
-
-async fn force_push(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), Failure> {
-    let agent = "payments-agent";
-    let status = stage
-        .propose(agent, a_payment("globex", 86_400, "Invoice R-4471"))
-        .await?;
-    proposed(tell, agent, &status);
-    let pull = waits(stage, tell, &status)?;
-    approves(stage, tell, pull, "alice", "finance").await?;
-    let (path, text) = proposal_file(stage, status.id)?;
-    let dearer = text.replace("86400", "8640000");
-    if dearer == text {
-        return Err(Failure::new(
-            "the proposal does not name the amount that the demo changes",
-        ));
-    }
-    let branch = branch_of(status.id);
-    let push = || {
-        let files = [(path.as_str(), dearer.as_str())];
-        stage
-            .person("dave")
-            .push_files(REPO, &branch, &files, "Correct a typo", true)
-    };
-    let refused = push().is_err();
-    tell.line(
-        Sign::Attack,
-        "attack",
-        "dave force-pushes 86,400.00 EUR in place of 864.00 EUR",
-    );
-    if refused {
-        tell.line(
-            Sign::Stopped,
-            "refused",
-            "by GitHub: only the app writes these branches",
-        );
-    } else {
-        tell.line(
-            Sign::Wrong,
-            "accepted",
-            "although only the app may write these branches",
-        );
-    }
-    stage.enforce(false)?;
-    push().map_err(Failure::new)?;
-    stage.enforce(true)?;
-    stage.settle().await;
-    tell.line(
-        Sign::Attack,
-        "again",
-        format_args!("{ADMIN}, an administrator, lifts that rule while dave pushes"),
-    );
-    let now = stage.status(agent, status.id).await?;
-    let void = now.state == Life::Voided;
-    played.attack(
-        tell,
-        refused && void,
-        "the proposal is void: its branch is not what was approved",
-    );
-    shows(stage, tell, pull)
-}
-
-async fn bypass(stage: &Stage, tell: &Tell, played: &mut Played) -> Result<(), Failure> {
-    let agent = "campaign-agent";
-    let status = stage
-        .propose(agent, a_campaign("vip", "An offer for you alone"))
-        .await?;
-    proposed(tell, agent, &status);
-    let pull = waits(stage, tell, &status)?;
-    stage
-        .person(ADMIN)
-        .merge(REPO, pull.0, MergeMethod::Merge)
-        .map_err(Failure::new)?;
-    stage.settle().await;
-    tell.line(
-        Sign::Attack,
-        "attack",
-        format_args!("{ADMIN} merges, as administrators can; nobody approved"),
-    );
-    let now = stage.status(agent, status.id).await?;
-    let unexecuted = now.state == Life::Bypassed;
-    played.attack(
-        tell,
-        unexecuted,
-        "merged, never executed, and recorded as a bypass",
-    );
-    shows(stage, tell, pull)
+    played.bank.push(Call::of(status.id));
+    played.paid += 1_250_000;
+    Ok(now)
 }
 
 impl Played {
+    /// Tells what was looked at.
+    fn seen(&mut self, tell: &Tell, holds: bool, (sign, verb): (Sign, &str), what: &str) {
+        if holds {
+            tell.line(sign, verb, what);
+        } else {
+            self.wrong += 1;
+            tell.line(Sign::Wrong, &format!("not {verb}"), what);
+        }
+    }
+
     fn attack(&mut self, tell: &Tell, stopped: bool, how: &str) {
         self.attacks += 1;
         if stopped {
@@ -284,7 +226,7 @@ fn waits(stage: &Stage, tell: &Tell, status: &Status) -> Result<PullNumber, Fail
             status.id, status.state
         ))
     })?;
-    let check = stage.check(pull)?.1;
+    let check = stage.check(pull)?.title;
     tell.line(
         Sign::Waits,
         "waits",
@@ -298,7 +240,7 @@ fn waits(stage: &Stage, tell: &Tell, status: &Status) -> Result<PullNumber, Fail
 
 /// What the check on the pull request says now.
 fn shows(stage: &Stage, tell: &Tell, pull: PullNumber) -> Result<(), Failure> {
-    let check = stage.check(pull)?.1;
+    let check = stage.check(pull)?.title;
     // A head that is not the bot's has no check of the bot's.
     if !check.is_empty() {
         tell.more(format_args!("the check says: {check}"));
@@ -317,40 +259,4 @@ fn ran(tell: &Tell, status: &Status, how: &str) {
             format_args!("it is {}: {why}", status.state),
         );
     }
-}
-
-/// The path and text of `proposal.yaml` on a proposal's branch.
-fn proposal_file(stage: &Stage, id: ProposalId) -> Result<(String, String), Failure> {
-    let found = || -> Result<Option<(String, String)>, git2::Error> {
-        let repo = Repository::open_bare(stage.github.git_dir(REPO).unwrap_or_default())?;
-        let head = repo.find_reference(&format!("refs/heads/{}", branch_of(id)))?;
-        let tree = head.peel_to_tree()?;
-        let (above, mut found) = (format!("{id}/"), None);
-        tree.walk(TreeWalkMode::PreOrder, |root, entry| {
-            if root.ends_with(&above) && entry.name().is_ok_and(|name| name == "proposal.yaml") {
-                found = Some((format!("{root}proposal.yaml"), entry.id()));
-                return TreeWalkResult::Abort;
-            }
-            if entry.kind() == Some(ObjectType::Tree) {
-                TreeWalkResult::Ok
-            } else {
-                TreeWalkResult::Skip
-            }
-        })
-        .or_else(|error| {
-            if error.code() == git2::ErrorCode::User {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        })?;
-        let Some((path, blob)) = found else {
-            return Ok(None);
-        };
-        let blob = repo.find_blob(blob)?;
-        Ok(Some((path, String::from_utf8_lossy(blob.content()).into_owned())))
-    };
-    found()
-        .map_err(|error| Failure::new(error.message()))?
-        .ok_or_else(|| Failure::new(format!("the branch of proposal {id} holds no proposal.yaml")))
 }

@@ -28,14 +28,14 @@ use crate::{
     },
     domain::{
         authentic::Committer,
-        ids::{Digest, ProposalId, PullNumber},
+        ids::{Digest, ProposalId, PullNumber, Seq},
         request::Request,
         source::SourceFile,
     },
     github::{Config, GitHub},
     ledger::Signer,
     sandbox::{AppCredentials, Options, Person, Running, Sandbox},
-    service::{LEDGER_BRANCH, Server, Status, assemble, git_token},
+    service::{LEDGER_BRANCH, ProposalResult, Server, Status, assemble, git_token},
     settings::{self, Settings},
 };
 
@@ -53,6 +53,22 @@ const GROUP_WITHIN: &str = "1s";
 /// Nobody else uses this GitHub.
 const PUSHES_PER_MINUTE: u32 = 6_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What a check says; empty where there is none.
+pub(super) struct Check {
+    pub(super) conclusion: String,
+    pub(super) title: String,
+    summary: String,
+}
+
+impl Check {
+    /// Why a rule stands as it does, by a word of that.
+    pub(super) fn why(&self, word: &str) -> Option<&str> {
+        let mut rows = self.summary.lines().filter(|line| line.starts_with('|'));
+        let row = rows.find(|line| line.contains(word))?;
+        row.trim_end_matches([' ', '|']).rsplit("| ").next()
+    }
+}
 
 /// The running demo.
 pub(super) struct Stage {
@@ -179,6 +195,28 @@ impl Stage {
         Status::deserialize(&answer).map_err(Failure::new)
     }
 
+    /// What became of a proposal that ended, in the targets' own words.
+    pub(super) async fn result(&self, agent: &str, id: ProposalId) -> Result<ProposalResult, Failure> {
+        let answer = self.door(agent)?.result(id).await.map_err(DoorError::failure)?;
+        ProposalResult::deserialize(&answer).map_err(Failure::new)
+    }
+
+    /// Somebody comments below a pull request, and what comes of that comes.
+    pub(super) async fn comment(&self, login: &str, pull: PullNumber, text: &str) -> Result<(), Failure> {
+        self.person(login)
+            .comment(REPO, pull.0, text)
+            .map_err(Failure::new)?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// The place in the ledger of the freeze that holds.
+    pub(super) fn freeze(&self) -> Option<Seq> {
+        let bot = self.server.bot();
+        bot.ledger()
+            .read(|book| book.freezes().iter().last().map(|(seq, _)| seq))
+    }
+
     /// Waits until nothing is on its way: no webhook, no look at a pull request.
     pub(super) async fn settle(&self) {
         let bot = self.server.bot();
@@ -193,17 +231,36 @@ impl Stage {
         }
     }
 
-    /// What the bot's check says on a pull request: its conclusion and title.
-    pub(super) fn check(&self, pull: PullNumber) -> Result<(String, String), Failure> {
+    /// The text of a pull request.
+    pub(super) fn body(&self, pull: PullNumber) -> Result<String, Failure> {
+        let shown = self.github.pull(REPO, pull.0).map_err(Failure::new)?;
+        let body = shown.pointer("/body").and_then(Value::as_str);
+        Ok(body.unwrap_or_default().to_owned())
+    }
+
+    /// The bot's newest comment below a pull request.
+    pub(super) fn answer(&self, pull: PullNumber) -> Result<String, Failure> {
+        let all = self.github.comments(REPO, pull.0).map_err(Failure::new)?;
+        let ours = |comment: &&Value| comment.pointer("/user/type").and_then(Value::as_str) == Some("Bot");
+        let newest = all.iter().rfind(ours);
+        let body = newest
+            .and_then(|comment| comment.pointer("/body"))
+            .and_then(Value::as_str);
+        Ok(body.unwrap_or_default().to_owned())
+    }
+
+    /// What the bot's check says on a pull request.
+    pub(super) fn check(&self, pull: PullNumber) -> Result<Check, Failure> {
         let shown = self.github.pull(REPO, pull.0).map_err(Failure::new)?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let head = text(shown.pointer("/head/sha"));
         let runs = self.github.check_runs(REPO, &head).map_err(Failure::new)?;
-        let run = runs.last();
-        Ok((
-            text(run.and_then(|run| run.pointer("/conclusion"))),
-            text(run.and_then(|run| run.pointer("/output/title"))),
-        ))
+        let of = |at: &str| text(runs.last().and_then(|run| run.pointer(at)));
+        Ok(Check {
+            conclusion: of("/conclusion"),
+            title: of("/output/title"),
+            summary: of("/output/summary"),
+        })
     }
 
     /// An administrator switches the rules of the proposals' branches off, or on again.

@@ -153,6 +153,7 @@ const fn about(rule: Rule) -> &'static str {
         Rule::Presentation => "title and text are as the bot wrote them",
         Rule::Commits => "its commits are the bot's alone",
         Rule::Preview => "the bot saw what is affected",
+        Rule::DryRun => "the target said that it would do it",
         Rule::Protection => "base branch and ledger are protected",
         Rule::Clock => "the local clock and GitHub's agree",
         Rule::Owners => "every resource has owners",

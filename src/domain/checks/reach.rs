@@ -124,6 +124,12 @@ impl<'s, F: FnMut(Text<'_>), M: Fn(&str) -> Option<String>> Reach<'s, F, M> {
                 self.one(&format!("/observed/{item}/affected/audience"), audience);
             }
         }
+        for asked in matter.dry_runs {
+            for (name, value) in &asked.said {
+                self.at = format!("/dry_runs/{}/said/{}", asked.item, escape_pointer(&show(name)));
+                self.value(value, Some(name));
+            }
+        }
         self.observed = false;
     }
 

@@ -5,6 +5,7 @@
 
 mod shapes;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     fold::{folded, plain_name},
     reach::{Reach, Text},
 };
-use crate::domain::{proposal::ObservedFacts, request::Request};
+use crate::domain::request::Request;
 use shapes::{is_random, is_token_char, known_token};
 
 const REMEDY: &str =
@@ -87,10 +88,10 @@ pub fn refuse(request: &Request, sealed: &[String]) -> Vec<Problem> {
     found.into_problems()
 }
 
-/// Finds the secrets in what the bot read for an item, before it is recorded. INVARIANT i29.
-pub fn refuse_observed(facts: &ObservedFacts) -> Vec<Problem> {
+/// Finds the secrets in what a target said of an item, before it is recorded. INVARIANT i29.
+pub fn refuse_observed(read: &impl Serialize) -> Vec<Problem> {
     let mut found = Findings::default();
-    match serde_json::to_value(facts) {
+    match serde_json::to_value(read) {
         Ok(value) => Reach::new(|text: Text<'_>| look(text, &mut found), hide, &[]).at("", &value),
         Err(_) => found.add(
             Level::Errored,

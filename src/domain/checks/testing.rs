@@ -31,6 +31,7 @@ pub(crate) fn with<T>(
         target: None,
         items: &items,
         observed: &observed,
+        dry_runs: &[],
         claimed: claimed.as_object().unwrap(),
         justification: "as planned",
         rollback_plan: None,

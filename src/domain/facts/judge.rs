@@ -174,6 +174,7 @@ fn asked<T>(
         target: None,
         items: &items,
         observed: &facts.observed,
+        dry_runs: &facts.dry_runs,
         claimed: &facts.claimed,
         justification: &facts.justification,
         rollback_plan: facts.rollback_plan.as_deref(),

@@ -34,6 +34,7 @@ pub fn facts_of(case: &Case, seen: Option<&Observation>) -> Facts {
             })
             .collect(),
         observed: proposal.observed.clone(),
+        dry_runs: proposal.dry_runs.clone(),
         claimed: proposal.claimed.clone(),
         justification: proposal.justification.clone(),
         exceptions: proposal.exceptions.clone(),

@@ -214,6 +214,46 @@ fn i13_what_must_be_seen_before_was_seen() {
 }
 
 #[test]
+fn i10_a_target_that_was_to_be_asked_what_it_would_do_was_asked_for_every_item() {
+    let marked = "    dry_run: { http: { url: https://bank.example/payments?dry_run=true, keep: { fee: /fee } } }\n    execute:\n";
+    let files = Files {
+        catalog: CATALOG.replace("    execute:\n", marked),
+        ..Files::default()
+    };
+    let story = |dry_runs: serde_json::Value| {
+        let mut story = Story::under(&files).approve(ALICE).approve(BOB);
+        let proposal = story.case.proposal.as_ref().clone();
+        let dry_runs = serde_json::from_value(dry_runs).unwrap();
+        story.case.proposal = Arc::new(proposal.with_dry_runs(dry_runs).unwrap());
+        story.against()
+    };
+    let asked = |said| json!([{ "item": "1", "at": at(0), "status": 200, "said": said }]);
+    assert_eq!(story(asked(json!({ "fee": 3 }))), [""; 0]);
+    // A gate that lies may leave it out, or show people what the catalog does not keep.
+    for lie in [
+        json!([]),
+        asked(json!({})),
+        asked(json!({ "fee": 3, "safe": true })),
+    ] {
+        assert_eq!(story(lie), ["DryRun Blocks"]);
+    }
+    let proposal = Story::under(&files).case.proposal;
+    for lie in [
+        json!([{ "item": "1", "at": at(0), "status": 422 }]),
+        json!([{ "item": "2", "at": at(0), "status": 200 }]),
+        json!([{ "item": "1", "at": at(0), "status": 200 }, { "item": "1", "at": at(0), "status": 200 }]),
+        json!([{ "item": "1", "at": at(0), "status": 200, "said": { "fee": 0.5 } }]),
+    ] {
+        let dry_runs = serde_json::from_value(lie).unwrap();
+        assert!(proposal.as_ref().clone().with_dry_runs(dry_runs).is_err());
+    }
+    // Nobody asks about what is done at once.
+    let note = json!({"customer_id": "C-1", "text": "called back"});
+    let low = Story::of(request("crm.note", "erin", note), "support-agent", files.policy());
+    assert_eq!(low.against(), [""; 0]);
+}
+
+#[test]
 fn i15_it_runs_within_an_hour_of_its_merge_and_not_before_its_window() {
     let seen = |minutes| {
         approved()

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    dry_run::HttpDryRun,
     escalate::Escalation,
     execute::Execute,
     http::HttpObserve,
@@ -84,6 +85,7 @@ pub struct Action {
     pub(super) checks: Vec<CheckName>,
     pub(super) sensitive: Vec<ParamPath>,
     pub(super) observe: Option<HttpObserve>,
+    pub(super) dry_run: Option<HttpDryRun>,
     pub(super) execute: Execute,
 }
 
@@ -160,6 +162,10 @@ impl Action {
     /// How the bot reads before and after.
     pub fn observe(&self) -> Option<&HttpObserve> {
         self.observe.as_ref()
+    }
+    /// How the bot asks its target what it would do; for tiers that people approve only.
+    pub fn dry_run(&self) -> Option<&HttpDryRun> {
+        self.dry_run.as_ref()
     }
     /// How it is carried out.
     pub fn execute(&self) -> &Execute {

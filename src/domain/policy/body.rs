@@ -58,6 +58,14 @@ impl BodyTemplate {
     pub fn params(&self) -> Vec<&ParamPath> {
         self.0.places().into_iter().filter_map(Filler::param).collect()
     }
+    /// Whether the catalog's own text tells it from another, whatever fills the places of both.
+    pub(super) fn is_told_from(&self, other: &Self) -> bool {
+        self.0.is_told_from(&other.0)
+    }
+    /// Whether anything of it is the catalog's own text.
+    pub(super) fn has_literal(&self) -> bool {
+        self.0.has_literal()
+    }
     /// The body for these values. A field whose optional parameter is not there is left out. Errors: a missing
     /// parameter anywhere else.
     pub fn fill(&self, with: Filling<'_>) -> Result<Value, BodyError> {

@@ -9,11 +9,12 @@ use super::{
     action::{Action, Party, Raci},
     body::BodyTemplate,
     describe,
+    dry_run::{self, DryRunning, HttpDryRun},
     error::{Errors, Rule, unknown},
     escalate,
     execute::{Execute, Executing, Placed},
     expression::Names,
-    http::{HttpObserve, Observing},
+    http::{HttpObserve, Inquiry, Observing},
     limits::{self, LIMITS},
     param::ParamPath,
     people::People,
@@ -79,6 +80,10 @@ pub(super) struct RawAction {
     #[serde(rename = "observe")]
     #[schemars(with = "Option<Observing>")]
     _observe: Option<IgnoredAny>,
+    /// How the bot asks the target what it would do, before it asks people.
+    #[serde(rename = "dry_run")]
+    #[schemars(with = "Option<DryRunning>")]
+    _dry_run: Option<IgnoredAny>,
     /// How the bot carries it out.
     #[serde(rename = "execute")]
     #[schemars(with = "Executing")]
@@ -124,6 +129,7 @@ pub(super) fn read(list: &Node, around: Around<'_>, errors: &mut Errors) -> BTre
         }
     }
     rollback::misfits(list, &actions, errors);
+    dry_run::misfits(list, &actions, errors);
     actions
 }
 
@@ -160,6 +166,7 @@ fn read_action(
     let execute = keep(node.get("execute").map(Execute::read), Rule::Connector, errors);
     let observe = node.get("observe").map(HttpObserve::read);
     let observe = keep(observe, Rule::Connector, errors);
+    let dry_run = keep(node.get("dry_run").map(HttpDryRun::read), Rule::Connector, errors);
     let (mut conditions, mut counted) = (Vec::new(), Vec::new());
     if let Some(params) = &params {
         if let Some(list) = node.get("limits") {
@@ -183,7 +190,17 @@ fn read_action(
         if let Some(resource) = &resource {
             uses.resource(resource, errors);
         }
-        uses.connectors(observe.as_ref(), execute.as_ref(), errors);
+        let before = [
+            ("/observe/http", observe.as_ref().map(HttpObserve::inquiry)),
+            ("/dry_run/http", dry_run.as_ref().map(HttpDryRun::inquiry)),
+        ];
+        for (at, inquiry) in before
+            .into_iter()
+            .filter_map(|(at, inquiry)| Some((at, inquiry?)))
+        {
+            uses.inquiry(at, inquiry, errors);
+        }
+        uses.connectors(execute.as_ref(), errors);
         describe::check(
             &raw.describe,
             params,
@@ -208,6 +225,7 @@ fn read_action(
         checks: raw.checks,
         sensitive: raw.sensitive,
         observe,
+        dry_run,
         execute: execute?,
     };
     (errors.len() == before).then_some(action)
@@ -330,12 +348,13 @@ impl Uses<'_> {
         }
     }
 
-    fn connectors(&self, observe: Option<&HttpObserve>, execute: Option<&Execute>, errors: &mut Errors) {
-        if let Some(observe) = observe {
-            self.in_url(observe.url().params(), "/observe/http/url", errors);
-            let params = observe.body().map(BodyTemplate::params).unwrap_or_default();
-            self.in_body(params, "/observe/http/body", errors);
-        }
+    fn inquiry(&self, at: &str, inquiry: Inquiry<'_>, errors: &mut Errors) {
+        self.in_url(inquiry.url.params(), &format!("{at}/url"), errors);
+        let params = inquiry.body.map(BodyTemplate::params).unwrap_or_default();
+        self.in_body(params, &format!("{at}/body"), errors);
+    }
+
+    fn connectors(&self, execute: Option<&Execute>, errors: &mut Errors) {
         for Placed { at, connector } in execute.map(Execute::connectors).unwrap_or_default() {
             self.in_url(connector.url_params(), &format!("{at}/url"), errors);
             let body = format!("{at}/{}", connector.body_field());

@@ -210,6 +210,37 @@ impl HttpExecute {
     }
 }
 
+/// A request by which the bot learns something before anybody is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Inquiry<'a> {
+    /// The method.
+    pub method: Method,
+    /// Where to ask.
+    pub url: &'a UrlTemplate,
+    /// What to ask with.
+    pub body: Option<&'a BodyTemplate>,
+    /// How long to wait.
+    pub timeout: Span,
+    /// Whether a private address may be called (INVARIANT i23).
+    pub allow_private: bool,
+    /// What the target is shown.
+    pub auth: Option<&'a Auth>,
+}
+
+impl HttpObserve {
+    /// The request that it makes.
+    pub fn inquiry(&self) -> Inquiry<'_> {
+        Inquiry {
+            method: self.method,
+            url: &self.url,
+            body: self.body.as_ref(),
+            timeout: self.timeout,
+            allow_private: self.allow_private,
+            auth: self.auth.as_ref(),
+        }
+    }
+}
+
 impl HttpExecute {
     pub(super) fn read(http: &Node) -> Result<Self, Vec<Fault>> {
         let raw: RawExecute = http.decode().map_err(|fault| vec![fault])?;
@@ -265,19 +296,13 @@ impl HttpObserve {
                 faults.push(Fault::new(http.mark_at("/method"), message));
             }
         }
-        if let Some(at) = http.get("body").and_then(|body| body.find_text(body::STEP_KEY)) {
-            let message = format!("an observation is no step; remove `{}`", body::STEP_KEY);
-            faults.push(Fault::new(http.mark_at(&format!("/body{at}")), message));
-        }
+        no_step(http, "an observation is no step", &mut faults);
         let timeout = limited(http, raw.timeout, 10, 60, &mut faults);
         let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
         let body = read_body(http, &mut faults);
         let auth = read_auth(http, url.as_ref(), &mut faults);
-        if let Some(Auth::Credential { .. }) = auth {
-            let message = "a credential vouches for an approval, and nothing is approved when the bot looks; name a secret that \
-                           may only read, as in `bearer: { env: COUNTERSIGN_SECRET_BANK_READ }`";
-            faults.push(Fault::new(http.mark_at("/auth/credential"), message));
-        }
+        let looks = "nothing is approved when the bot looks; name a secret that may only read";
+        no_credential(http, auth.as_ref(), looks, &mut faults);
         match url {
             Some(url) if faults.is_empty() => Ok(Self {
                 method: raw.method,
@@ -359,7 +384,13 @@ struct RawObserve {
     _auth: Option<serde::de::IgnoredAny>,
 }
 
-fn limited(node: &Node, stated: Option<Span>, default: u32, most: u32, faults: &mut Vec<Fault>) -> Span {
+pub(super) fn limited(
+    node: &Node,
+    stated: Option<Span>,
+    default: u32,
+    most: u32,
+    faults: &mut Vec<Fault>,
+) -> Span {
     let (most, span) = (Span::seconds(most), stated.unwrap_or(Span::seconds(default)));
     if span > most || span.millis() == 0 {
         let message = format!("`{span}` is not a timeout; between 1s and {most}");
@@ -368,20 +399,43 @@ fn limited(node: &Node, stated: Option<Span>, default: u32, most: u32, faults: &
     span
 }
 
-fn read_url(node: &Node, text: &str, allow_private: bool, faults: &mut Vec<Fault>) -> Option<UrlTemplate> {
+pub(super) fn read_url(
+    node: &Node,
+    text: &str,
+    allow_private: bool,
+    faults: &mut Vec<Fault>,
+) -> Option<UrlTemplate> {
     UrlTemplate::parse(text, allow_private)
         .map_err(|message| faults.push(Fault::new(node.mark_at("/url"), message)))
         .ok()
 }
 
-fn read_body(node: &Node, faults: &mut Vec<Fault>) -> Option<BodyTemplate> {
+pub(super) fn read_body(node: &Node, faults: &mut Vec<Fault>) -> Option<BodyTemplate> {
     let body = node.get("body")?;
     BodyTemplate::read(body).map_err(|fault| faults.push(fault)).ok()
 }
 
-fn read_auth(node: &Node, url: Option<&UrlTemplate>, faults: &mut Vec<Fault>) -> Option<Auth> {
+pub(super) fn read_auth(node: &Node, url: Option<&UrlTemplate>, faults: &mut Vec<Fault>) -> Option<Auth> {
     let auth = node.get("auth")?;
     Auth::read(auth, url).map_err(|found| faults.extend(found)).ok()
+}
+
+/// Before anything is approved there is no step to have a key.
+pub(super) fn no_step(node: &Node, why: &str, faults: &mut Vec<Fault>) {
+    if let Some(at) = node.get("body").and_then(|body| body.find_text(body::STEP_KEY)) {
+        let message = format!("{why}; remove `{}`", body::STEP_KEY);
+        faults.push(Fault::new(node.mark_at(&format!("/body{at}")), message));
+    }
+}
+
+/// Nor is there anything for a credential to vouch for. INVARIANT i19.
+pub(super) fn no_credential(node: &Node, auth: Option<&Auth>, why: &str, faults: &mut Vec<Fault>) {
+    if let Some(Auth::Credential { .. }) = auth {
+        let message = format!(
+            "a credential vouches for an approval, and {why}, as in `bearer: {{ env: COUNTERSIGN_SECRET_BANK_READ }}`"
+        );
+        faults.push(Fault::new(node.mark_at("/auth/credential"), message));
+    }
 }
 
 /// Headers that carry credentials, frame the message, or are the client's own.

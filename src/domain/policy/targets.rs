@@ -123,13 +123,17 @@ fn check(raw: &RawBounds, node: &Node, errors: &mut Errors) -> Option<TargetBoun
     (concurrency.is_some() || rate.is_some()).then_some(TargetBounds { concurrency, rate })
 }
 
-/// The hosts that actions are carried out on, with and without the port.
+/// The hosts that actions are carried out on, or asked what they would do, with and without the port.
 fn called<'a>(actions: impl Iterator<Item = &'a Action>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let placed = actions.flat_map(|action| action.execute().connectors());
-    for http in placed.filter_map(|placed| placed.connector.http()) {
-        found.insert(http.url().host().to_owned());
-        found.extend(http.url().with_port());
+    for action in actions {
+        let placed = action.execute().connectors().into_iter();
+        let acts = placed.filter_map(|placed| Some(placed.connector.http()?.url()));
+        let asks = action.dry_run().map(|dry_run| dry_run.inquiry().url);
+        for url in acts.chain(asks) {
+            found.insert(url.host().to_owned());
+            found.extend(url.with_port());
+        }
     }
     found
 }

@@ -71,6 +71,45 @@ impl<P: Place> Tree<P> {
         }
     }
 
+    /// Whether literals tell it from another tree, whatever the places of both are replaced by.
+    pub(super) fn is_told_from(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fill(_), _) | (_, Self::Fill(_)) => false,
+            (Self::Literal(one), Self::Literal(other)) => one != other,
+            (Self::List(one), Self::List(other)) => {
+                let (short, long) = if one.len() < other.len() {
+                    (one, other)
+                } else {
+                    (other, one)
+                };
+                short.iter().zip(long).any(|(one, other)| one.is_told_from(other))
+                    || long.iter().skip(short.len()).any(Self::has_literal)
+            }
+            (Self::Map(one), Self::Map(other)) => {
+                one.iter().any(|(name, field)| match of(other, name) {
+                    Some(other) => field.is_told_from(other),
+                    None => field.has_literal(),
+                }) || other
+                    .iter()
+                    .any(|(name, field)| of(one, name).is_none() && field.has_literal())
+            }
+            (
+                Self::Literal(_) | Self::List(_) | Self::Map(_),
+                Self::Literal(_) | Self::List(_) | Self::Map(_),
+            ) => true,
+        }
+    }
+
+    /// Whether there is a literal anywhere in it.
+    pub(super) fn has_literal(&self) -> bool {
+        match self {
+            Self::Literal(_) => true,
+            Self::Fill(_) => false,
+            Self::List(items) => items.iter().any(Self::has_literal),
+            Self::Map(fields) => fields.iter().any(|(_, field)| field.has_literal()),
+        }
+    }
+
     /// The tree with its places replaced.
     pub(super) fn fill(&self, from: P::From<'_>) -> Result<Value, P::Error> {
         Ok(match self {
@@ -96,4 +135,11 @@ impl<P: Place> Tree<P> {
             }
         })
     }
+}
+
+fn of<'a, P>(fields: &'a [(String, Tree<P>)], name: &str) -> Option<&'a Tree<P>> {
+    fields
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, field)| field)
 }

@@ -1,6 +1,10 @@
 //! A URL whose host is fixed and whose path segments and query values parameters may fill.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    net::IpAddr,
+};
 
 use serde_json::Value;
 use url::{Host, Url};
@@ -22,6 +26,9 @@ enum Part {
     Literal(String),
     Param(ParamPath),
 }
+
+/// The values of each query name; nothing where a parameter is one of them.
+type Literals = BTreeMap<String, Option<Vec<String>>>;
 
 /// Why a URL can't be filled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +122,52 @@ impl UrlTemplate {
             Part::Literal(_) => None,
             Part::Param(param) => Some(param),
         })
+    }
+    /// Whether the catalog's own text tells it from another, whatever parameters fill both: another target, path, or literal
+    /// query value. A name that a parameter fills tells nothing, however often it stands there.
+    pub(super) fn is_told_from(&self, other: &Self) -> bool {
+        if self.with_port() != other.with_port() {
+            return true;
+        }
+        let (one, two) = (self.segments(), other.segments());
+        if one.len() != two.len() {
+            return true;
+        }
+        let told = |(one, two): (&Option<String>, &Option<String>)| match (one, two) {
+            (Some(one), Some(two)) => one != two,
+            // What an agent fills in may be the very word that the act has there.
+            (None, _) => false,
+            (Some(_), None) => true,
+        };
+        if one.iter().zip(&two).any(told) {
+            return true;
+        }
+        let (one, two) = (self.literals(), other.literals());
+        let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+        let free = |literals: &Literals, name: &String| literals.get(name).is_some_and(Option::is_none);
+        names
+            .into_iter()
+            .any(|name| !free(&one, name) && !free(&two, name) && one.get(name) != two.get(name))
+    }
+    /// The segments of the path, but empty ones; nothing where a parameter stands.
+    fn segments(&self) -> Vec<Option<String>> {
+        let shown = |part: &Part| match part {
+            Part::Literal(text) => (!text.is_empty()).then(|| Some(decoded(text).to_ascii_lowercase())),
+            Part::Param(_) => Some(None),
+        };
+        self.path.iter().filter_map(shown).collect()
+    }
+    fn literals(&self) -> Literals {
+        let mut found = Literals::new();
+        for (name, value) in &self.query {
+            let values = found.entry(decoded(name)).or_insert_with(|| Some(Vec::new()));
+            match (value, values.as_mut()) {
+                (Part::Literal(text), Some(values)) => values.push(decoded(text)),
+                (Part::Param(_), _) => *values = None,
+                (Part::Literal(_), None) => {}
+            }
+        }
+        found
     }
     /// The URL for these parameters, percent-encoded. Errors: a value that could change the path, or is missing.
     pub fn fill(&self, params: &Value) -> Result<Url, UrlError> {
@@ -233,6 +286,20 @@ fn part(text: &str, what: &str) -> Result<Part, String> {
         .ok_or_else(|| {
             format!("`{text}` mixes text and parameters; a `{{parameter}}` must fill the whole {what}")
         })
+}
+
+/// Without percent-encoding, which targets undo before they compare.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(b'%'));
+        rest = byte.and_then(|_| after.get(2..)).unwrap_or(after);
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Percent-encodes all but the unreserved characters (RFC 3986).

@@ -60,6 +60,7 @@ struct Delta {
 struct Sample {
     item: String,
     shown: Markdown,
+    one: bool,
     of: Option<Markdown>,
     columns: Vec<String>,
     rows: Vec<Vec<Markdown>>,
@@ -153,6 +154,7 @@ fn sample(item: &str, affected: &Affected) -> Sample {
     Sample {
         item: item.to_owned(),
         shown: Markdown::count(listed),
+        one: listed == 1,
         of: affected
             .count
             .filter(|count| *count > listed)

@@ -219,7 +219,7 @@ impl Bot {
         let draft = |event| Draft::about(case, Role::Executor, event, self.now());
         let incidents = ran.incidents().iter().map(|what| Event::Incident(incident(what)));
         let mut drafts: Vec<Draft> = incidents.map(draft).collect();
-        drafts.push(draft(self.ending(case, &ran).await));
+        drafts.push(draft(self.ending(case, key, &ran).await));
         self.append_surely(drafts).await
     }
 
@@ -318,11 +318,12 @@ impl Bot {
         execute::run(claimed, &case.took, &tools, tell).await
     }
 
-    /// Keeps the target's answers where they can be erased, and says how it ended.
-    pub(super) async fn ending(&self, case: &Case, ran: &Ran) -> Event {
+    /// Keeps the target's answers where they can be erased, with the proposal's key or one of their own, and says how it
+    /// ended.
+    pub(super) async fn ending(&self, case: &Case, key: Option<&DataKey>, ran: &Ran) -> Event {
         let instance = self.instance().clone();
         let steps = ran.steps().to_vec();
-        self.keep_answers(case.proposal.id, ran).await;
+        self.keep_answers(case.proposal.id, key, ran).await;
         match ran.ending() {
             Ending::Settled(outcome) => Event::Finished(Finished {
                 instance,

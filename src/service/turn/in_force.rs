@@ -33,6 +33,25 @@ impl Bot {
         }
     }
 
+    /// The policy that the ledger says is in force. Whether the base branch holds it too is looked at before anything is
+    /// recorded or runs: see [`Self::holds_still`].
+    pub(super) async fn recorded_policy(&self) -> Result<Arc<Policy>, NotInForce> {
+        if let Some(wrong) = self.wrong_clock().await {
+            return Err(NotInForce::Clock(wrong));
+        }
+        self.whole().await.map_err(NotInForce::Ledger)?;
+        let known = self.policy_known().await;
+        known.map_err(|error| NotInForce::Unknown(error.to_string()))
+    }
+
+    /// Errors unless the policy that something was prepared under is in force now. INVARIANT i02.
+    pub(super) async fn holds_still(&self, policy: &Policy) -> Result<(), Problem> {
+        if self.in_force().await?.digest() == policy.digest() {
+            return Ok(());
+        }
+        Err(Problem::unavailable("the rules changed just now; send it again"))
+    }
+
     /// The digest of `policies/` on the protected base, looked up after this was asked.
     pub(super) async fn policy_on_base(&self) -> Seen<Digest> {
         let bot = self.clone();

@@ -10,10 +10,11 @@ use crate::{
         case::Case,
         entry::{Digests, Draft, Event, Role, Unknown},
         gate::decide,
-        ids::{ProposalId, Seq, Timestamp},
+        ids::{Digest, ProposalId, Seq, Timestamp},
         observation::{Observation, Seen},
         policy::Policy,
         proposal::Proposal,
+        sealed::DataKey,
         warrant::{Warrant, plan},
     },
     execute::Tell,
@@ -25,12 +26,13 @@ use crate::{
 
 impl Bot {
     /// Runs a low-tier proposal now and has it recorded; `received` is what the ledger will hold of it.
-    /// `counting` keeps others from counting the limits until it is claimed.
+    /// `counting` keeps others from counting the limits until it is claimed; `key` is that of its sealed values.
     pub(super) async fn run_low(
         &self,
         received: Draft,
         policy: &Policy,
         counting: Option<OwnedMutexGuard<()>>,
+        key: &DataKey,
     ) -> Result<(), Problem> {
         self.ledger()
             .read(|book| book.admits(&received))
@@ -41,6 +43,8 @@ impl Bot {
         self.guarded().await?;
         if !self.executes() {
             self.takes_low(&body.proposal.proof)?;
+            self.holds_still(policy).await?;
+            self.keep_key(&body.proposal, key).await?;
             return self.append(vec![received]).await.map_err(NotNow::into_problem);
         }
         // The rules do not change between the claim and the act's end; what was claimed before is recorded before they do.
@@ -49,9 +53,7 @@ impl Bot {
         let shut = |error: String| Problem::unavailable(error);
         let epoch = self.store().outbox().epoch().await;
         let epoch = epoch.map_err(|error| shut(error.to_string()))?;
-        if self.ledger().read(|book| book.policy()) != policy.digest() {
-            return Err(Problem::unavailable("the rules changed just now; send it again"));
-        }
+        self.holds_still(policy).await?;
         let proposal = Arc::new(body.proposal.as_ref().clone());
         let case = Case::received(
             Arc::clone(&proposal),
@@ -59,7 +61,7 @@ impl Bot {
             policy.digest(),
             Seq(0),
         );
-        let seen = self.see_low(&proposal).await;
+        let seen = self.see_low(&proposal, Seen::Known(policy.digest())).await;
         let seen = seen.map_err(|error| Problem::unavailable(error.to_string()))?;
         let now = seen.at;
         let decision = decide(&case, &seen, policy);
@@ -79,13 +81,8 @@ impl Bot {
             Warrant::unreviewed(open, Arc::clone(&proposal)).map_err(|error| shut(error.to_string()))?;
         let planned = plan(warrant, policy).map_err(|error| shut(error.to_string()))?;
         let started = planned.started(self.instance().clone(), now);
+        self.keep_key(&proposal, key).await?;
         // Nothing that can fail stands between the claim and the act.
-        let key = self
-            .store()
-            .keys()
-            .get(proposal.id)
-            .await
-            .map_err(|error| shut(error.to_string()))?;
         let _acting = self.acting(proposal.id);
         let claim =
             self.store()
@@ -102,22 +99,29 @@ impl Bot {
             .map_err(|error| shut(error.to_string()))?;
         // Recorded with its end: nothing is told on the way.
         let untold: &Tell<'_> = &|_| Box::pin(std::future::ready(()));
-        let ran = self.act(&case, policy, key.as_ref(), claimed, untold).await;
-        let ended = match self.ending(&case, &ran).await {
+        let sealing = (!proposal.sealed.is_empty()).then_some(key);
+        let ran = self.act(&case, policy, sealing, claimed, untold).await;
+        let ended = match self.ending(&case, Some(key), &ran).await {
             Event::Unknown(unknown) => Some(Ended::Unknown(unknown)),
             Event::Finished(finished) => Some(Ended::Finished(finished)),
             _ => None,
         };
         // From here on it acted: whatever fails now, nobody is told that nothing was executed.
-        if let Some(ended) = ended
-            && let Err(error) = self.store().outbox().finish(claim.name(), &ended).await
-        {
-            tracing::error!(proposal = %proposal.id, %error, "ran, and its end can't be kept; it becomes unknown");
-            return Ok(());
-        }
+        let row = match ended {
+            None => None,
+            Some(ended) => match self.store().outbox().finish(claim, ended).await {
+                Ok(row) => row,
+                Err(error) => {
+                    tracing::error!(proposal = %proposal.id, %error, "ran, and its end can't be kept; it becomes unknown");
+                    return Ok(());
+                }
+            },
+        };
         let bot = self.clone();
         self.recording().spawn(async move {
-            if let Err(error) = bot.record_now(proposal.id).await {
+            if let Some(row) = row
+                && let Err(error) = bot.record_row(&row).await
+            {
                 tracing::warn!(%error, "ran, not recorded yet; the sweep tries again");
             }
             let incidents: Vec<Draft> = ran
@@ -135,12 +139,17 @@ impl Bot {
     }
 
     /// What there is to see of a low-tier proposal: nobody reviews it.
-    pub(super) async fn see_low(&self, proposal: &Proposal) -> Result<Observation, github::Error> {
+    /// `policy`: what the base branch holds now.
+    pub(super) async fn see_low(
+        &self,
+        proposal: &Proposal,
+        policy: Seen<Digest>,
+    ) -> Result<Observation, github::Error> {
         let nothing = || "low tier has no pull request".to_owned();
         Ok(Observation {
             at: self.now(),
             me: self.github().me().await?.account(),
-            policy: self.policy_on_base().await,
+            policy,
             pull: Seen::unknown(nothing()),
             commits: Seen::unknown(nothing()),
             pushers: Seen::unknown(nothing()),
@@ -158,13 +167,6 @@ impl Bot {
     /// The outbox's row of a proposal that the ledger may not hold yet.
     pub(super) async fn row(&self, id: ProposalId) -> Option<Row> {
         self.store().outbox().row(id).await.ok().flatten()
-    }
-
-    async fn record_now(&self, id: ProposalId) -> Result<(), NotNow> {
-        match self.store().outbox().row(id).await? {
-            Some(row) => self.record_row(&row).await,
-            None => Ok(()),
-        }
     }
 
     /// Records a row that has an end, and lets it go once the remote ledger has it.
@@ -237,10 +239,7 @@ impl Bot {
                     credentials: Vec::new(),
                 };
                 let ended = Ended::Unknown(unknown);
-                outbox
-                    .finish(row.name(), &ended)
-                    .await
-                    .map_err(NotNow::internal)?;
+                outbox.end(row.name(), &ended).await.map_err(NotNow::internal)?;
             }
         }
         Ok(outbox.rows().await?)

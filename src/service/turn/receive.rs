@@ -17,12 +17,12 @@ use crate::{
         entry::{Digests, Draft, Event, Received, Role, Superseded, Via},
         ids::{AgentName, ItemId, PersonName, ProposalId, Timestamp},
         policy::{Owned, Policy, Tier},
-        proposal::{AgentProof, Attestation, Item, Observed, Proposal},
-        receive::{Arrival, FieldError, Fitting, clear_parameters, fit, prove},
+        proposal::{AgentProof, Attestation, DryRun, Item, Observed, Proposal},
+        receive::{Arrival, ClearItem, FieldError, Fitting, clear_parameters, fit, prove, told},
         request::Request,
         sealed::DataKey,
     },
-    execute::{self, ObserveError},
+    execute::{self, DryRunError, ObserveError},
     ledger::AppendError,
     render,
     service::{problem::Problem, turn::View},
@@ -86,7 +86,7 @@ impl Bot {
         seen: Attestation,
         via: Via,
     ) -> Result<Receipt, Problem> {
-        let policy = self.in_force().await?;
+        let policy = self.recorded_policy().await?;
         let _alone = self.alone(agent, &request).await;
         match self.before(agent, &request).await? {
             Before::Nothing => {}
@@ -107,7 +107,7 @@ impl Bot {
         via: Via,
         person: Option<&PersonName>,
     ) -> Result<(), Problem> {
-        let Made { proposal, key } = made;
+        let Made { mut proposal, key } = made;
         let id = proposal.id;
         let counted = policy
             .action(&proposal.binding.operation)
@@ -122,12 +122,14 @@ impl Bot {
             if let Some(refusal) = limits::refusal(&assessment) {
                 return Err(refusal);
             }
-            if !proposal.sealed.is_empty() {
-                self.store()
-                    .keys()
-                    .keep(id, &key)
-                    .await
-                    .map_err(|error| Problem::unavailable(error.to_string()))?;
+            if assessment.tier > Tier::Low && is_unasked(&proposal, policy) {
+                // Others are counted meanwhile: a target may take its time.
+                drop(counting);
+                self.holds_still(policy).await?;
+                let dry_runs = self.dry_runs(&proposal, &key, policy).await?;
+                proposal = told(proposal, dry_runs)
+                    .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
+                continue;
             }
             let draft = Draft {
                 person: person.cloned(),
@@ -140,14 +142,17 @@ impl Bot {
                 .collect();
             if draft.grouped {
                 // Closed before the act, so that never both run. INVARIANT i05.
-                self.append(std::mem::take(&mut drafts))
-                    .await
-                    .map_err(NotNow::into_problem)?;
-                self.run_low(draft, policy, counting).await?;
+                if !drafts.is_empty() {
+                    self.holds_still(policy).await?;
+                    self.append(drafts).await.map_err(NotNow::into_problem)?;
+                }
+                self.run_low(draft, policy, counting, &key).await?;
                 self.look_at_replaced(&proposal).await;
                 return Ok(());
             }
             drop(counting);
+            self.holds_still(policy).await?;
+            self.keep_key(&proposal, &key).await?;
             drafts.push(draft);
             match self.append(drafts).await {
                 Ok(()) => {
@@ -166,6 +171,48 @@ impl Bot {
         Err(Problem::unavailable(
             "others of this kind arrived each time its limits were counted",
         ))
+    }
+
+    /// Keeps the key of a proposal that is about to be recorded; one without sealed values needs none.
+    pub(super) async fn keep_key(&self, proposal: &Proposal, key: &DataKey) -> Result<(), Problem> {
+        if proposal.sealed.is_empty() {
+            return Ok(());
+        }
+        let kept = self.store().keys().keep(proposal.id, key).await;
+        kept.map(drop)
+            .map_err(|error| Problem::unavailable(error.to_string()))
+    }
+
+    /// Asks the target what it would do with each item, before people are asked. Nothing of low tier gets here: that is done
+    /// at once, and nobody would read it.
+    async fn dry_runs(
+        &self,
+        proposal: &Proposal,
+        key: &DataKey,
+        policy: &Policy,
+    ) -> Result<Vec<DryRun>, Problem> {
+        let Some(action) = policy.action(&proposal.binding.operation) else {
+            return Ok(Vec::new());
+        };
+        let mut asked = Vec::new();
+        for item in &proposal.binding.items {
+            let parameters = clear_parameters(proposal, item, Some(key))
+                .map_err(|error| Problem::unavailable(error.to_string()))?;
+            let clear = ClearItem {
+                id: item.id.clone(),
+                parameters,
+                defaulted: Vec::new(),
+            };
+            let (client, now) = (self.client(), self.now());
+            let answer = execute::dry_run(client, policy, action, proposal.id, &clear, now).await;
+            drop(execute::Clear::new(clear.parameters));
+            if let Err(DryRunError::Refused { host, status, .. }) = &answer {
+                let binding = &proposal.binding;
+                tracing::info!(agent = %binding.agent, operation = %binding.operation, host, status, "the target would refuse it");
+            }
+            asked.extend(answer.map_err(|error| refused(&item.id, &error))?);
+        }
+        Ok(asked)
     }
 
     /// Whether a proposal can be replaced: it is the agent's own, and did not and will not run. Errors: what to send.
@@ -381,6 +428,12 @@ impl Bot {
     }
 }
 
+/// Whether the target of a proposal is to be asked what it would do, and was not.
+fn is_unasked(proposal: &Proposal, policy: &Policy) -> bool {
+    let action = policy.action(&proposal.binding.operation);
+    proposal.dry_runs.is_empty() && action.is_some_and(|action| action.dry_run().is_some())
+}
+
 /// The entry of a proposal that arrived.
 fn arrival(proposal: &Proposal, assessment: Assessment, policy: &Policy, via: Via) -> Draft {
     Draft {
@@ -406,6 +459,19 @@ fn arrival(proposal: &Proposal, assessment: Assessment, policy: &Policy, via: Vi
 fn nonce_used() -> Problem {
     let error = FieldError::new("/nonce", "was used before by this agent; send a new one");
     Problem::fields(vec![error])
+}
+
+/// A target that would refuse tells the agent so, and nobody else; anything else may pass.
+fn refused(item: &ItemId, error: &DryRunError) -> Problem {
+    match error {
+        DryRunError::Refused { .. } => {
+            let message = format!("item `{item}`: {error}; change what it refuses, and propose it anew");
+            Problem::fields(vec![FieldError::new("/parameters", message)])
+        }
+        DryRunError::NoRoom { .. } | DryRunError::Status { .. } | DryRunError::Asked(_) => {
+            Problem::unavailable(format!("item `{item}`: {error}"))
+        }
+    }
 }
 
 /// A target that does not know what is asked for is the agent's mistake; anything else may pass.

@@ -175,13 +175,13 @@ impl Bot {
 
     /// Keeps what became of every step for the agent, sealed with the proposal's key, or with one drawn for that. That it
     /// can't be kept changes nothing about what ran.
-    pub(super) async fn keep_answers(&self, id: ProposalId, ran: &Ran) {
-        if let Err(error) = self.try_to_keep(id, ran).await {
+    pub(super) async fn keep_answers(&self, id: ProposalId, key: Option<&DataKey>, ran: &Ran) {
+        if let Err(error) = self.try_to_keep(id, key, ran).await {
             tracing::error!(proposal = %id, %error, "what the target answered could not be kept");
         }
     }
 
-    async fn try_to_keep(&self, id: ProposalId, ran: &Ran) -> Result<(), NotNow> {
+    async fn try_to_keep(&self, id: ProposalId, key: Option<&DataKey>, ran: &Ran) -> Result<(), NotNow> {
         let answers = ran.answers();
         let answered = |step: &&StepResult| !answers.iter().any(|known| known.result == **step);
         let unanswered = ran.steps().iter().filter(answered).map(|step| StepAnswer {
@@ -189,8 +189,7 @@ impl Bot {
             answer: None,
         });
         let unanswered: Vec<StepAnswer> = unanswered.collect();
-        let key = self.store().keys().get(id).await?;
-        let key = key.unwrap_or_else(|| DataKey::new(rand::random()));
+        let key = key.cloned().unwrap_or_else(|| DataKey::new(rand::random()));
         let seal = |answered: &StepAnswer| {
             let sealed = answered.seal(id, &key, rand::random())?;
             let place = answered.place();

@@ -14,6 +14,7 @@ use crate::{
         ids::{ActionName, AgentName, Digest, ItemId, Login, PersonName, ProposalId, PullNumber, Timestamp},
         observation::ReviewState,
         policy::Tier,
+        proposal::DryRun,
         rollback::Undo,
     },
     service::problem::Problem,
@@ -49,6 +50,9 @@ pub struct Status {
     /// When it can no longer be approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// What the target said it would do, before people were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dry_runs: Vec<DryRun>,
     /// How each item ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
@@ -138,6 +142,7 @@ impl Bot {
                     pull_request: pull,
                     url: pull.map(page),
                     expires_at: (!case.life.ended()).then_some(case.proposal.expires_at),
+                    dry_runs: case.proposal.dry_runs.clone(),
                     steps: case.results().to_vec(),
                     excluded: case.left_out().cloned().collect(),
                     changes_requested: changes_requested(case),
@@ -168,6 +173,7 @@ impl Bot {
                 pull_request: closed.pull,
                 url: closed.pull.map(page),
                 expires_at: None,
+                dry_runs: Vec::new(),
                 steps: Vec::new(),
                 excluded: Vec::new(),
                 changes_requested: Vec::new(),
@@ -237,6 +243,7 @@ fn of_row(row: &Row) -> Status {
         pull_request: None,
         url: None,
         expires_at: None,
+        dry_runs: Vec::new(),
         steps,
         excluded: Vec::new(),
         changes_requested: Vec::new(),

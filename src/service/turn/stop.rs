@@ -97,9 +97,19 @@ impl Bot {
         }
     }
 
-    /// Ends a freeze, as a proposal that runs was approved to. What this proposal ended before stays so; what somebody else
-    /// ended, or nobody began, is refused.
+    /// Ends a freeze, as a proposal that runs was approved to, and has what waits looked at. What this proposal ended before
+    /// stays so; what somebody else ended, or nobody began, is refused.
     pub(super) async fn thaw(&self, case: &Case, freeze: Seq) -> Thawing {
+        let thawing = self.end_freeze(case, freeze).await;
+        if thawing == Ok(Ok(()))
+            && let Err(error) = self.look_at_all().await
+        {
+            tracing::warn!(%error, "what waited for the thaw goes on with the next sweep");
+        }
+        thawing
+    }
+
+    async fn end_freeze(&self, case: &Case, freeze: Seq) -> Thawing {
         let draft = Draft::about(case, Role::Executor, Event::Thawed(Thawed { freeze }), self.now());
         let Err(error) = self.append_surely(vec![draft]).await else {
             return Ok(Ok(()));

@@ -1,12 +1,16 @@
 //! Who wants to know the same thing at the same time asks once. Each answer was looked up after it was asked for: whoever
-//! comes while somebody looks waits for the next look.
+//! comes while somebody looks waits for the next look, which is put off a little so that more can share it.
 
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
+
+/// How long those who came during a look wait for others before the next. Whoever comes alone waits for nobody.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// One thing to look up.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ struct Looking<T>(Arc<Mutex<State<T>>>);
 impl<T> Looking<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn somebody_waits(&self) -> bool {
+        !self.lock().waiting.is_empty()
     }
 
     /// Those who wait now; nobody looks any more when there are none.
@@ -74,6 +82,9 @@ impl<T: Clone + Send + 'static> Together<T> {
                     for one in waiting {
                         // Whoever stopped waiting needs no answer.
                         let (Ok(()) | Err(_)) = one.send(seen.clone());
+                    }
+                    if looking.somebody_waits() {
+                        tokio::time::sleep(GATHER).await;
                     }
                 }
             });

@@ -66,8 +66,8 @@ fn what_no_case_covers_is_named_and_fails_only_when_asked() {
         .skip_while(|line| !line.contains(" cases, "))
         .collect();
     insta::assert_snapshot!(summary.join("\n"), @r"
-    60 cases, none failed
-    covered: 21 of 27 actions, 8 of 8 tier rules, 5 of 7 escalations, 3 of 4 limits, 7 of 8 checks
+    62 cases, none failed
+    covered: 22 of 28 actions, 8 of 8 tier rules, 5 of 7 escalations, 3 of 4 limits, 7 of 8 checks
       no case for actions: backups.delete, dns.change, executions.thaw, flags.switch, servers.restart, servers.scale
       no case for escalations: servers.scale #1, servers.scale #2
       no case for limits: dns.change changes
@@ -116,7 +116,7 @@ fn no_case_to_run_is_a_failure() {
     let ran = policy(dir.path(), "test", &["--filter", "no such case"]);
     assert_eq!(ran.code, 1);
     insta::assert_snapshot!(ran.err, @r"
-    × none of the 71 cases of `policies/tests` has `no such
+    × none of the 73 cases of `policies/tests` has `no such
     │ case` in its name, action or file
     help: leave `--filter` out to run them all
     ");
@@ -256,7 +256,7 @@ fn a_delegation_that_no_ledger_takes_fails_its_case() {
         let ran = policy(dir.path(), "test", &[]);
         assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{to}");
         assert!(
-            ran.out.contains(said) && ran.out.contains("71 cases, 1 failed"),
+            ran.out.contains(said) && ran.out.contains("73 cases, 1 failed"),
             "{}",
             ran.out
         );

@@ -177,6 +177,7 @@ impl Story {
             defaulted: Default::default(),
             sealed: Vec::new(),
             observed: Vec::new(),
+            dry_runs: Vec::new(),
             claimed: serde_json::Map::new(),
             justification: "The invoice is due; «größe» \u{2028} \"quoted\"\n\nsecond paragraph".into(),
             exceptions: Vec::new(),

@@ -1,4 +1,7 @@
-//! The demo's bank: one account, a few suppliers, and what was paid to them.
+//! The demo's bank: one account, a few suppliers and customers, what was paid to them, and what was called back.
+
+mod recall;
+mod refund;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +14,7 @@ use super::{
     page::money,
     wire::{Preview, System},
 };
+use refund::{Refund, Sale};
 
 const CURRENCY: &str = "EUR";
 
@@ -36,6 +40,9 @@ struct Payment {
     minor: i64,
     reference: String,
     new: bool,
+    /// The `Idempotency-Key` that it was asked for with; a recall names it.
+    key: String,
+    recalled: bool,
 }
 
 /// What a payment is asked for with.
@@ -61,8 +68,25 @@ struct Amount {
 pub(super) struct Bank {
     balance: i64,
     suppliers: Vec<Supplier>,
+    sales: Vec<Sale>,
     payments: Vec<Payment>,
+    refunds: Vec<Refund>,
     once: Once,
+}
+
+impl Amount {
+    /// Its minor units, when the account can pay them.
+    fn payable(&self) -> Result<i64, Reply> {
+        if self.currency == CURRENCY && self.minor > 0 {
+            Ok(self.minor)
+        } else {
+            Err(unpayable("the account is in EUR"))
+        }
+    }
+}
+
+fn unpayable(why: &str) -> Reply {
+    Reply::refuse(StatusCode::UNPROCESSABLE_ENTITY, why)
 }
 
 impl Bank {
@@ -97,15 +121,23 @@ impl Bank {
             minor,
             reference: reference.into(),
             new: false,
+            key: String::new(),
+            recalled: false,
         };
         Self {
             balance: 25_000_000,
             suppliers,
+            sales: vec![Sale {
+                customer: "C-1007",
+                invoice: "INV-2051",
+                minor: 18_900,
+            }],
             payments: vec![
                 paid("P-0001", "acme-ltd", 940_000, "Invoice 2026-088"),
                 paid("P-0002", "globex", 129_900, "Invoice R-4402"),
                 paid("P-0003", "acme-ltd", 2_880_000, "Invoice 2026-102"),
             ],
+            refunds: Vec::new(),
             once: Once::default(),
         }
     }
@@ -116,17 +148,17 @@ impl Bank {
     }
 
     fn paid(&self, id: &str) -> (i64, usize) {
-        let theirs = self.payments.iter().filter(|payment| payment.supplier == id);
+        let theirs = self
+            .payments
+            .iter()
+            .filter(|payment| payment.supplier == id && !payment.recalled);
         theirs.fold((0, 0), |(sum, count), payment| (sum + payment.minor, count + 1))
     }
 
     fn preview(&self, id: &str, minor: i64, currency: &str) -> Preview {
         let supplier = self.supplier(id)?;
         if currency != CURRENCY || minor <= 0 {
-            return Err(Reply::refuse(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "the account is in EUR",
-            ));
+            return Err(unpayable("the account is in EUR"));
         }
         let (paid, count) = self.paid(id);
         let open: i64 = supplier.invoices.iter().map(|invoice| invoice.minor).sum();
@@ -159,9 +191,9 @@ impl Bank {
     }
 
     fn pay(&mut self, asked: &Asked) -> Reply {
-        let order: Order = match serde_json::from_value(asked.body.clone()) {
+        let order = match Order::read(asked) {
             Ok(order) => order,
-            Err(error) => return Reply::refuse(StatusCode::BAD_REQUEST, error.to_string()),
+            Err(reply) => return reply,
         };
         let supplier = match self.supplier(&order.supplier) {
             Ok(supplier) => (supplier.name, supplier.iban),
@@ -174,18 +206,8 @@ impl Bank {
             ..
         } = self;
         once.act(asked, || {
+            *balance = order.covered(supplier.1, *balance)?;
             let minor = order.amount.minor;
-            let refuse = |why: &str| Err(Reply::refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
-            if order.amount.currency != CURRENCY || minor <= 0 {
-                return refuse("the account is in EUR");
-            }
-            if order.iban.as_deref().is_some_and(|iban| iban != supplier.1) {
-                return refuse("the account is not this supplier's");
-            }
-            if minor > *balance {
-                return refuse("the balance does not cover it");
-            }
-            *balance -= minor;
             let id = format!("P-{:04}", payments.len() + 1);
             let what = format!(
                 "{} paid to {}, {}",
@@ -199,9 +221,30 @@ impl Bank {
                 minor,
                 reference: order.reference,
                 new: true,
+                key: asked.key.clone().unwrap_or_default(),
+                recalled: false,
             });
             Ok((json!({ "payment": id, "status": "booked" }), what))
         })
+    }
+}
+
+impl Order {
+    fn read(asked: &Asked) -> Result<Self, Reply> {
+        serde_json::from_value(asked.body.clone())
+            .map_err(|error| Reply::refuse(StatusCode::BAD_REQUEST, error.to_string()))
+    }
+
+    /// What a payment leaves of the balance.
+    fn covered(&self, iban: &str, balance: i64) -> Result<i64, Reply> {
+        let minor = self.amount.payable()?;
+        if self.iban.as_deref().is_some_and(|own| own != iban) {
+            return Err(unpayable("the account is not this supplier's"));
+        }
+        if minor > balance {
+            return Err(unpayable("the balance does not cover it"));
+        }
+        Ok(balance - minor)
     }
 }
 
@@ -213,10 +256,14 @@ impl System for Bank {
                 .find(|(known, _)| known == name)
                 .map(|(_, value)| value.as_str())
         };
+        let minor = value("minor").and_then(|minor| minor.parse().ok()).unwrap_or(0);
         match path {
-            ["suppliers", id, "preview"] => {
-                let minor = value("minor").and_then(|minor| minor.parse().ok()).unwrap_or(0);
-                self.preview(id, minor, value("currency").unwrap_or_default())
+            ["suppliers", id, "preview"] => self.preview(id, minor, value("currency").unwrap_or_default()),
+            ["suppliers", id, "recall-preview"] => {
+                self.recall_preview(id, value("payment").unwrap_or_default())
+            }
+            ["customers", id, "refund-preview"] => {
+                self.refund_preview(id, value("invoice").unwrap_or_default(), minor)
             }
             _ => Err(Reply::refuse(StatusCode::NOT_FOUND, "no such page")),
         }
@@ -225,8 +272,30 @@ impl System for Bank {
     fn act(&mut self, path: &[&str], asked: &Asked) -> Reply {
         match path {
             ["payments"] => self.pay(asked),
+            ["refunds"] => self.refund(asked),
+            ["recalls"] => self.recall(asked),
             _ => Reply::refuse(StatusCode::NOT_FOUND, "no such page"),
         }
+    }
+
+    fn try_out(&self, path: &[&str], asked: &Asked) -> Reply {
+        let would = || {
+            if path != ["payments"] {
+                return Err(Reply::refuse(StatusCode::NOT_FOUND, "no such page"));
+            }
+            let order = Order::read(asked)?;
+            let supplier = self.supplier(&order.supplier)?;
+            let left = order.covered(supplier.iban, self.balance)?;
+            Ok(Reply {
+                status: StatusCode::OK,
+                body: json!({
+                    "would": format!("pay {} to {}", money(order.amount.minor, CURRENCY), supplier.name),
+                    "fee": money(0, CURRENCY),
+                    "balance_after": money(left, CURRENCY),
+                }),
+            })
+        };
+        would().unwrap_or_else(|refused| refused)
     }
 
     fn state(&self) -> Value {
@@ -234,15 +303,36 @@ impl System for Bank {
             "balance": { "minor": self.balance, "currency": CURRENCY },
             "suppliers": self.suppliers,
             "payments": self.payments,
+            "refunds": self.refunds,
             "effects": self.once.effects(),
             "asked": self.once.asked(),
         })
     }
 
     fn page(&self) -> Value {
+        let stands = |recalled| if recalled { "called back" } else { "paid" };
         let payments = self.payments.iter().rev().map(|payment| {
-            let name = self.supplier(&payment.supplier).map_or("", |supplier| supplier.name);
-            json!({ "new": payment.new, "cells": [payment.id, name, money(payment.minor, CURRENCY), payment.reference] })
+            let name = self
+                .supplier(&payment.supplier)
+                .map_or("", |supplier| supplier.name);
+            let cells = json!([
+                payment.id,
+                name,
+                money(payment.minor, CURRENCY),
+                payment.reference,
+                stands(payment.recalled)
+            ]);
+            json!({ "new": payment.new, "cells": cells })
+        });
+        let refunds = self.refunds.iter().rev().map(|refund| {
+            let cells = json!([
+                refund.id,
+                refund.customer,
+                money(refund.minor, CURRENCY),
+                refund.invoice,
+                stands(refund.recalled)
+            ]);
+            json!({ "new": true, "cells": cells })
         });
         let suppliers = self.suppliers.iter().map(|supplier| {
             let (paid, count) = self.paid(supplier.id);
@@ -251,14 +341,15 @@ impl System for Bank {
         });
         json!({
             "title": "Bank",
-            "lead": "The demo's bank. It pays once for one idempotency key, however often it is asked.",
+            "lead": "The demo's bank. It acts once for one idempotency key, however often it is asked.",
             "figures": [
                 { "label": "Operating account", "value": money(self.balance, CURRENCY) },
-                { "label": "Payments made in this demo", "value": self.once.effects().len() },
-                { "label": "Times asked to pay", "value": self.once.asked() },
+                { "label": "Paid or called back in this demo", "value": self.once.effects().len() },
+                { "label": "Times asked to act", "value": self.once.asked().values().sum::<usize>() },
             ],
             "tables": [
-                { "title": "Payments", "columns": ["Payment", "Supplier", "Amount", "Reference"], "rows": payments.collect::<Vec<_>>(), "empty": "No payment yet." },
+                { "title": "Payments", "columns": ["Payment", "Supplier", "Amount", "Reference", "State"], "rows": payments.collect::<Vec<_>>(), "empty": "No payment yet." },
+                { "title": "Refunds", "columns": ["Refund", "Customer", "Amount", "Invoice", "State"], "rows": refunds.collect::<Vec<_>>(), "empty": "No refund yet." },
                 { "title": "Suppliers", "columns": ["Supplier", "City", "Account", "Payments", "Paid this year"], "rows": suppliers.collect::<Vec<_>>(), "empty": "No supplier." },
             ],
         })

@@ -17,6 +17,8 @@ const FIRST: &[&str] = &[
 const LAST: &[&str] = &[
     "Jensen", "Weber", "Khan", "Novak", "Costa", "Berger", "Demir", "Lund", "Rossi", "Kowalski", "Fischer",
 ];
+/// The customer who left.
+const CLOSED: &str = "C-1007";
 const CITIES: &[&str] = &["Hamburg", "Vienna", "Munich", "Graz", "Berlin", "Cologne", "Linz"];
 
 #[derive(Debug, Serialize)]
@@ -25,6 +27,8 @@ struct Contact {
     name: String,
     city: &'static str,
     notes: Vec<String>,
+    /// Nobody writes on a closed record any more.
+    closed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,11 +87,15 @@ impl Crm {
             .zip(CITIES.iter().cycle());
         let contacts = (1001..1001 + 4200)
             .zip(pairs)
-            .map(|(number, ((first, last), city))| Contact {
-                id: format!("C-{number}"),
-                name: format!("{first} {last}"),
-                city,
-                notes: Vec::new(),
+            .map(|(number, ((first, last), city))| {
+                let id = format!("C-{number}");
+                Contact {
+                    closed: id == CLOSED,
+                    id,
+                    name: format!("{first} {last}"),
+                    city,
+                    notes: Vec::new(),
+                }
             });
         let segment = |id, name, audience, contacts| Segment {
             id,
@@ -141,6 +149,9 @@ impl Crm {
             return Reply::refuse(StatusCode::NOT_FOUND, "no such contact");
         };
         self.once.act(asked, || {
+            if contact.closed {
+                return Err(Reply::refuse(StatusCode::GONE, "the record is closed"));
+            }
             contact.notes.push(note.text);
             Ok((
                 json!({ "contact": contact.id, "notes": contact.notes.len() }),
@@ -177,6 +188,10 @@ impl Crm {
         })
     }
 
+    fn closed(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.iter().filter(|contact| contact.closed)
+    }
+
     fn noted(&self) -> impl Iterator<Item = (&Contact, &String)> {
         self.contacts
             .iter()
@@ -207,6 +222,7 @@ impl System for Crm {
             .collect();
         json!({
             "contacts": self.contacts.len(),
+            "closed": self.closed().map(|contact| &contact.id).collect::<Vec<_>>(),
             "notes": notes,
             "segments": self.segments,
             "campaigns": self.campaigns,
@@ -225,6 +241,9 @@ impl System for Crm {
         let segments = self.segments.iter().map(|segment| {
             json!({ "new": false, "cells": [segment.name, segment.audience, segment.contacts, segment.campaigns] })
         });
+        let closed = self
+            .closed()
+            .map(|contact| json!({ "new": false, "cells": [contact.id, contact.name, contact.city] }));
         let sent: usize = self.campaigns.iter().map(|campaign| campaign.sent).sum();
         json!({
             "title": "CRM",
@@ -233,12 +252,13 @@ impl System for Crm {
                 { "label": "Contacts", "value": self.contacts.len() },
                 { "label": "Notes written", "value": self.noted().count() },
                 { "label": "E-mails sent", "value": sent },
-                { "label": "Times asked to act", "value": self.once.asked() },
+                { "label": "Times asked to act", "value": self.once.asked().values().sum::<usize>() },
             ],
             "tables": [
                 { "title": "Notes", "columns": ["Contact", "Name", "Note"], "rows": notes.collect::<Vec<_>>(), "empty": "No note yet." },
                 { "title": "Campaigns", "columns": ["Campaign", "Subject", "Segment", "From", "E-mails"], "rows": campaigns.collect::<Vec<_>>(), "empty": "No campaign yet." },
                 { "title": "Segments", "columns": ["Segment", "Who", "Contacts", "Campaigns"], "rows": segments.collect::<Vec<_>>(), "empty": "No segment." },
+                { "title": "Closed records", "columns": ["Contact", "Name", "City"], "rows": closed.collect::<Vec<_>>(), "empty": "No record is closed." },
             ],
         })
     }

@@ -57,6 +57,10 @@ pub(super) trait System: Send + 'static {
     fn read(&self, path: &[&str], query: &[(String, String)]) -> Preview;
     /// Acts: `POST` on any path.
     fn act(&mut self, path: &[&str], asked: &Asked) -> Reply;
+    /// Says what acting would do, and does nothing: `POST` on any path with the query `dry_run=true`.
+    fn try_out(&self, _: &[&str], _: &Asked) -> Reply {
+        Reply::refuse(StatusCode::NOT_FOUND, "nothing here is tried out")
+    }
     fn state(&self) -> Value;
     fn page(&self) -> Value;
     fn effects(&self) -> Vec<Effect>;
@@ -175,6 +179,7 @@ async fn read(
 async fn act(
     State(shared): State<Shared>,
     Path(path): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
@@ -190,6 +195,22 @@ async fn act(
         body,
     };
     let path: Vec<&str> = path.split('/').collect();
+    if let Some((name, value)) = query.first() {
+        // As strict as a target should be: nothing is done because a marker was not understood.
+        return match (query.len(), name.as_str(), value.as_str()) {
+            (1, "dry_run", "true") => answer(
+                shared
+                    .system
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .try_out(&path, &asked),
+            ),
+            _ => answer(Reply::refuse(
+                StatusCode::BAD_REQUEST,
+                "only `dry_run=true` may be asked for",
+            )),
+        };
+    }
     let act = || {
         answer(
             shared

@@ -2,6 +2,10 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::domain::{
+    checks::testing::{asked_of, with_items},
+    matter::Matter,
+};
 
 fn of(kind: PiiKind, text: &str, field: Option<&str>) -> Vec<String> {
     let hits = hits(text, field, &Settings::default(), &[kind]);
@@ -198,6 +202,24 @@ fn hostile_texts_end() {
         let text = unit.repeat((256 << 10) / unit.len());
         let _ = hits(&text, Some("phone"), &Settings::default(), &KINDS);
     }
+}
+
+#[test]
+fn what_a_target_says_it_would_do_is_looked_at_too() {
+    let said = serde_json::json!({ "item": "1", "at": "2026-11-22T10:00:00Z", "status": 200, "said": {
+        "would": { "write to": "ann@example.com" },
+    } });
+    let dry_runs = [serde_json::from_value(said).unwrap()];
+    let settings = crate::domain::checks::Settings::default();
+    let found = with_items(vec![serde_json::json!({})], |matter| {
+        let matter = Matter {
+            dry_runs: &dry_runs,
+            ..*matter
+        };
+        check(&asked_of(&matter, &settings))
+    });
+    let places: Vec<(&str, Level)> = found.iter().map(|one| (one.at.as_str(), one.level)).collect();
+    assert_eq!(places, [("/dry_runs/1/said/would/write to", Level::Deny)]);
 }
 
 /// How many letters and digits of a text a masked form shows at most.

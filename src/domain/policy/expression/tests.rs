@@ -77,6 +77,7 @@ impl Asked {
             target: None,
             items: &self.items,
             observed: &self.observed,
+            dry_runs: &[],
             claimed: &self.claimed,
             justification: "",
             rollback_plan: None,

@@ -5,6 +5,7 @@
 
 mod by_hand;
 mod changing;
+mod dry_run_secret;
 mod gates;
 mod idle_agents;
 mod idle_calendars;
@@ -53,6 +54,7 @@ const REGISTRY: &[Lint] = &[
     step_up::LINT,
     preview::LINT,
     shared_secrets::LINT,
+    dry_run_secret::LINT,
     responsible::LINT,
     proposers::LINT,
     untested::LINT,

@@ -43,10 +43,14 @@ fn shown(action: &Action) -> impl Iterator<Item = (&Auth, &UrlTemplate, String)>
     let observe = action
         .observe()
         .and_then(|http| Some((http.auth()?, http.url(), "observe/http/auth".to_owned())));
+    let dry_run = action
+        .dry_run()
+        .map(|dry_run| dry_run.inquiry())
+        .and_then(|asks| Some((asks.auth?, asks.url, "dry_run/http/auth".to_owned())));
     let execute = action.execute().connectors().into_iter().filter_map(|placed| {
         let http = placed.connector.http()?;
         let at = placed.at.trim_start_matches('/');
         Some((http.auth()?, http.url(), format!("{at}/auth")))
     });
-    observe.into_iter().chain(execute)
+    observe.into_iter().chain(dry_run).chain(execute)
 }

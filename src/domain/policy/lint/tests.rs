@@ -294,6 +294,34 @@ fn i19_a_secret_that_several_hosts_are_sent_is_found() {
 }
 
 #[test]
+fn i19_a_dry_run_that_is_shown_with_what_acts_is_found() {
+    let edit = |secret: &str| {
+        let act = "        url: https://bank.example/payments\n";
+        let dry_run = format!(
+            "    sensitive: [params.iban]\n    dry_run:\n      http:\n        url: https://bank.example/payments?dry_run=true\n        \
+             auth: {{ bearer: {{ env: {secret} }} }}\n"
+        );
+        found(&[
+            (
+                "catalog.yaml",
+                act,
+                &format!("{act}        auth: {{ bearer: {{ env: COUNTERSIGN_SECRET_BANK }} }}\n"),
+            ),
+            (
+                "catalog.yaml",
+                "    sensitive: [params.iban]    # sealed in Git, masked wherever people read\n",
+                &dry_run,
+            ),
+        ])
+    };
+    assert_eq!(edit("COUNTERSIGN_SECRET_BANK_TRY"), "");
+    insta::assert_snapshot!(edit("COUNTERSIGN_SECRET_BANK"), @r"
+    dry-run-with-acting-secret catalog.yaml:125:15: the dry run of `payments.create` is shown with `COUNTERSIGN_SECRET_BANK`, which also acts: a gate that is broken into could act with it
+      name a secret that can do no more than a dry run
+    ");
+}
+
+#[test]
 fn agents_that_do_not_fit_their_actions_are_found() {
     let edits = [
         ("agents.yaml", "actions: [crm.note]", "actions: []"),

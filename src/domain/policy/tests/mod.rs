@@ -4,6 +4,7 @@ mod auth;
 mod checks;
 mod commands;
 mod connectors;
+mod dry_runs;
 mod errors;
 mod limits;
 mod owners;

@@ -32,7 +32,7 @@ impl Bot {
         if let Some(why) = self.weakness().await? {
             return Err(NotNow::Other(why));
         }
-        let seen = self.see_low(&case.proposal).await?;
+        let seen = self.see_low(&case.proposal, self.policy_on_base().await).await?;
         let decision = decide(&case, &seen, policy);
         let observed = Observed {
             when: When::Start,
