@@ -8,6 +8,9 @@ use super::{
 };
 use crate::domain::entry::{Frozen, Observed, Said, Scope, When};
 
+/// From here on the model's keys are of what people amended: the bot gave that a key which no agent's request names.
+const AMENDED: u64 = 1_000_000;
+
 pub(super) fn said() -> Said {
     Said {
         account: fixture::ALICE,
@@ -126,7 +129,8 @@ impl Lives {
         let mut new = Plain::new(
             again(Reused::Id, |old| old.number),
             what,
-            again(Reused::Key, |old| old.key),
+            old.filter(|old| reused == Reused::Key && old.key < AMENDED)
+                .map_or(fresh, |old| old.key),
             again(Reused::Nonce, |old| old.nonce),
             self.model.now,
         );
@@ -199,7 +203,7 @@ impl Lives {
         };
         self.offer(nobodys, false)?;
         self.offer(arrival, true)?;
-        let mut new = Plain::new(number, old.what, 1_000_000 + number, number, self.model.now);
+        let mut new = Plain::new(number, old.what, AMENDED + number, number, self.model.now);
         new.replaces = Some(old.number);
         new.excluded = old.excluded;
         new.co_writers = old.co_writers;
