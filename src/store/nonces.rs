@@ -115,16 +115,15 @@ impl Together for Shown {
             let mut room = room(all, connection).await?;
             let (mut firsts, mut said) = (BTreeMap::new(), Vec::with_capacity(all.len()));
             for shown in all {
-                let name = (shown.agent.as_str(), shown.nonce.as_str());
                 let room = room.entry(&shown.agent).or_default();
-                said.push(if firsts.contains_key(&name) {
-                    Admitted::Used
-                } else if *room <= 0 {
-                    Admitted::TooMany
-                } else {
-                    *room -= 1;
-                    firsts.insert(name, shown);
-                    Admitted::Yes
+                said.push(match firsts.entry((shown.agent.as_str(), shown.nonce.as_str())) {
+                    Entry::Occupied(_) => Admitted::Used,
+                    Entry::Vacant(_) if *room <= 0 => Admitted::TooMany,
+                    Entry::Vacant(free) => {
+                        *room -= 1;
+                        free.insert(shown);
+                        Admitted::Yes
+                    }
                 });
             }
             let firsts: Vec<&Self> = firsts.into_values().collect();
