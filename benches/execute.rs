@@ -4,7 +4,7 @@
 //! a minute, against the same number of bare calls.
 //!
 //! GitHub is the sandbox, the targets are the demo's, all in this process and over loopback. `cargo bench --bench execute --
-//! 500` runs 500 low-tier actions a round instead of 4,000; `low` leaves the first measurement out.
+//! 500` runs 500 low-tier actions a round instead of 3,000; `low` leaves the first measurement out.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -43,7 +43,7 @@ const ROUNDS: usize = 3;
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let actions = args.iter().find_map(|arg| arg.parse().ok());
-    let actions = actions.unwrap_or(4_000_usize).div_ceil(CONNECTIONS) * CONNECTIONS;
+    let actions = actions.unwrap_or(3_000_usize).div_ceil(CONNECTIONS) * CONNECTIONS;
     if !args.iter().any(|arg| arg == "low") {
         overhead().await;
     }

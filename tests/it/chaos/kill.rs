@@ -23,12 +23,19 @@ use crate::world::{Opened, Outside, REPO, Setup, World, fresh, git, story_with};
 /// Proposals on their way at the same time.
 const AT_ONCE: usize = 6;
 const AGAIN: Duration = Duration::from_millis(30);
+/// An agent that asks for longer than a minute or two must leave room under the most requests that are taken from it in ten.
+const AGAIN_FOR_LONG: Duration = Duration::from_millis(250);
 /// GitHub counts in seconds: what people do comes visibly after the branch was made.
 const A_SECOND: Duration = Duration::from_millis(1_100);
 
 fn kills() -> usize {
     let said = std::env::var("COUNTERSIGN_KILLS").ok();
     said.map_or(16, |kills| kills.parse().unwrap())
+}
+
+/// How long an agent waits before it asks again where its proposal stands.
+fn asked_again() -> Duration {
+    if kills() > 64 { AGAIN_FOR_LONG } else { AGAIN }
 }
 
 /// An agent of a program that may be gone.
@@ -88,12 +95,12 @@ impl Agent<'_> {
             if let Some(pull) = self.status(&of).await["pull_request"].as_u64() {
                 break pull;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(asked_again()).await;
         };
         tokio::time::sleep(A_SECOND).await;
         scene.act(self.world, REPO, of.pull);
         while !is_end(scene, &self.status(&of).await["state"]) {
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(asked_again()).await;
         }
         of
     }
