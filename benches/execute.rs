@@ -89,7 +89,7 @@ async fn overhead() {
     };
     let mut world = World::begin(setup).await;
     let executor = world.apart(false).await;
-    let (mut took, mut bare, mut pushed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut took, mut bare, mut pushed, mut asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let client = reqwest::Client::new();
     let url = format!("{}/contacts/C-1001/notes", world.targets.crm().url());
     for _ in 0..EXECUTIONS {
@@ -99,9 +99,13 @@ async fn overhead() {
         world.settle().await;
         assert_eq!(world.state(&campaign).await, "merged");
         let before = commits(&world);
+        world.github.forget_requests();
         let begun = Instant::now();
         executor.follow().await.unwrap();
         took.push(begun.elapsed());
+        let requests = world.github.requests();
+        let unchanged = requests.iter().filter(|request| request.status == 304).count();
+        asked.push((requests.len(), requests.len() - unchanged));
         pushed.push(commits(&world) - before);
         world.settle().await;
         assert_eq!(world.state(&campaign).await, "executed");
@@ -110,8 +114,10 @@ async fn overhead() {
         bare.push(begun.elapsed());
     }
     let (took, bare) = (median(&mut took), median(&mut bare));
+    let (requests, counted) = asked.iter().max().unwrap();
     println!(
-        "an execution: {:.1} ms (median of {EXECUTIONS}) in {} commits; a bare call: {:.2} ms; {:.0} times as long",
+        "an execution: {:.1} ms (median of {EXECUTIONS}) in {} commits, {requests} requests of which GitHub counts {counted}; \
+         a bare call: {:.2} ms; {:.0} times as long",
         took.as_secs_f64() * 1e3,
         pushed.iter().max().unwrap(),
         bare.as_secs_f64() * 1e3,

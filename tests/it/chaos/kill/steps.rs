@@ -22,9 +22,11 @@ use super::{
     },
     Came, Keys, killed,
 };
-use crate::world::Setup;
+use crate::world::{Setup, World};
 
 const DONE: [&str; 3] = ["do a", "do b", "do c"];
+/// So often is begun what dies each time; a person settles it then.
+const MOST_ATTEMPTS: usize = 10;
 const UNDONE: [&str; 4] = ["do a", "do b", "undo b", "undo a"];
 
 /// What a target remembers: how often it was asked with each key, and what it did, in order.
@@ -129,17 +131,24 @@ fn stepping(url: &str, promised: Keys) -> Setup {
     setup
 }
 
-fn judge(memory: &Memory, came: &[Came], promised: Keys) {
+fn judge(world: &World, memory: &Memory, came: &[Came], promised: Keys) {
     for Came { scene, of, state } in came {
         let did = memory.did(&of.id);
-        let told = format!("seed {}: {scene:?} ({}) is {state}: {did:?}", seed(), of.id);
+        let kinds = world.kinds(of);
+        let told = format!(
+            "seed {}: {scene:?} ({}) is {state}: {did:?} after {kinds:?}",
+            seed(),
+            of.id
+        );
         match state.as_str() {
             "executed" => assert_eq!(did, DONE, "{told}"),
             "undone" => assert_eq!(did, UNDONE, "{told}"),
             "unknown" => {
-                // Whoever comes goes on where that is promised, as nothing that was observed changes by it; only what
-                // is refused when it is asked again says nothing of the time before.
-                assert!(promised == Keys::NoPromise || scene.end() == "undone", "{told}");
+                // Whoever comes goes on where that is promised, as nothing that was observed changes by it, though not
+                // for ever; only what is refused when it is asked again says nothing of the time before.
+                let attempts = kinds.iter().filter(|kind| *kind == "started").count();
+                let goes_on = promised == Keys::ActOnce && attempts < MOST_ATTEMPTS;
+                assert!(!goes_on || scene.end() == "undone", "{told}");
                 assert!(DONE.starts_with(&did) || UNDONE.starts_with(&did), "{told}");
             }
             _ => assert!(did.is_empty(), "{told}"),
@@ -162,8 +171,8 @@ fn judge(memory: &Memory, came: &[Came], promised: Keys) {
 async fn matrix(promised: Keys) {
     let (url, memory) = target().await;
     let setup = stepping(&url, promised);
-    killed(setup, scenes_of_steps(10_000), |_, came| {
-        judge(&memory.lock().unwrap(), came, promised);
+    killed(setup, scenes_of_steps(10_000), |world, came| {
+        judge(world, &memory.lock().unwrap(), came, promised);
     })
     .await;
 }
