@@ -20,23 +20,23 @@ use crate::domain::{
 /// What is asked about one item.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
-    pub(super) inquiry: Inquiry<'a>,
+    pub(super) inquiry: &'a Inquiry,
     pub(super) proposal: ProposalId,
     pub(super) item: &'a ClearItem,
 }
 
 impl About<'_> {
     pub(super) fn host(&self) -> &str {
-        self.inquiry.url.host()
+        self.inquiry.url().host()
     }
 
     /// The address.
     pub(super) fn url(&self) -> Result<Url, ObserveError> {
-        Ok(self.inquiry.url.fill(&self.item.parameters)?)
+        Ok(self.inquiry.url().fill(&self.item.parameters)?)
     }
 
     pub(super) fn timeout(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.inquiry.timeout.millis()).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.inquiry.timeout().millis()).unwrap_or(0))
     }
 
     pub(super) fn unusable(&self, why: impl ToString) -> ObserveError {
@@ -48,13 +48,6 @@ impl About<'_> {
 
     /// Sends it, once.
     pub(super) async fn send(&self, client: &Client) -> Result<Reply, ObserveError> {
-        let Inquiry {
-            method,
-            body,
-            allow_private,
-            auth,
-            ..
-        } = self.inquiry;
         let url = self.url()?;
         let id = self.proposal.to_string();
         let with = Filling {
@@ -63,7 +56,7 @@ impl About<'_> {
             item: self.item.id.as_str(),
             key: "",
         };
-        let body = match body {
+        let body = match self.inquiry.body() {
             Some(template) => Some(
                 Clear::new(template.fill(with)?)
                     .to_bytes()
@@ -71,18 +64,20 @@ impl About<'_> {
             ),
             None => None,
         };
-        let pass = auth
+        let pass = self
+            .inquiry
+            .auth()
             .map(|auth| client.wallet().for_observation(auth, &url))
             .transpose()?;
         let sent = client.send(Outgoing {
-            method: method.as_str(),
+            method: self.inquiry.method().as_str(),
             url: &url,
             body,
             proposal: self.proposal,
             idempotency: None,
             headers: &[],
             timeout: self.timeout(),
-            allow_private,
+            allow_private: self.inquiry.allow_private(),
             pass,
         });
         Ok(sent.await?)

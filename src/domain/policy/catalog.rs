@@ -14,7 +14,8 @@ use super::{
     escalate,
     execute::{Execute, Executing, Placed},
     expression::Names,
-    http::{HttpObserve, Inquiry, Observing},
+    http::{HttpObserve, Observing},
+    inquiry::Inquiry,
     limits::{self, LIMITS},
     param::ParamPath,
     people::People,
@@ -348,9 +349,9 @@ impl Uses<'_> {
         }
     }
 
-    fn inquiry(&self, at: &str, inquiry: Inquiry<'_>, errors: &mut Errors) {
-        self.in_url(inquiry.url.params(), &format!("{at}/url"), errors);
-        let params = inquiry.body.map(BodyTemplate::params).unwrap_or_default();
+    fn inquiry(&self, at: &str, inquiry: &Inquiry, errors: &mut Errors) {
+        self.in_url(inquiry.url().params(), &format!("{at}/url"), errors);
+        let params = inquiry.body().map(BodyTemplate::params).unwrap_or_default();
         self.in_body(params, &format!("{at}/body"), errors);
     }
 

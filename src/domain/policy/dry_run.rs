@@ -7,14 +7,10 @@ use serde::Deserialize;
 
 use super::{
     action::Action,
-    auth::{Auth, RawReading},
-    body::BodyTemplate,
+    auth::RawReading,
     error::{Errors, Rule},
-    http::{
-        HttpExecute, Inquiry, JsonPointer, Method, limited, no_credential, no_step, read_auth, read_body,
-        read_url,
-    },
-    url_template::UrlTemplate,
+    http::{HttpExecute, JsonPointer, Method},
+    inquiry::{Inquiry, Why, Written},
 };
 use crate::domain::{
     ids::{ActionName, Span},
@@ -30,26 +26,14 @@ const AT: &str = "/dry_run/http";
 /// How the bot asks a target what it would do, before it asks people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpDryRun {
-    method: Method,
-    url: UrlTemplate,
-    body: Option<BodyTemplate>,
+    inquiry: Inquiry,
     keep: BTreeMap<String, JsonPointer>,
-    timeout: Span,
-    allow_private: bool,
-    auth: Option<Auth>,
 }
 
 impl HttpDryRun {
     /// The request that it makes.
-    pub fn inquiry(&self) -> Inquiry<'_> {
-        Inquiry {
-            method: self.method,
-            url: &self.url,
-            body: self.body.as_ref(),
-            timeout: self.timeout,
-            allow_private: self.allow_private,
-            auth: self.auth.as_ref(),
-        }
+    pub const fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
     }
     /// What people are shown of the answer, and where the answer has it.
     pub const fn keep(&self) -> &BTreeMap<String, JsonPointer> {
@@ -64,23 +48,21 @@ impl HttpDryRun {
             let message = "`GET` only reads; use `observe` for that, or the method of the action's own call";
             faults.push(Fault::new(http.mark_at("/method"), message));
         }
-        no_step(http, "a dry run is no step", &mut faults);
         check_names(http, &raw.keep, &mut faults);
-        let timeout = limited(http, raw.timeout, 10, 60, &mut faults);
-        let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
-        let body = read_body(http, &mut faults);
-        let auth = read_auth(http, url.as_ref(), &mut faults);
-        let asks = "nothing is approved when the bot asks what would happen; name a secret that can do no more than that";
-        no_credential(http, auth.as_ref(), asks, &mut faults);
-        match url {
-            Some(url) if faults.is_empty() => Ok(Self {
-                method: raw.method,
-                url,
-                body,
+        let written = Written {
+            method: raw.method,
+            url: &raw.url,
+            timeout: raw.timeout,
+            allow_private: raw.allow_private,
+        };
+        let why = Why {
+            no_step: "a dry run is no step",
+            no_credential: "nothing is approved when the bot asks what would happen; name a secret that can do no more than that",
+        };
+        match Inquiry::read(http, written, &why, &mut faults) {
+            Some(inquiry) if faults.is_empty() => Ok(Self {
+                inquiry,
                 keep: raw.keep,
-                timeout,
-                allow_private: raw.allow_private,
-                auth,
             }),
             Some(_) | None => Err(faults),
         }
@@ -88,12 +70,13 @@ impl HttpDryRun {
 
     /// Whether only what an agent sends could tell it from an act, if anything does: then it would act.
     fn is_like(&self, act: &HttpExecute) -> bool {
-        let same_body = || match (&self.body, act.body()) {
+        let asks = &self.inquiry;
+        let same_body = || match (asks.body(), act.body()) {
             (None, None) => true,
             (Some(one), None) | (None, Some(one)) => !one.has_literal(),
             (Some(one), Some(other)) => !one.is_told_from(other),
         };
-        self.method == act.method() && !self.url.is_told_from(act.url()) && same_body()
+        asks.method() == act.method() && !asks.url().is_told_from(act.url()) && same_body()
     }
 }
 

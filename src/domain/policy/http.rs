@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     auth::{Auth, RawAuth, RawReading},
     body::{self, BodyTemplate},
+    inquiry::{Inquiry, Why, Written},
     url_template::UrlTemplate,
 };
 use crate::domain::{
@@ -111,29 +112,16 @@ impl Affected {
 /// How the bot itself reads before, after and what is affected (INVARIANT i13).
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpObserve {
-    method: Method,
-    url: UrlTemplate,
-    body: Option<BodyTemplate>,
+    inquiry: Inquiry,
     before: Option<JsonPointer>,
     after: Option<JsonPointer>,
     affected: Affected,
-    timeout: Span,
-    allow_private: bool,
-    auth: Option<Auth>,
 }
 
 impl HttpObserve {
-    /// `GET` or `POST`.
-    pub fn method(&self) -> Method {
-        self.method
-    }
-    /// Where to ask.
-    pub fn url(&self) -> &UrlTemplate {
-        &self.url
-    }
-    /// What to ask with.
-    pub fn body(&self) -> Option<&BodyTemplate> {
-        self.body.as_ref()
+    /// The request that it makes: `GET`, or `POST` for a query.
+    pub fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
     }
     /// Where the answer has the state before.
     pub fn before(&self) -> Option<&JsonPointer> {
@@ -146,18 +134,6 @@ impl HttpObserve {
     /// Where the answer has what is affected.
     pub fn affected(&self) -> &Affected {
         &self.affected
-    }
-    /// How long to wait; 10 s unless stated, 60 s at most.
-    pub fn timeout(&self) -> Span {
-        self.timeout
-    }
-    /// Whether a private address may be called (INVARIANT i23).
-    pub fn allow_private(&self) -> bool {
-        self.allow_private
-    }
-    /// What the target is shown; never a credential, which vouches for an approval.
-    pub fn auth(&self) -> Option<&Auth> {
-        self.auth.as_ref()
     }
 }
 
@@ -207,37 +183,6 @@ impl HttpExecute {
     /// What the target is shown.
     pub fn auth(&self) -> Option<&Auth> {
         self.auth.as_deref()
-    }
-}
-
-/// A request by which the bot learns something before anybody is asked.
-#[derive(Debug, Clone, Copy)]
-pub struct Inquiry<'a> {
-    /// The method.
-    pub method: Method,
-    /// Where to ask.
-    pub url: &'a UrlTemplate,
-    /// What to ask with.
-    pub body: Option<&'a BodyTemplate>,
-    /// How long to wait.
-    pub timeout: Span,
-    /// Whether a private address may be called (INVARIANT i23).
-    pub allow_private: bool,
-    /// What the target is shown.
-    pub auth: Option<&'a Auth>,
-}
-
-impl HttpObserve {
-    /// The request that it makes.
-    pub fn inquiry(&self) -> Inquiry<'_> {
-        Inquiry {
-            method: self.method,
-            url: &self.url,
-            body: self.body.as_ref(),
-            timeout: self.timeout,
-            allow_private: self.allow_private,
-            auth: self.auth.as_ref(),
-        }
     }
 }
 
@@ -296,24 +241,22 @@ impl HttpObserve {
                 faults.push(Fault::new(http.mark_at("/method"), message));
             }
         }
-        no_step(http, "an observation is no step", &mut faults);
-        let timeout = limited(http, raw.timeout, 10, 60, &mut faults);
-        let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
-        let body = read_body(http, &mut faults);
-        let auth = read_auth(http, url.as_ref(), &mut faults);
-        let looks = "nothing is approved when the bot looks; name a secret that may only read";
-        no_credential(http, auth.as_ref(), looks, &mut faults);
-        match url {
-            Some(url) if faults.is_empty() => Ok(Self {
-                method: raw.method,
-                url,
-                body,
+        let written = Written {
+            method: raw.method,
+            url: &raw.url,
+            timeout: raw.timeout,
+            allow_private: raw.allow_private,
+        };
+        let why = Why {
+            no_step: "an observation is no step",
+            no_credential: "nothing is approved when the bot looks; name a secret that may only read",
+        };
+        match Inquiry::read(http, written, &why, &mut faults) {
+            Some(inquiry) if faults.is_empty() => Ok(Self {
+                inquiry,
                 before: raw.before,
                 after: raw.after,
                 affected: raw.affected,
-                timeout,
-                allow_private: raw.allow_private,
-                auth,
             }),
             Some(_) | None => Err(faults),
         }

@@ -41,6 +41,12 @@ fn says(world: &World, login: &str, below: &Opened, text: &str) -> u64 {
     comment
 }
 
+/// A comment comes to say something else, and what waited because of it is due again.
+fn says_instead(world: &World, login: &str, comment: u64, text: &str) {
+    world.person(login).edit_comment(REPO, comment, text).unwrap();
+    world.both_later(Duration::from_secs(61));
+}
+
 /// Alice approves in dave's place, and the gate says that it is enough.
 async fn approved_in_his_place(world: &World, liar: &Liar, of: &Opened) {
     world.person("alice").approve(REPO, of.pull).unwrap();
@@ -58,9 +64,7 @@ async fn i09_a_stand_in_whose_owner_took_it_back_counts_for_nobody() {
         executor.follow().await.unwrap();
         held_back(world, &campaign, "GitHub does not show it: approvals");
         // Without that word the stand-in counts.
-        let dave = world.person("dave");
-        dave.edit_comment(REPO, nobody, "I am back on Monday").unwrap();
-        world.both_later(Duration::from_secs(61));
+        says_instead(world, "dave", nobody, "I am back on Monday");
         executor.follow().await.unwrap();
         assert!(merged(world, &campaign));
         restored(world, executor, liar).await;
@@ -146,9 +150,7 @@ async fn i10_an_exception_that_was_taken_back_lets_nothing_pass() {
         );
         executor.follow().await.unwrap();
         held_back(world, &payment, "GitHub does not show it: checks");
-        let dave = world.person("dave");
-        dave.edit_comment(REPO, withdrawn, "it is this year's").unwrap();
-        world.both_later(Duration::from_secs(61));
+        says_instead(world, "dave", withdrawn, "it is this year's");
         executor.follow().await.unwrap();
         assert!(merged(world, &payment));
         restored(world, executor, liar).await;
@@ -179,11 +181,7 @@ async fn i22_a_freeze_that_the_gate_keeps_back_stops_the_merge() {
         world.both_later(Duration::from_secs(61));
         executor.follow().await.unwrap();
         held_back(world, &campaign, why);
-        world
-            .person("alice")
-            .edit_comment(REPO, freeze, "the shop is closed")
-            .unwrap();
-        world.both_later(Duration::from_secs(61));
+        says_instead(world, "alice", freeze, "the shop is closed");
         executor.follow().await.unwrap();
         assert!(merged(world, &campaign));
         restored(world, executor, liar).await;
@@ -205,11 +203,7 @@ async fn i22_a_freeze_that_the_gate_keeps_back_stops_what_is_merged_for_as_long_
         world.both_later(Duration::from_secs(61));
         executor.follow().await.unwrap();
         assert_eq!((world.acted(), incidents(world).len()), ((0, 0), 1));
-        world
-            .person("alice")
-            .edit_comment(REPO, freeze, "it was a drill")
-            .unwrap();
-        world.both_later(Duration::from_secs(61));
+        says_instead(world, "alice", freeze, "it was a drill");
         executor.follow().await.unwrap();
         assert_eq!(world.acted(), (0, 1));
         world.start().await.unwrap();

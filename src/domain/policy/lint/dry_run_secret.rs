@@ -20,7 +20,7 @@ fn look(at: &Around<'_>) -> Vec<Found> {
         .filter_map(|placed| placed.connector.http()?.auth()?.secret())
         .collect();
     let shown = at.policy.actions().filter_map(|action| {
-        let secret = action.dry_run()?.inquiry().auth?.secret()?;
+        let secret = action.dry_run()?.inquiry().auth()?.secret()?;
         acting.contains(secret).then(|| Found {
             file: CATALOG.into(),
             mark: at.mark(CATALOG, &of_action(action, "dry_run/http/auth")),

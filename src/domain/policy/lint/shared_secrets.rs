@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Around, CATALOG, Found, Lint, Severity, listed, of_action};
-use crate::domain::policy::{Action, Auth, UrlTemplate};
+use crate::domain::policy::{Action, Auth, HttpDryRun, HttpObserve, UrlTemplate};
 
 pub(super) const LINT: Lint = Lint {
     id: "secret-for-many-hosts",
@@ -42,11 +42,12 @@ fn look(at: &Around<'_>) -> Vec<Found> {
 fn shown(action: &Action) -> impl Iterator<Item = (&Auth, &UrlTemplate, String)> {
     let observe = action
         .observe()
-        .and_then(|http| Some((http.auth()?, http.url(), "observe/http/auth".to_owned())));
+        .map(HttpObserve::inquiry)
+        .and_then(|looks| Some((looks.auth()?, looks.url(), "observe/http/auth".to_owned())));
     let dry_run = action
         .dry_run()
-        .map(|dry_run| dry_run.inquiry())
-        .and_then(|asks| Some((asks.auth?, asks.url, "dry_run/http/auth".to_owned())));
+        .map(HttpDryRun::inquiry)
+        .and_then(|asks| Some((asks.auth()?, asks.url(), "dry_run/http/auth".to_owned())));
     let execute = action.execute().connectors().into_iter().filter_map(|placed| {
         let http = placed.connector.http()?;
         let at = placed.at.trim_start_matches('/');

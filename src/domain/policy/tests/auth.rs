@@ -183,6 +183,7 @@ fn i19_an_observation_has_no_credential_and_may_have_a_secret() {
     let secret = payments
         .observe()
         .unwrap()
+        .inquiry()
         .auth()
         .unwrap()
         .secret()

@@ -188,7 +188,7 @@ fn what_is_not_stated_has_its_default() {
     assert!(!execute.allow_private());
     let observe = send.observe().unwrap();
     assert_eq!(
-        (observe.method(), observe.timeout()),
+        (observe.inquiry().method(), observe.inquiry().timeout()),
         (Method::Get, Span::seconds(10))
     );
     let answer = json!({"before": {"name": "x"}, "count": 4200});
