@@ -372,11 +372,14 @@ impl Bot {
         let Some(mut want) = wanted(case, &decision, policy, beside) else {
             return Ok(());
         };
-        let fit = match want.merged && self.executes() && !self.is_apart() {
-            true => self.preflight(case, policy).await?,
-            false => Fit::Now,
+        // What can't be looked at now keeps the merge back, and not the check from telling what people decided.
+        let (fit, mut left) = match want.merged && self.executes() && !self.is_apart() {
+            true => self
+                .preflight(case, policy)
+                .await
+                .map_or_else(|error| (Fit::Waits, Some(error)), |fit| (fit, None)),
+            false => (Fit::Now, None),
         };
-        let mut left = None;
         if let Fit::Lacks(why) = &fit {
             left = Some(NotNow::Other(why.clone()));
             beside.lacks = Some(why);
