@@ -94,7 +94,7 @@ pub async fn dry_run(
         return Ok(None);
     };
     let about = About {
-        inquiry: declared.inquiry(),
+        request: declared.request(),
         proposal,
         item,
     };
@@ -164,7 +164,7 @@ fn kept(
 /// The beginning of a refusal. Nothing where the target was told a sealed value, which it may repeat in any form, or where
 /// it says a secret: the agent's own pull request may be where the agent is told. INVARIANT i29.
 fn excerpt(action: &Action, about: &About<'_>, reply: &Reply) -> Option<String> {
-    let sent = about.inquiry.body().map(BodyTemplate::params).unwrap_or_default();
+    let sent = about.request.body().map(BodyTemplate::params).unwrap_or_default();
     let told = |path: &ParamPath| {
         sent.iter()
             .any(|sent| sent.is_within(path) || path.is_within(sent))

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     ids::ProposalId,
-    policy::{Action, Filling, Inquiry, JsonPointer},
+    policy::{Action, Filling, HttpRequest, JsonPointer},
     receive::ClearItem,
     source::{SourceFile, read_value},
 };
@@ -20,23 +20,23 @@ use crate::domain::{
 /// What is asked about one item.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
-    pub(super) inquiry: &'a Inquiry,
+    pub(super) request: &'a HttpRequest,
     pub(super) proposal: ProposalId,
     pub(super) item: &'a ClearItem,
 }
 
 impl About<'_> {
     pub(super) fn host(&self) -> &str {
-        self.inquiry.url().host()
+        self.request.url().host()
     }
 
     /// The address.
     pub(super) fn url(&self) -> Result<Url, ObserveError> {
-        Ok(self.inquiry.url().fill(&self.item.parameters)?)
+        Ok(self.request.url().fill(&self.item.parameters)?)
     }
 
     pub(super) fn timeout(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.inquiry.timeout().millis()).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.request.timeout().millis()).unwrap_or(0))
     }
 
     pub(super) fn unusable(&self, why: impl ToString) -> ObserveError {
@@ -56,7 +56,7 @@ impl About<'_> {
             item: self.item.id.as_str(),
             key: "",
         };
-        let body = match self.inquiry.body() {
+        let body = match self.request.body() {
             Some(template) => Some(
                 Clear::new(template.fill(with)?)
                     .to_bytes()
@@ -65,19 +65,19 @@ impl About<'_> {
             None => None,
         };
         let pass = self
-            .inquiry
+            .request
             .auth()
             .map(|auth| client.wallet().for_observation(auth, &url))
             .transpose()?;
         let sent = client.send(Outgoing {
-            method: self.inquiry.method().as_str(),
+            method: self.request.method().as_str(),
             url: &url,
             body,
             proposal: self.proposal,
             idempotency: None,
             headers: &[],
             timeout: self.timeout(),
-            allow_private: self.inquiry.allow_private(),
+            allow_private: self.request.allow_private(),
             pass,
         });
         Ok(sent.await?)

@@ -99,7 +99,7 @@ pub async fn observe(
         return Ok(None);
     };
     let about = About {
-        inquiry: declared.inquiry(),
+        request: declared.request(),
         proposal,
         item,
     };

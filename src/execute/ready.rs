@@ -16,7 +16,7 @@ use super::{
 use crate::domain::{
     entry::Outcome,
     ids::{Seq, Timestamp},
-    policy::{Action, Policy},
+    policy::{Action, HttpExecute, Policy},
     proposal::{Item, ObservedFacts, Proposal},
     receive::{ClearItem, NoUndo, ProofError, clear_parameters},
     sealed::{DataKey, SealError},
@@ -193,10 +193,10 @@ fn action_of<'a>(proposal: &Proposal, tools: &Tools<'a>) -> Result<&'a Action, U
 pub(super) fn let_in(proposal: &Proposal, item: &Item, tools: &Tools<'_>) -> Result<(), Unfit> {
     let steps = action_of(proposal, tools)?.execute().steps().iter();
     for connector in steps.flat_map(|step| std::iter::once(step.connector()).chain(step.undo())) {
-        if let Some(http) = connector.http()
-            && let Some(auth) = http.auth()
+        if let Some(request) = connector.http().map(HttpExecute::request)
+            && let Some(auth) = request.auth()
         {
-            let url = http.url().fill(&item.parameters);
+            let url = request.url().fill(&item.parameters);
             let url = url.map_err(|error| Unfit::Request(error.to_string()))?;
             tools.client.wallet().ready(auth, &url, (tools.clock)())?;
         }

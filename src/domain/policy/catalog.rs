@@ -15,10 +15,10 @@ use super::{
     execute::{Execute, Executing, Placed},
     expression::Names,
     http::{HttpObserve, Observing},
-    inquiry::Inquiry,
     limits::{self, LIMITS},
     param::ParamPath,
     people::People,
+    request::HttpRequest,
     resource::ResourcePattern,
     rollback::{self, RawRollback},
     schema::ParamSchema,
@@ -192,14 +192,14 @@ fn read_action(
             uses.resource(resource, errors);
         }
         let before = [
-            ("/observe/http", observe.as_ref().map(HttpObserve::inquiry)),
-            ("/dry_run/http", dry_run.as_ref().map(HttpDryRun::inquiry)),
+            ("/observe/http", observe.as_ref().map(HttpObserve::request)),
+            ("/dry_run/http", dry_run.as_ref().map(HttpDryRun::request)),
         ];
-        for (at, inquiry) in before
+        for (at, request) in before
             .into_iter()
-            .filter_map(|(at, inquiry)| Some((at, inquiry?)))
+            .filter_map(|(at, request)| Some((at, request?)))
         {
-            uses.inquiry(at, inquiry, errors);
+            uses.request(at, request, errors);
         }
         uses.connectors(execute.as_ref(), errors);
         describe::check(
@@ -349,9 +349,9 @@ impl Uses<'_> {
         }
     }
 
-    fn inquiry(&self, at: &str, inquiry: &Inquiry, errors: &mut Errors) {
-        self.in_url(inquiry.url().params(), &format!("{at}/url"), errors);
-        let params = inquiry.body().map(BodyTemplate::params).unwrap_or_default();
+    fn request(&self, at: &str, request: &HttpRequest, errors: &mut Errors) {
+        self.in_url(request.url().params(), &format!("{at}/url"), errors);
+        let params = request.body().map(BodyTemplate::params).unwrap_or_default();
         self.in_body(params, &format!("{at}/body"), errors);
     }
 

@@ -10,7 +10,7 @@ use super::{
     auth::RawReading,
     error::{Errors, Rule},
     http::{HttpExecute, JsonPointer, Method},
-    inquiry::{Inquiry, Why, Written},
+    request::{Before, HttpRequest, Kind},
 };
 use crate::domain::{
     ids::{ActionName, Span},
@@ -23,17 +23,25 @@ const MAX_NAME: usize = 40;
 /// Where it stands in an action.
 const AT: &str = "/dry_run/http";
 
+const DRY_RUN: Kind = Kind {
+    timeout: (10, 60),
+    before: Some(Before {
+        no_step: "a dry run is no step",
+        no_credential: "nothing is approved when the bot asks what would happen; name a secret that can do no more than that",
+    }),
+};
+
 /// How the bot asks a target what it would do, before it asks people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpDryRun {
-    inquiry: Inquiry,
+    request: HttpRequest,
     keep: BTreeMap<String, JsonPointer>,
 }
 
 impl HttpDryRun {
-    /// The request that it makes.
-    pub const fn inquiry(&self) -> &Inquiry {
-        &self.inquiry
+    /// The request that it makes; 10 s unless stated, 60 s at most.
+    pub const fn request(&self) -> &HttpRequest {
+        &self.request
     }
     /// What people are shown of the answer, and where the answer has it.
     pub const fn keep(&self) -> &BTreeMap<String, JsonPointer> {
@@ -49,19 +57,15 @@ impl HttpDryRun {
             faults.push(Fault::new(http.mark_at("/method"), message));
         }
         check_names(http, &raw.keep, &mut faults);
-        let written = Written {
-            method: raw.method,
-            url: &raw.url,
-            timeout: raw.timeout,
-            allow_private: raw.allow_private,
-        };
-        let why = Why {
-            no_step: "a dry run is no step",
-            no_credential: "nothing is approved when the bot asks what would happen; name a secret that can do no more than that",
-        };
-        match Inquiry::read(http, written, &why, &mut faults) {
-            Some(inquiry) if faults.is_empty() => Ok(Self {
-                inquiry,
+        let request = HttpRequest::read(
+            http,
+            (raw.method, &raw.url, raw.timeout, raw.allow_private),
+            &DRY_RUN,
+            &mut faults,
+        );
+        match request {
+            Some(request) if faults.is_empty() => Ok(Self {
+                request,
                 keep: raw.keep,
             }),
             Some(_) | None => Err(faults),
@@ -70,13 +74,7 @@ impl HttpDryRun {
 
     /// Whether only what an agent sends could tell it from an act, if anything does: then it would act.
     fn is_like(&self, act: &HttpExecute) -> bool {
-        let asks = &self.inquiry;
-        let same_body = || match (asks.body(), act.body()) {
-            (None, None) => true,
-            (Some(one), None) | (None, Some(one)) => !one.has_literal(),
-            (Some(one), Some(other)) => !one.is_told_from(other),
-        };
-        asks.method() == act.method() && !asks.url().is_told_from(act.url()) && same_body()
+        !self.request.is_told_from(act.request())
     }
 }
 

@@ -198,14 +198,18 @@ impl Connector {
     /// The parameters put into an address.
     pub(super) fn url_params(&self) -> Vec<&ParamPath> {
         match self {
-            Self::Http(http) => http.url().params().collect(),
+            Self::Http(http) => http.request().url().params().collect(),
             Self::Command(_) | Self::Workflow(_) | Self::Thaw(_) => Vec::new(),
         }
     }
     /// The parameters put into a body.
     pub(super) fn body_params(&self) -> Vec<&ParamPath> {
         match self {
-            Self::Http(http) => http.body().map(BodyTemplate::params).unwrap_or_default(),
+            Self::Http(http) => http
+                .request()
+                .body()
+                .map(BodyTemplate::params)
+                .unwrap_or_default(),
             Self::Command(command) => command.params(),
             Self::Workflow(workflow) => workflow.params(),
             Self::Thaw(thaw) => vec![thaw.freeze()],

@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use super::{
     auth::{Auth, RawAuth, RawReading},
-    body::{self, BodyTemplate},
-    inquiry::{Inquiry, Why, Written},
-    url_template::UrlTemplate,
+    request::{Before, HttpRequest, Kind},
 };
 use crate::domain::{
     ids::Span,
@@ -112,16 +110,16 @@ impl Affected {
 /// How the bot itself reads before, after and what is affected (INVARIANT i13).
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpObserve {
-    inquiry: Inquiry,
+    request: HttpRequest,
     before: Option<JsonPointer>,
     after: Option<JsonPointer>,
     affected: Affected,
 }
 
 impl HttpObserve {
-    /// The request that it makes: `GET`, or `POST` for a query.
-    pub fn inquiry(&self) -> &Inquiry {
-        &self.inquiry
+    /// The request that it makes: `GET`, or `POST` for a query; 10 s unless stated, 60 s at most.
+    pub fn request(&self) -> &HttpRequest {
+        &self.request
     }
     /// Where the answer has the state before.
     pub fn before(&self) -> Option<&JsonPointer> {
@@ -140,32 +138,15 @@ impl HttpObserve {
 /// How the bot acts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpExecute {
-    method: Method,
-    url: UrlTemplate,
-    body: Option<BodyTemplate>,
-    timeout: Span,
+    request: HttpRequest,
     idempotency_header: String,
     repeatable: bool,
-    allow_private: bool,
-    auth: Option<Box<Auth>>,
 }
 
 impl HttpExecute {
-    /// `POST`, `PUT`, `PATCH` or `DELETE`.
-    pub fn method(&self) -> Method {
-        self.method
-    }
-    /// Where to act.
-    pub fn url(&self) -> &UrlTemplate {
-        &self.url
-    }
-    /// What to send.
-    pub fn body(&self) -> Option<&BodyTemplate> {
-        self.body.as_ref()
-    }
-    /// How long to wait; 30 s unless stated, 5 m at most.
-    pub fn timeout(&self) -> Span {
-        self.timeout
+    /// The request that acts: `POST`, `PUT`, `PATCH` or `DELETE`; 30 s unless stated, 5 m at most.
+    pub fn request(&self) -> &HttpRequest {
+        &self.request
     }
     /// The header that carries the idempotency key; `Idempotency-Key` unless stated.
     pub fn idempotency_header(&self) -> &str {
@@ -176,15 +157,19 @@ impl HttpExecute {
     pub fn repeatable(&self) -> bool {
         self.repeatable
     }
-    /// Whether a private address may be called (INVARIANT i23).
-    pub fn allow_private(&self) -> bool {
-        self.allow_private
-    }
-    /// What the target is shown.
-    pub fn auth(&self) -> Option<&Auth> {
-        self.auth.as_deref()
-    }
 }
+
+const ACT: Kind = Kind {
+    timeout: (30, 300),
+    before: None,
+};
+const OBSERVATION: Kind = Kind {
+    timeout: (10, 60),
+    before: Some(Before {
+        no_step: "an observation is no step",
+        no_credential: "nothing is approved when the bot looks; name a secret that may only read",
+    }),
+};
 
 impl HttpExecute {
     pub(super) fn read(http: &Node) -> Result<Self, Vec<Fault>> {
@@ -194,31 +179,28 @@ impl HttpExecute {
             let message = "`GET` only reads; an action is POST, PUT, PATCH or DELETE";
             faults.push(Fault::new(http.mark_at("/method"), message));
         }
-        let timeout = limited(http, raw.timeout, 30, 300, &mut faults);
         let repeatable = raw.idempotency_header.is_some();
         let header = raw.idempotency_header.unwrap_or_else(|| "Idempotency-Key".into());
         if let Err(message) = check_header(&header) {
             faults.push(Fault::new(http.mark_at("/idempotency_header"), message));
         }
-        let url = read_url(http, &raw.url, raw.allow_private, &mut faults);
-        let body = read_body(http, &mut faults);
-        let auth = read_auth(http, url.as_ref(), &mut faults);
-        if let Some(Auth::Header { name, .. }) = &auth
+        let request = HttpRequest::read(
+            http,
+            (raw.method, &raw.url, raw.timeout, raw.allow_private),
+            &ACT,
+            &mut faults,
+        );
+        if let Some(Auth::Header { name, .. }) = request.as_ref().and_then(HttpRequest::auth)
             && name.eq_ignore_ascii_case(&header)
         {
             let message = format!("`{name}` carries the idempotency key; a secret needs a header of its own");
             faults.push(Fault::new(http.mark_at("/auth/header/name"), message));
         }
-        match url {
-            Some(url) if faults.is_empty() => Ok(Self {
-                method: raw.method,
-                url,
-                body,
-                timeout,
+        match request {
+            Some(request) if faults.is_empty() => Ok(Self {
+                request,
                 idempotency_header: header,
                 repeatable,
-                allow_private: raw.allow_private,
-                auth: auth.map(Box::new),
             }),
             Some(_) | None => Err(faults),
         }
@@ -241,19 +223,15 @@ impl HttpObserve {
                 faults.push(Fault::new(http.mark_at("/method"), message));
             }
         }
-        let written = Written {
-            method: raw.method,
-            url: &raw.url,
-            timeout: raw.timeout,
-            allow_private: raw.allow_private,
-        };
-        let why = Why {
-            no_step: "an observation is no step",
-            no_credential: "nothing is approved when the bot looks; name a secret that may only read",
-        };
-        match Inquiry::read(http, written, &why, &mut faults) {
-            Some(inquiry) if faults.is_empty() => Ok(Self {
-                inquiry,
+        let request = HttpRequest::read(
+            http,
+            (raw.method, &raw.url, raw.timeout, raw.allow_private),
+            &OBSERVATION,
+            &mut faults,
+        );
+        match request {
+            Some(request) if faults.is_empty() => Ok(Self {
+                request,
                 before: raw.before,
                 after: raw.after,
                 affected: raw.affected,
@@ -325,60 +303,6 @@ struct RawObserve {
     #[serde(rename = "auth")]
     #[schemars(with = "Option<RawReading>")]
     _auth: Option<serde::de::IgnoredAny>,
-}
-
-pub(super) fn limited(
-    node: &Node,
-    stated: Option<Span>,
-    default: u32,
-    most: u32,
-    faults: &mut Vec<Fault>,
-) -> Span {
-    let (most, span) = (Span::seconds(most), stated.unwrap_or(Span::seconds(default)));
-    if span > most || span.millis() == 0 {
-        let message = format!("`{span}` is not a timeout; between 1s and {most}");
-        faults.push(Fault::new(node.mark_at("/timeout"), message));
-    }
-    span
-}
-
-pub(super) fn read_url(
-    node: &Node,
-    text: &str,
-    allow_private: bool,
-    faults: &mut Vec<Fault>,
-) -> Option<UrlTemplate> {
-    UrlTemplate::parse(text, allow_private)
-        .map_err(|message| faults.push(Fault::new(node.mark_at("/url"), message)))
-        .ok()
-}
-
-pub(super) fn read_body(node: &Node, faults: &mut Vec<Fault>) -> Option<BodyTemplate> {
-    let body = node.get("body")?;
-    BodyTemplate::read(body).map_err(|fault| faults.push(fault)).ok()
-}
-
-pub(super) fn read_auth(node: &Node, url: Option<&UrlTemplate>, faults: &mut Vec<Fault>) -> Option<Auth> {
-    let auth = node.get("auth")?;
-    Auth::read(auth, url).map_err(|found| faults.extend(found)).ok()
-}
-
-/// Before anything is approved there is no step to have a key.
-pub(super) fn no_step(node: &Node, why: &str, faults: &mut Vec<Fault>) {
-    if let Some(at) = node.get("body").and_then(|body| body.find_text(body::STEP_KEY)) {
-        let message = format!("{why}; remove `{}`", body::STEP_KEY);
-        faults.push(Fault::new(node.mark_at(&format!("/body{at}")), message));
-    }
-}
-
-/// Nor is there anything for a credential to vouch for. INVARIANT i19.
-pub(super) fn no_credential(node: &Node, auth: Option<&Auth>, why: &str, faults: &mut Vec<Fault>) {
-    if let Some(Auth::Credential { .. }) = auth {
-        let message = format!(
-            "a credential vouches for an approval, and {why}, as in `bearer: {{ env: COUNTERSIGN_SECRET_BANK_READ }}`"
-        );
-        faults.push(Fault::new(node.mark_at("/auth/credential"), message));
-    }
 }
 
 /// Headers that carry credentials, frame the message, or are the client's own.

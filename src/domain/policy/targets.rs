@@ -128,8 +128,8 @@ fn called<'a>(actions: impl Iterator<Item = &'a Action>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for action in actions {
         let placed = action.execute().connectors().into_iter();
-        let acts = placed.filter_map(|placed| Some(placed.connector.http()?.url()));
-        let asks = action.dry_run().map(|dry_run| dry_run.inquiry().url());
+        let acts = placed.filter_map(|placed| Some(placed.connector.http()?.request().url()));
+        let asks = action.dry_run().map(|dry_run| dry_run.request().url());
         for url in acts.chain(asks) {
             found.insert(url.host().to_owned());
             found.extend(url.with_port());

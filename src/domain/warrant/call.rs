@@ -161,16 +161,17 @@ impl Call {
 
 impl HttpCall {
     fn fill(http: &HttpExecute, with: Filling<'_>, key: String) -> Result<Self, FillError> {
+        let request = http.request();
         Ok(Self {
-            method: http.method().as_str().to_owned(),
-            url: http.url().fill(with.params)?,
-            body: http.body().map(|body| body.fill(with)).transpose()?,
+            method: request.method().as_str().to_owned(),
+            url: request.url().fill(with.params)?,
+            body: request.body().map(|body| body.fill(with)).transpose()?,
             idempotency_header: http.idempotency_header().to_owned(),
             idempotency_key: key,
             repeatable: http.repeatable(),
-            timeout: http.timeout(),
-            allow_private: http.allow_private(),
-            auth: http.auth().cloned().map(Box::new),
+            timeout: request.timeout(),
+            allow_private: request.allow_private(),
+            auth: request.auth().cloned().map(Box::new),
         })
     }
 }

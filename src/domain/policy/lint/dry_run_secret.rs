@@ -17,10 +17,10 @@ fn look(at: &Around<'_>) -> Vec<Found> {
         .policy
         .actions()
         .flat_map(|action| action.execute().connectors())
-        .filter_map(|placed| placed.connector.http()?.auth()?.secret())
+        .filter_map(|placed| placed.connector.http()?.request().auth()?.secret())
         .collect();
     let shown = at.policy.actions().filter_map(|action| {
-        let secret = action.dry_run()?.inquiry().auth()?.secret()?;
+        let secret = action.dry_run()?.request().auth()?.secret()?;
         acting.contains(secret).then(|| Found {
             file: CATALOG.into(),
             mark: at.mark(CATALOG, &of_action(action, "dry_run/http/auth")),

@@ -42,14 +42,14 @@ fn look(at: &Around<'_>) -> Vec<Found> {
 fn shown(action: &Action) -> impl Iterator<Item = (&Auth, &UrlTemplate, String)> {
     let observe = action
         .observe()
-        .map(HttpObserve::inquiry)
+        .map(HttpObserve::request)
         .and_then(|looks| Some((looks.auth()?, looks.url(), "observe/http/auth".to_owned())));
     let dry_run = action
         .dry_run()
-        .map(HttpDryRun::inquiry)
+        .map(HttpDryRun::request)
         .and_then(|asks| Some((asks.auth()?, asks.url(), "dry_run/http/auth".to_owned())));
     let execute = action.execute().connectors().into_iter().filter_map(|placed| {
-        let http = placed.connector.http()?;
+        let http = placed.connector.http()?.request();
         let at = placed.at.trim_start_matches('/');
         Some((http.auth()?, http.url(), format!("{at}/auth")))
     });

@@ -15,7 +15,7 @@ fn executing(auth: &str) -> Vec<SourceFile> {
 fn auth(text: &str) -> Auth {
     let payments = action(&policy(&executing(text)), "payments.create");
     let http = payments.execute().steps()[0].connector().http().unwrap();
-    http.auth().unwrap().clone()
+    http.request().auth().unwrap().clone()
 }
 
 fn refused(auth: &str) -> String {
@@ -183,7 +183,7 @@ fn i19_an_observation_has_no_credential_and_may_have_a_secret() {
     let secret = payments
         .observe()
         .unwrap()
-        .inquiry()
+        .request()
         .auth()
         .unwrap()
         .secret()

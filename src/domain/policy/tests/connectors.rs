@@ -30,7 +30,7 @@ fn a_body_is_filled_with_whole_values() {
             key: "P1/I1",
         }
     }
-    let body = execute.body().unwrap().fill(filling(&hostile)).unwrap();
+    let body = execute.request().body().unwrap().fill(filling(&hostile)).unwrap();
     assert_eq!(
         body,
         json!({
@@ -40,7 +40,12 @@ fn a_body_is_filled_with_whole_values() {
             "end_to_end_id": "I1",
         })
     );
-    let without = execute.body().unwrap().fill(filling(&json!({}))).unwrap();
+    let without = execute
+        .request()
+        .body()
+        .unwrap()
+        .fill(filling(&json!({})))
+        .unwrap();
     assert_eq!(without, json!({"end_to_end_id": "I1"}));
     let files = with(
         "catalog.yaml",
@@ -48,7 +53,12 @@ fn a_body_is_filled_with_whole_values() {
         "accounts: [1, \"${params.iban}\", {a: ~}] ",
     );
     let listed = http(&action(&compile(&files).unwrap(), "payments.create"));
-    let error = listed.body().unwrap().fill(filling(&json!({}))).unwrap_err();
+    let error = listed
+        .request()
+        .body()
+        .unwrap()
+        .fill(filling(&json!({})))
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "`params.iban` is missing; the request's body needs it"
@@ -158,10 +168,10 @@ fn a_local_demo_target_compiles() {
     let to = "http://127.0.0.1:45123/api/payments\n        allow_private: true";
     let files = with("catalog.yaml", "https://bank.example/payments", to);
     let execute = http(&action(&policy(&files), "payments.create"));
-    assert!(execute.allow_private());
-    assert_eq!(execute.url().host(), "127.0.0.1");
+    assert!(execute.request().allow_private());
+    assert_eq!(execute.request().url().host(), "127.0.0.1");
     assert_eq!(
-        execute.url().fill(&json!({})).unwrap().as_str(),
+        execute.request().url().fill(&json!({})).unwrap().as_str(),
         "http://127.0.0.1:45123/api/payments"
     );
 }
@@ -177,18 +187,18 @@ fn what_is_not_stated_has_its_default() {
     let policy = policy(&files);
     let send = action(&policy, "campaigns.send");
     let execute = http(&send);
-    assert_eq!(execute.method(), Method::Post);
-    assert_eq!(execute.timeout(), Span::seconds(30));
+    assert_eq!(execute.request().method(), Method::Post);
+    assert_eq!(execute.request().timeout(), Span::seconds(30));
     assert_eq!(execute.idempotency_header(), "Idempotency-Key");
     assert!(
         !execute.repeatable(),
         "only a stated header promises that one key acts once"
     );
     assert!(http(&action(&policy, "payments.create")).repeatable());
-    assert!(!execute.allow_private());
+    assert!(!execute.request().allow_private());
     let observe = send.observe().unwrap();
     assert_eq!(
-        (observe.inquiry().method(), observe.inquiry().timeout()),
+        (observe.request().method(), observe.request().timeout()),
         (Method::Get, Span::seconds(10))
     );
     let answer = json!({"before": {"name": "x"}, "count": 4200});

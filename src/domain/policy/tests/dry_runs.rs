@@ -28,7 +28,7 @@ fn refused(http: &str) -> String {
 #[test]
 fn a_dry_run_is_read_and_what_is_left_out_has_a_usual_value() {
     let read = dry_run(PAYMENT);
-    let asks = read.inquiry();
+    let asks = read.request();
     assert_eq!((asks.method(), asks.timeout()), (Method::Post, Span::seconds(10)));
     assert_eq!(asks.url().host(), "bank.example");
     assert!(!asks.allow_private() && asks.auth().is_none());
@@ -42,11 +42,11 @@ fn a_dry_run_is_read_and_what_is_left_out_has_a_usual_value() {
         "method: PUT, url: https://bank.example/payments/validate, timeout: 60s, auth: { bearer: { file: bank/try } }",
     );
     assert_eq!(
-        (read.inquiry().method(), read.inquiry().timeout()),
+        (read.request().method(), read.request().timeout()),
         (Method::Put, Span::seconds(60))
     );
     assert_eq!(
-        read.inquiry().auth().unwrap().secret().unwrap().as_str(),
+        read.request().auth().unwrap().secret().unwrap().as_str(),
         "bank/try"
     );
     assert!(action(&policy(&starter()), "payments.create").dry_run().is_none());
