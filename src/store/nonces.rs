@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use futures::future::BoxFuture;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 
 use super::{
     database::places,
     error::StoreError,
-    writer::{ROWS, Together, Writer},
+    writer::{ROWS, Together, Writer, Writing},
 };
 use crate::domain::ids::{AgentName, Nonce, Span, Timestamp};
 
@@ -107,10 +106,7 @@ struct Shown {
 impl Together for Shown {
     type Said = Admitted;
 
-    fn write<'a>(
-        all: &'a [Self],
-        connection: &'a mut AnyConnection,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Admitted>>> {
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, Admitted> {
         Box::pin(async move {
             let mut room = room(all, connection).await?;
             let (mut firsts, mut said) = (BTreeMap::new(), Vec::with_capacity(all.len()));

@@ -5,14 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use futures::future::BoxFuture;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use zeroize::Zeroizing;
 
 use super::{
     database::{Database, places},
     error::StoreError,
-    writer::{ROWS, Together, Writer},
+    writer::{ROWS, Together, Writer, Writing},
 };
 use crate::domain::{
     ids::{ProposalId, Timestamp},
@@ -108,10 +107,7 @@ struct Keeping {
 impl Together for Keeping {
     type Said = bool;
 
-    fn write<'a>(
-        all: &'a [Self],
-        connection: &'a mut AnyConnection,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<bool>>> {
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, bool> {
         Box::pin(async move {
             let (mut said, mut rest) = (Vec::with_capacity(all.len()), all);
             // One statement changes a row once: what is kept twice for one proposal is so one after the other.

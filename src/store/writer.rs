@@ -10,7 +10,7 @@ use sqlx::AnyConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub(super) use arrivals::{Arrival, Event};
-pub(super) use batch::Together;
+pub(super) use batch::{Together, Writing};
 
 use super::{
     database::Database,

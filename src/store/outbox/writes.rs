@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::BoxFuture;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::Epoch;
 use crate::store::{
     database::places,
-    writer::{ROWS, Together},
+    writer::{ROWS, Together, Writing},
 };
 
 /// A claim to be written.
@@ -39,10 +38,7 @@ impl NewRow {
 impl Together for NewRow {
     type Said = Claimed;
 
-    fn write<'a>(
-        all: &'a [Self],
-        connection: &'a mut AnyConnection,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Claimed>>> {
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, Claimed> {
         Box::pin(async move {
             let Some(first) = all.first() else {
                 return Ok(Vec::new());
@@ -52,27 +48,42 @@ impl Together for NewRow {
                 .fetch_one(&mut *connection)
                 .await?;
             let epoch = Epoch(row.try_get("epoch")?);
-            // By name, so that two replicas lock in the same order; of one name the first has it.
-            let mut firsts: BTreeMap<&str, usize> = BTreeMap::new();
-            for (at, claim) in all.iter().enumerate().filter(|(_, claim)| claim.epoch == epoch) {
-                firsts.entry(claim.name()).or_insert(at);
-            }
-            let claims: Vec<&Self> = firsts.values().filter_map(|at| all.get(*at)).collect();
+            let ours = all.iter().filter(|claim| claim.epoch == epoch);
+            let firsts = Firsts::of(ours, Self::name);
             let mut written = BTreeSet::new();
-            for some in claims.chunks(ROWS) {
+            for some in firsts.all().chunks(ROWS) {
                 written.extend(insert(some, connection).await?);
             }
-            let said = |(at, claim): (usize, &Self)| {
+            let said = |claim: &Self| {
                 if claim.epoch != epoch {
                     Claimed::OtherRules
-                } else if firsts.get(claim.name()) == Some(&at) && written.contains(claim.name()) {
+                } else if firsts.has(claim.name(), claim) && written.contains(claim.name()) {
                     Claimed::Now
                 } else {
                     Claimed::Already
                 }
             };
-            Ok(all.iter().enumerate().map(said).collect())
+            Ok(all.iter().map(said).collect())
         })
+    }
+}
+
+/// The first of each name, by name, so that two replicas lock in the same order.
+struct Firsts<'a, T>(BTreeMap<&'a str, &'a T>);
+
+impl<'a, T> Firsts<'a, T> {
+    fn of(all: impl Iterator<Item = &'a T>, name: impl Fn(&'a T) -> &'a str) -> Self {
+        let mut firsts = BTreeMap::new();
+        for one in all {
+            firsts.entry(name(one)).or_insert(one);
+        }
+        Self(firsts)
+    }
+    fn all(&self) -> Vec<&'a T> {
+        self.0.values().copied().collect()
+    }
+    fn has(&self, name: &str, one: &T) -> bool {
+        self.0.get(name).is_some_and(|first| std::ptr::eq(*first, one))
     }
 }
 
@@ -103,18 +114,11 @@ pub(super) struct End {
 impl Together for End {
     type Said = bool;
 
-    fn write<'a>(
-        all: &'a [Self],
-        connection: &'a mut AnyConnection,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<bool>>> {
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, bool> {
         Box::pin(async move {
-            let mut firsts: BTreeMap<&str, usize> = BTreeMap::new();
-            for (at, end) in all.iter().enumerate() {
-                firsts.entry(&end.name).or_insert(at);
-            }
-            let ends: Vec<&Self> = firsts.values().filter_map(|at| all.get(*at)).collect();
+            let firsts = Firsts::of(all.iter(), |end| &end.name);
             let mut written: BTreeSet<String> = BTreeSet::new();
-            for some in ends.chunks(ROWS) {
+            for some in firsts.all().chunks(ROWS) {
                 let sql = format!(
                     "WITH said (claim_name, said) AS (VALUES {}) UPDATE outbox SET ended = said.said FROM said \
                      WHERE outbox.name = said.claim_name AND outbox.ended IS NULL RETURNING name",
@@ -128,10 +132,8 @@ impl Together for End {
                     written.insert(row.try_get("name")?);
                 }
             }
-            let said = |(at, end): (usize, &Self)| {
-                firsts.get(end.name.as_str()) == Some(&at) && written.contains(&end.name)
-            };
-            Ok(all.iter().enumerate().map(said).collect())
+            let said = |end: &Self| firsts.has(&end.name, end) && written.contains(&end.name);
+            Ok(all.iter().map(said).collect())
         })
     }
 }
@@ -142,7 +144,7 @@ pub(super) struct Recorded(pub(super) String);
 impl Together for Recorded {
     type Said = ();
 
-    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> BoxFuture<'a, sqlx::Result<Vec<()>>> {
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, ()> {
         Box::pin(async move {
             for some in all.chunks(ROWS) {
                 let sql = format!("DELETE FROM outbox WHERE name IN {}", places(1, some.len()));

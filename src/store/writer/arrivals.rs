@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::BoxFuture;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
-use super::{ROWS, Together};
+use super::{ROWS, Together, Writing};
 use crate::store::database::places;
 
 /// A subject that becomes due, because of an event or without one.
@@ -28,10 +27,7 @@ impl Together for Arrivals {
     type Said = usize;
     const RINGS: bool = true;
 
-    fn write<'a>(
-        all: &'a [Self],
-        connection: &'a mut AnyConnection,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<usize>>> {
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, usize> {
         Box::pin(async move {
             let arrivals: Vec<&Arrival> = all.iter().flat_map(|one| &one.0).collect();
             let new = hear(connection, &arrivals).await?;

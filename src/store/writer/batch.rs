@@ -8,6 +8,9 @@ use tokio::sync::oneshot;
 
 use crate::store::error::StoreError;
 
+/// What becomes of writes that share statements, while they are written.
+pub(in crate::store) type Writing<'a, T> = BoxFuture<'a, sqlx::Result<Vec<T>>>;
+
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Writes that share statements: a few for all that wait, however many they are.
@@ -19,10 +22,7 @@ pub(in crate::store) trait Together: Sized + Send + Sync + 'static {
 
     /// Writes all of them as if one after the other; what each is told, in their order. It may be called again when the
     /// transaction failed.
-    fn write<'a>(
-        all: &'a [Self],
-        connection: &'a mut AnyConnection,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Self::Said>>>;
+    fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, Self::Said>;
 }
 
 /// Something to be written that knows where it belongs in a batch.
