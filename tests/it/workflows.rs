@@ -121,6 +121,12 @@ impl World {
             .unwrap();
     }
 
+    /// Nothing is executed any more.
+    async fn frozen_by_alice(&mut self, opened: &Opened) {
+        self.comment("alice", opened, "/freeze all the shop is open")
+            .await;
+    }
+
     async fn deploy(&mut self, version: &str) -> Opened {
         self.open("campaign-agent", deployment(version)).await
     }
@@ -130,6 +136,16 @@ impl World {
         let deploy = self.deploy(version).await;
         self.approve("dave", &deploy).await;
         deploy
+    }
+
+    /// A deployment that everybody approved, whose run goes on once it is let through.
+    async fn running(&mut self) -> (Opened, u64) {
+        self.runs_until(Runners::Hold, "in_progress").await
+    }
+
+    /// The same, whose run no runner takes yet.
+    async fn queued(&mut self) -> (Opened, u64) {
+        self.runs_until(Runners::Away, "queued").await
     }
 
     /// Such a deployment, and its run once it stands so on runners that do as they are told.
@@ -308,11 +324,9 @@ async fn i19_without_the_permissions_of_workflows_nothing_is_merged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i22_a_freeze_between_the_asking_and_the_letting_through_turns_the_run_away() {
     story_with(deploying(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Away, "queued").await;
+        let (deploy, run) = world.queued().await;
         // Neither a worker nor the pull request waits for the run.
-        world
-            .comment("alice", &deploy, "/freeze all the shop is open")
-            .await;
+        world.frozen_by_alice(&deploy).await;
         assert_eq!(world.of_kind("frozen").len(), 1);
         world.github.start_run(REPO, run).unwrap();
         world.ended(&deploy, "refused").await;
@@ -361,7 +375,7 @@ async fn i21_a_run_that_ends_without_having_waited_shows_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_a_run_that_does_not_end_in_its_time_is_stopped_and_unknown() {
     story_with(deploying(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, run) = world.running().await;
         world.both_later(Duration::from_secs(10 * 60));
         world.github.tell_of_run(REPO, run).unwrap();
         world.ended(&deploy, "unknown").await;

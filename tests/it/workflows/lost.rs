@@ -72,7 +72,7 @@ async fn i21_a_lost_answer_without_a_name_is_unknown_and_its_run_turned_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_i21_a_crash_while_a_run_goes_on_follows_that_run() {
     story_with(deploying(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, run) = world.running().await;
         world.crash();
         world.start().await.unwrap();
         world.sweep().await;
@@ -90,7 +90,7 @@ async fn i16_i21_a_crash_while_a_run_goes_on_follows_that_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_i21_a_crash_before_the_run_was_let_through_lets_that_run_through() {
     story_with(deploying(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Away, "queued").await;
+        let (deploy, run) = world.queued().await;
         world.crash();
         world
             .github
@@ -108,7 +108,7 @@ async fn i16_i21_a_crash_before_the_run_was_let_through_lets_that_run_through() 
 #[tokio::test(flavor = "multi_thread")]
 async fn i21_a_process_that_ends_in_good_order_leaves_the_run_to_the_next() {
     story_with(deploying(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, run) = world.running().await;
         world.restart().await;
         world.sweep().await;
         world.github.finish_run(REPO, run, "success").unwrap();

@@ -39,7 +39,7 @@ async fn i23_a_run_that_somebody_else_asked_for_is_turned_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i23_beside_an_execution_nobody_else_s_run_gets_in_whatever_its_name() {
     story_with(deploying(), async |world| {
-        let (deploy, ours) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, ours) = world.running().await;
         // With our own run's name, while ours goes on: it could be ours, so it waits.
         let theirs = evil(world, &format!("{}/1", deploy.id));
         world.settle().await;
@@ -75,7 +75,7 @@ async fn i23_a_run_that_is_run_again_is_not_let_through_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i23_a_run_that_was_stopped_and_run_again_before_it_was_let_through_is_turned_away() {
     story_with(deploying(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Away, "queued").await;
+        let (deploy, run) = world.queued().await;
         world.github.finish_run(REPO, run, "cancelled").unwrap();
         world.github.set_runners(REPO, Runners::Hold).unwrap();
         world.person("mallory").rerun(REPO, run).unwrap();
@@ -106,7 +106,7 @@ async fn tells(world: &World, payload: &Value) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn i23_i24_whatever_a_webhook_says_lets_nothing_through() {
     story_with(deploying(), async |world| {
-        let (deploy, ours) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, ours) = world.running().await;
         let theirs = evil(world, "x");
         world.settle().await;
         let said = |callback: String, repo: &str| {

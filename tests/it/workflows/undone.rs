@@ -1,50 +1,40 @@
 //! A step that a workflow takes and another run takes back, when the step behind it fails. INVARIANT i21, i22.
 
-use countersign::sandbox::Runners;
-
-use super::{ENVIRONMENT, deploying};
+use super::{ACTION, ENVIRONMENT, deploying};
 use crate::world::{Opened, REPO, Setup, World, story_with};
 
+/// The catalog's workflow, asked for one version.
+macro_rules! deploys {
+    ($version:literal) => {
+        concat!(
+            "actions: { workflow: deploy.yml, ref: main, environment: production, within: 10m, nonce: nonce, ",
+            "inputs: { service: \"${params.service}\", version: \"",
+            $version,
+            "\" } }\n"
+        )
+    };
+}
+
 /// The workflow as a step that another run of it takes back, and a payment behind it that the bank refuses.
-const STEPS: &str = r#"    execute:
-      steps:
-        - name: deploy
-          actions:
-            workflow: deploy.yml
-            ref: main
-            environment: production
-            within: 10m
-            nonce: nonce
-            inputs: { service: "${params.service}", version: "${params.version}" }
-          undo:
-            actions:
-              workflow: deploy.yml
-              ref: main
-              environment: production
-              within: 10m
-              nonce: nonce
-              inputs: { service: "${params.service}", version: before }
-        - name: pay
-          http:
-            method: POST
-            url: https://bank.example/payments
-            allow_private: true
-            idempotency_header: Idempotency-Key
-            body: { supplier: "${params.service}" }
-"#;
-const WHOLE: &str = r#"    execute:
-      actions:
-        workflow: deploy.yml
-        ref: main
-        environment: production
-        within: 10m
-        nonce: nonce
-        inputs: { service: "${params.service}", version: "${params.version}" }
-"#;
+const STEPS: &str = concat!(
+    "      steps:\n",
+    "        - name: deploy\n          ",
+    deploys!("${params.version}"),
+    "          undo:\n            ",
+    deploys!("before"),
+    "        - name: pay\n",
+    "          http:\n",
+    "            method: POST\n",
+    "            url: https://bank.example/payments\n",
+    "            allow_private: true\n",
+    "            idempotency_header: Idempotency-Key\n",
+    "            body: { supplier: \"${params.service}\" }\n",
+);
 
 fn in_steps() -> Setup {
     let mut setup = deploying();
-    setup.edits.push(("catalog.yaml", WHOLE, STEPS));
+    let (_, at_once) = ACTION.split_once("    execute:\n").unwrap();
+    setup.edits.push(("catalog.yaml", at_once, STEPS));
     setup
 }
 
@@ -68,7 +58,7 @@ async fn taken_back(world: &mut World, deploy: &Opened, run: u64) -> u64 {
 async fn i21_what_a_workflow_did_is_taken_back_by_another_run() {
     for (conclusion, state) in [("success", "undone"), ("failure", "unknown")] {
         story_with(in_steps(), async |world| {
-            let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
+            let (deploy, run) = world.running().await;
             let back = taken_back(world, &deploy, run).await;
             world.github.finish_run(REPO, back, conclusion).unwrap();
             world.ended(&deploy, state).await;
@@ -81,10 +71,8 @@ async fn i21_what_a_workflow_did_is_taken_back_by_another_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i22_what_a_freeze_leaves_half_done_is_taken_back_by_a_workflow_all_the_same() {
     story_with(in_steps(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
-        world
-            .comment("alice", &deploy, "/freeze all the shop is open")
-            .await;
+        let (deploy, run) = world.running().await;
+        world.frozen_by_alice(&deploy).await;
         let back = taken_back(world, &deploy, run).await;
         world.github.finish_run(REPO, back, "success").unwrap();
         world.ended(&deploy, "undone").await;
@@ -97,7 +85,7 @@ async fn i22_what_a_freeze_leaves_half_done_is_taken_back_by_a_workflow_all_the_
 #[tokio::test(flavor = "multi_thread")]
 async fn i21_a_workflow_that_can_t_take_it_back_is_an_incident() {
     story_with(in_steps(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, run) = world.running().await;
         world.github.enable_rules(REPO, ENVIRONMENT, false).unwrap();
         world.github.finish_run(REPO, run, "success").unwrap();
         world.ended(&deploy, "partial").await;
@@ -115,7 +103,7 @@ async fn i21_a_workflow_that_can_t_take_it_back_is_an_incident() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i21_a_crash_while_it_is_taken_back_follows_that_run() {
     story_with(in_steps(), async |world| {
-        let (deploy, run) = world.runs_until(Runners::Hold, "in_progress").await;
+        let (deploy, run) = world.running().await;
         let back = taken_back(world, &deploy, run).await;
         world.crash();
         world.start().await.unwrap();
