@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::ids::Digest;
 
@@ -36,8 +36,33 @@ pub enum NotCanonical {
 /// The RFC 8785 form of a value; refuses floats and integers beyond 2^53 - 1.
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, NotCanonical> {
     let value = serde_json::to_value(value).map_err(|e| NotCanonical::Json(e.to_string()))?;
+    if is_plain(&value) {
+        return serde_json::to_vec(&value).map_err(|e| NotCanonical::Json(e.to_string()));
+    }
     refuse_inexact(&value, &mut String::new())?;
     serde_json_canonicalizer::to_vec(&value).map_err(|e| NotCanonical::Json(e.to_string()))
+}
+
+/// Whether plain JSON is the canonical form already: its numbers are exact, its keys stand in order, and none of them has
+/// a character from U+E000 on, for from there UTF-8 and UTF-16, by which RFC 8785 sorts, may sort otherwise.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(n) => is_exact(n) == Some(true),
+        Value::Array(items) => items.iter().all(is_plain),
+        Value::Object(fields) => {
+            fields.keys().is_sorted()
+                && fields
+                    .iter()
+                    .all(|(key, item)| key.bytes().all(|byte| byte < 0xEE) && is_plain(item))
+        }
+    }
+}
+
+/// Whether every reader takes an integer for the same one; nothing for a float.
+fn is_exact(n: &Number) -> Option<bool> {
+    let magnitude = n.as_u64().or_else(|| n.as_i64().map(i64::unsigned_abs));
+    magnitude.map(|magnitude| magnitude <= MAX_INTEGER)
 }
 
 /// [`canonical`] as text; RFC 8785 output is always UTF-8.
@@ -64,17 +89,11 @@ pub fn read_canonical<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T
 pub fn refuse_inexact(value: &Value, at: &mut String) -> Result<(), NotCanonical> {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
-        Value::Number(n) => {
-            let exact = n
-                .as_u64()
-                .map(|n| n <= MAX_INTEGER)
-                .or_else(|| n.as_i64().map(|n| n.unsigned_abs() <= MAX_INTEGER));
-            match exact {
-                Some(true) => Ok(()),
-                Some(false) => Err(NotCanonical::TooLarge { at: at.clone() }),
-                None => Err(NotCanonical::Float { at: at.clone() }),
-            }
-        }
+        Value::Number(n) => match is_exact(n) {
+            Some(true) => Ok(()),
+            Some(false) => Err(NotCanonical::TooLarge { at: at.clone() }),
+            None => Err(NotCanonical::Float { at: at.clone() }),
+        },
         Value::Array(items) => items.iter().enumerate().try_for_each(|(i, item)| {
             let length = at.len();
             at.push_str(&format!("/{i}"));
@@ -133,8 +152,43 @@ pub fn commitment(salt: &Salt, value: &Value) -> Result<Digest, NotCanonical> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
+
+    /// Keys on both sides of where UTF-8 and UTF-16 sort otherwise, and texts with all that JSON escapes.
+    fn json() -> impl Strategy<Value = Value> {
+        let text = || "[ -~\u{0}-\u{1f}\u{7f}\"\\\\/é\u{2028}\u{d7ff}\u{e000}\u{ffff}\u{10000}😀]{0,6}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-(MAX_INTEGER as i64)..=MAX_INTEGER as i64).prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((text(), inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_writes_what_rfc_8785_does(value in json()) {
+            prop_assert_eq!(canonical(&value).unwrap(), serde_json_canonicalizer::to_vec(&value).unwrap());
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_as_utf_16_sorts_them() {
+        assert_eq!(
+            canonical_text(&json!({"\u{e000}": 1, "\u{10000}": 2})).unwrap(),
+            "{\"\u{10000}\":2,\"\u{e000}\":1}"
+        );
+    }
 
     #[test]
     fn keys_are_sorted_and_nothing_is_added() {
