@@ -3,7 +3,8 @@
 //! and low-tier actions in a second, each claimed on the disk before its act, with pushes as often as one likes and with six
 //! a minute, against the same number of bare calls.
 //!
-//! GitHub is the sandbox, the targets are the demo's, all in this process and over loopback. `cargo bench --bench execute --
+//! GitHub is the sandbox and the targets are the demo's, in this process and over loopback; low tier is taken by the program
+//! itself in a process of its own, so that its CPU time can be told from theirs and the agents'. `cargo bench --bench execute --
 //! 500` runs 500 low-tier actions a round instead of 3,000; `low` leaves the first measurement out.
 #![allow(
     clippy::unwrap_used,
@@ -38,6 +39,8 @@ const EXECUTIONS: usize = 30;
 /// Agents that propose side by side.
 const CONNECTIONS: usize = 256;
 const ROUNDS: usize = 3;
+/// Entries that a low-tier action has on the ledger: received, started, finished.
+const ENTRIES: u64 = 3;
 
 #[tokio::main]
 async fn main() {
@@ -126,21 +129,24 @@ async fn overhead() {
     executor.close().await;
 }
 
-/// Low-tier actions, one after the other over each connection.
+/// Low-tier actions, one after the other over each connection, taken by the program in a process of its own.
 async fn low(actions: usize, pushes: u32) {
     let setup = Setup {
         pushes_per_minute: Some(pushes),
         ..Setup::default()
     };
     let mut world = World::begin(setup).await;
-    let (mut rates, mut bare, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
+    let outside = world.outside(None).await;
+    let program = outside.ready().await;
+    world.address = outside.address;
+    let (mut rates, mut bare, mut recorded, mut busy) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let start = commits(&world);
     for _ in 0..ROUNDS {
         let requests: Vec<Vec<u8>> = (0..actions)
             .map(|_| world.request("support-agent", note()).to_string().into_bytes())
             .collect();
+        let (before, last, idle) = (world.acted().1, newest(&world), cpu(&program.child));
         let began = Instant::now();
-        let before = world.acted().1;
         let shared = Arc::new((requests, AtomicUsize::new(0)));
         let world_ = &world;
         let senders = (0..CONNECTIONS).map(|_| {
@@ -166,20 +172,44 @@ async fn low(actions: usize, pushes: u32) {
         rates.push(actions as f64 / began.elapsed().as_secs_f64());
         let ended = Instant::now();
         assert_eq!(world.acted().1 - before, actions);
-        world.settle().await;
+        while newest(&world) < last + ENTRIES * actions as u64 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         recorded.push(ended.elapsed());
+        busy.push((cpu(&program.child) - idle).as_secs_f64() / actions as f64);
         bare.push(bare_rate(&world, actions).await);
     }
-    rates.sort_by(f64::total_cmp);
-    bare.sort_by(f64::total_cmp);
-    let (rate, bare) = (rates[ROUNDS / 2], bare[ROUNDS / 2]);
+    for all in [&mut rates, &mut bare, &mut busy] {
+        all.sort_by(f64::total_cmp);
+    }
+    let (rate, bare, busy) = (rates[ROUNDS / 2], bare[ROUNDS / 2], busy[ROUNDS / 2]);
     println!(
         "low tier, {pushes} pushes a minute: {rate:.0} actions a second, all of them on the ledger {:.1} s after the last at \
-         most, in {} commits; bare calls: {bare:.0} a second; {:.2}",
+         most, in {} commits; bare calls: {bare:.0} a second; {:.2}; {:.2} ms of CPU each in the program itself, which is {:.0} \
+         a second on two cores of its own",
         recorded.iter().max().unwrap().as_secs_f64(),
         commits(&world) - start,
         rate / bare,
+        busy * 1e3,
+        2.0 / busy,
     );
+}
+
+/// The number of the ledger's newest entry.
+fn newest(world: &World) -> u64 {
+    let dir = world.github.git_dir(REPO).unwrap();
+    let message = git(&dir, &["log", "-1", "--format=%B", "ledger"]);
+    let line = message.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+    entry["seq"].as_u64().unwrap()
+}
+
+/// CPU time that a program used, in user and in kernel mode: fields 14 and 15 of proc(5)'s `stat`, in hundredths of a second.
+fn cpu(program: &std::process::Child) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    Duration::from_millis(10 * ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>())
 }
 
 /// The same calls without Countersign.

@@ -72,7 +72,10 @@ pub(super) async fn propose(
     let receipt = work
         .await
         .map_err(|_| Problem::unavailable("the proposal was not finished; ask again"))??;
-    let status = bot.status(receipt.id, &View::Agent(&caller.agent)).await?;
+    let status = match receipt.ran {
+        Some(status) => status,
+        None => bot.status(receipt.id, &View::Agent(&caller.agent)).await?,
+    };
     let code = match (receipt.repeated, status.ended) {
         (true, _) => StatusCode::OK,
         (false, true) => StatusCode::CREATED,

@@ -30,7 +30,7 @@ pub use inbox::{Inbox, Lease, Undone, Work};
 pub use instances::Instances;
 pub use keys::Keys;
 pub use nonces::{NonceError, Nonces};
-pub use outbox::{Claim, ClaimError, Ended, Epoch, Outbox, Row};
+pub use outbox::{Claim, ClaimError, Ended, Epoch, Outbox, Prior, Row};
 pub use proven::{Proven, ProvenRules};
 pub use results::{Kept, Results};
 

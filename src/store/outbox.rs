@@ -31,6 +31,17 @@ pub struct Outbox {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch(i64);
 
+/// What is known before anything is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prior {
+    /// The rules that it would be prepared under, when they are looked at later than this.
+    pub epoch: Epoch,
+    /// The proposal that claimed with the agent's key.
+    pub proposal: Option<ProposalId>,
+    /// Whether one claimed with its nonce.
+    pub nonce: bool,
+}
+
 /// A claim that was written to disk by this process; it is given once for one agent's idempotency key.
 #[derive(Debug)]
 pub struct Claim {
@@ -265,37 +276,43 @@ impl Outbox {
         })
     }
 
-    /// The proposal that claimed with an agent's key, and whether one claimed with its nonce.
+    /// What claims are known of an agent's key and nonce, and the epoch of the rules, in one look.
     pub async fn before(
         &self,
         agent: &AgentName,
         key: Option<&IdempotencyKey>,
         nonce: &Nonce,
-    ) -> Result<(Option<ProposalId>, bool), StoreError> {
+    ) -> Result<Prior, StoreError> {
         let mut connection = self.database.read().await?;
         let query = sqlx::query(
             // Two searches: with `OR`, SQLite looks through all that the agent claimed.
-            "SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND idempotency_key = $2 \
-             UNION SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND nonce = $3",
+            "SELECT epoch, proposal, idempotency_key, nonce FROM rules LEFT JOIN \
+             (SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND idempotency_key = $2 \
+             UNION SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND nonce = $3) AS used ON TRUE",
         );
         let query = query
             .bind(agent.as_str())
             .bind(key.map_or("", IdempotencyKey::as_str))
             .bind(nonce.as_str());
         let rows = self.database.said(query.fetch_all(&mut *connection).await)?;
-        let (mut known, mut used) = (None, false);
+        let first = rows.first().ok_or_else(|| damaged("rules", "it has no row"))?;
+        let mut prior = Prior {
+            epoch: Epoch(self.database.said(first.try_get("epoch"))?),
+            proposal: None,
+            nonce: false,
+        };
         for row in rows {
-            let column = |name| self.database.said(row.try_get::<String, _>(name));
-            used |= column("nonce")? == nonce.as_str();
-            if key.is_some_and(|key| Ok(key.as_str()) == column("idempotency_key").as_deref().map_err(drop)) {
-                let id = column("proposal")?;
-                known = Some(
-                    id.parse()
-                        .map_err(|error| damaged(format!("outbox, {id}"), format!("{error}")))?,
-                );
+            let column = |name| self.database.said(row.try_get::<Option<String>, _>(name));
+            prior.nonce |= column("nonce")?.is_some_and(|used| used == nonce.as_str());
+            let same = column("idempotency_key")?
+                .zip(key)
+                .is_some_and(|(used, key)| used == key.as_str());
+            if let Some(id) = column("proposal")?.filter(|_| same) {
+                let wrong = |error| damaged(format!("outbox, {id}"), format!("{error}"));
+                prior.proposal = Some(id.parse().map_err(wrong)?);
             }
         }
-        Ok((known, used))
+        Ok(prior)
     }
 
     /// Forgets a claim once the ledger holds its end; from then on the ledger's own record keeps it from running again.

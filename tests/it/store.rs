@@ -182,7 +182,10 @@ async fn i16_a_claim_is_given_once_whatever_happens_after_it() {
         let before = async |key: Option<&str>, nonce: &str| {
             let key = key.map(|key| key.parse().unwrap());
             let nonce: Nonce = nonce.parse().unwrap();
-            store.outbox().before(agent, key.as_ref(), &nonce).await.unwrap()
+            let prior = store.outbox().before(agent, key.as_ref(), &nonce).await;
+            let prior = prior.unwrap();
+            assert_eq!(prior.epoch, store.outbox().epoch().await.unwrap());
+            (prior.proposal, prior.nonce)
         };
         let (key, nonce) = (proposal.idempotency_key.as_str(), proposal.nonce.as_str());
         assert_eq!(before(Some(key), nonce).await, (Some(proposal.id), true));

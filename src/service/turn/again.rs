@@ -16,13 +16,14 @@ use crate::{
         request::Request,
     },
     service::problem::Problem,
+    store::Epoch,
 };
 
 /// What is known of a request's idempotency key and nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
-    /// Neither was used.
-    Nothing,
+    /// Neither was used; the epoch of the rules then.
+    Nothing(Epoch),
     /// The key was used by this proposal.
     Proposal(ProposalId),
     /// The nonce was used with another key.
@@ -106,7 +107,7 @@ impl Bot {
     pub(super) async fn before(&self, agent: &AgentName, request: &Request) -> Result<Before, Problem> {
         let key = key_of(request);
         let outbox = self.store().outbox();
-        let (in_outbox, nonce_in_outbox) = outbox
+        let prior = outbox
             .before(agent, key.as_ref(), &request.nonce)
             .await
             .map_err(|error| NotNow::from(error).into_problem())?;
@@ -114,10 +115,10 @@ impl Bot {
             let by_key = key.as_ref().and_then(|key| book.request(agent, key));
             (by_key, book.nonce_used(agent, &request.nonce))
         });
-        Ok(match in_outbox.or(in_ledger) {
+        Ok(match prior.proposal.or(in_ledger) {
             Some(id) => Before::Proposal(id),
-            None if nonce_in_outbox || nonce_in_ledger => Before::Nonce,
-            None => Before::Nothing,
+            None if prior.nonce || nonce_in_ledger => Before::Nonce,
+            None => Before::Nothing(prior.epoch),
         })
     }
 
@@ -137,7 +138,11 @@ impl Bot {
             }),
         };
         if same {
-            return Ok(Receipt { id, repeated: true });
+            return Ok(Receipt {
+                id,
+                repeated: true,
+                ran: None,
+            });
         }
         Err(Problem::conflict(format!(
             "the idempotency key was used for another request, proposal {id}; send a key of its own with each request"

@@ -43,8 +43,9 @@ impl Bot {
             Err(why) => return Ok(Err(why)),
         };
         let proposal = new.proposal.clone();
+        let epoch = self.store().outbox().epoch().await?;
         if let Err(problem) = self
-            .enter(new, &policy, Via::Comment(heard), Some(spoken.by))
+            .enter(new, &policy, Via::Comment(heard), Some(spoken.by), epoch)
             .await
         {
             return Ok(Err(told(&problem, &ids(&proposal))));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Bot, NotNow, execute::incident};
+use super::{Bot, NotNow, Status, execute::incident, status::of_row};
 use crate::{
     domain::{
         case::Case,
@@ -21,19 +21,22 @@ use crate::{
     github,
     ledger::AppendError,
     service::problem::Problem,
-    store::{ClaimError, Ended, Row},
+    store::{ClaimError, Ended, Epoch, Row},
 };
 
 impl Bot {
-    /// Runs a low-tier proposal now and has it recorded; `received` is what the ledger will hold of it.
-    /// `counting` keeps others from counting the limits until it is claimed; `key` is that of its sealed values.
+    /// Runs a low-tier proposal now and has it recorded; `received` is what the ledger will hold of it. Where it stands then;
+    /// nothing where this process did not run it, or could not keep its end.
+    /// `counting` keeps others from counting the limits until it is claimed; `key` is that of its sealed values,
+    /// `epoch` was read before the rules are looked at here.
     pub(super) async fn run_low(
         &self,
         received: Draft,
         policy: &Policy,
         counting: Option<OwnedMutexGuard<()>>,
         key: &DataKey,
-    ) -> Result<(), Problem> {
+        epoch: Epoch,
+    ) -> Result<Option<Status>, Problem> {
         self.ledger()
             .read(|book| book.admits(&received))
             .map_err(|illegal| Problem::conflict(illegal.to_string()))?;
@@ -45,14 +48,13 @@ impl Bot {
             self.takes_low(&body.proposal.proof)?;
             self.holds_still(policy).await?;
             self.keep_key(&body.proposal, key).await?;
-            return self.append(vec![received]).await.map_err(NotNow::into_problem);
+            self.append(vec![received]).await.map_err(NotNow::into_problem)?;
+            return Ok(None);
         }
         // The rules do not change between the claim and the act's end; what was claimed before is recorded before they do.
         // In this process a lock sees to that; in others, that nobody claims what was prepared before they were about to.
         let _same_rules = self.inner.rules.read().await;
         let shut = |error: String| Problem::unavailable(error);
-        let epoch = self.store().outbox().epoch().await;
-        let epoch = epoch.map_err(|error| shut(error.to_string()))?;
         self.holds_still(policy).await?;
         let proposal = Arc::new(body.proposal.as_ref().clone());
         let case = Case::received(
@@ -113,10 +115,11 @@ impl Bot {
                 Ok(row) => row,
                 Err(error) => {
                     tracing::error!(proposal = %proposal.id, %error, "ran, and its end can't be kept; it becomes unknown");
-                    return Ok(());
+                    return Ok(None);
                 }
             },
         };
+        let ran_to = row.as_ref().map(of_row);
         let bot = self.clone();
         self.recording().spawn(async move {
             if let Some(row) = row
@@ -135,7 +138,7 @@ impl Bot {
                 tracing::error!(proposal = %proposal.id, %error, "what could not be undone is not recorded");
             }
         });
-        Ok(())
+        Ok(ran_to)
     }
 
     /// What there is to see of a low-tier proposal: nobody reviews it.

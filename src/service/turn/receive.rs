@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Bot, NotNow, again::Before, limits};
+use super::{Bot, NotNow, Status, again::Before, limits};
 use crate::{
     domain::{
         assess::{Assessment, assess},
@@ -26,18 +26,21 @@ use crate::{
     ledger::AppendError,
     render,
     service::{problem::Problem, turn::View},
+    store::Epoch,
 };
 
 /// How often the limits are counted again when others are faster.
 const MAX_COUNTS: usize = 8;
 
 /// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Receipt {
     /// The proposal.
     pub id: ProposalId,
     /// Whether an earlier request of the same idempotency key had made it already.
     pub repeated: bool,
+    /// Where it stands, when it ran at once and its end is kept.
+    pub(in crate::service) ran: Option<Status>,
 }
 
 /// What would become of a request; nothing is recorded.
@@ -88,25 +91,31 @@ impl Bot {
     ) -> Result<Receipt, Problem> {
         let policy = self.recorded_policy().await?;
         let _alone = self.alone(agent, &request).await;
-        match self.before(agent, &request).await? {
-            Before::Nothing => {}
+        let epoch = match self.before(agent, &request).await? {
+            Before::Nothing(epoch) => epoch,
             Before::Proposal(id) => return self.same_request(id, &request).await,
             Before::Nonce => return Err(nonce_used()),
-        }
+        };
         let made = self.make(request, agent, seen, &policy).await?;
         let id = made.proposal.id;
-        self.enter(made, &policy, via, None).await?;
-        Ok(Receipt { id, repeated: false })
+        let ran = self.enter(made, &policy, via, None, epoch).await?;
+        Ok(Receipt {
+            id,
+            repeated: false,
+            ran,
+        })
     }
 
-    /// Records a proposal, in place of the one that it replaces, and opens or runs it; `person` is who changed it.
+    /// Records a proposal, in place of the one that it replaces, and opens or runs it; `person` is who changed it, `epoch`
+    /// that of the rules since it is prepared. Where it stands, when it ran and its end is kept.
     pub(super) async fn enter(
         &self,
         made: Made,
         policy: &Policy,
         via: Via,
         person: Option<&PersonName>,
-    ) -> Result<(), Problem> {
+        epoch: Epoch,
+    ) -> Result<Option<Status>, Problem> {
         let Made { mut proposal, key } = made;
         let id = proposal.id;
         let counted = policy
@@ -146,9 +155,9 @@ impl Bot {
                     self.holds_still(policy).await?;
                     self.append(drafts).await.map_err(NotNow::into_problem)?;
                 }
-                self.run_low(draft, policy, counting, &key).await?;
+                let ran = self.run_low(draft, policy, counting, &key, epoch).await?;
                 self.look_at_replaced(&proposal).await;
-                return Ok(());
+                return Ok(ran);
             }
             drop(counting);
             self.holds_still(policy).await?;
@@ -160,7 +169,7 @@ impl Bot {
                     if let Err(error) = self.open(id).await {
                         tracing::warn!(proposal = %id, %error, "received, not opened yet; the sweep tries again");
                     }
-                    return Ok(());
+                    return Ok(None);
                 }
                 // Others were recorded in between: what is over now, and how high it stands, is looked at again.
                 // INVARIANT i17.
@@ -324,7 +333,7 @@ impl Bot {
                 .map_err(|message| Problem::fields(vec![FieldError::new("/supersedes", message)]))?;
         }
         // What can't be signed at all is named by its field instead.
-        let signable = request.signed_bytes().is_ok();
+        let signable = proof.is_ok() || request.signed_bytes().is_ok();
         let (fitting, proof) = match (fit(request, known, policy, now), proof) {
             (Ok(fitting), Ok(proof)) => (fitting, proof),
             (Ok(_), Err(error)) => return Err(Problem::fields(vec![error])),

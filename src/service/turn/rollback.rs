@@ -84,8 +84,9 @@ impl Bot {
             at: event.at,
             delivery: event.delivery.clone(),
         };
+        let epoch = self.store().outbox().epoch().await?;
         let entered = self
-            .enter(made, &policy, Via::Rollback(said), Some(by.name()))
+            .enter(made, &policy, Via::Rollback(said), Some(by.name()), epoch)
             .await;
         if let Err(problem) = entered {
             return Ok(Err(told(&problem, &ids(&proposal))));

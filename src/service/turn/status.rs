@@ -224,7 +224,7 @@ fn amended_by(book: &Book, case: &Case) -> Option<PersonName> {
 }
 
 /// A low-tier proposal that the ledger does not hold yet.
-fn of_row(row: &Row) -> Status {
+pub(super) fn of_row(row: &Row) -> Status {
     let proposal = &row.received().proposal;
     let (state, steps, reason) = match row.ended() {
         None => (Life::Started, Vec::new(), None),

@@ -19,7 +19,7 @@ pub(crate) struct Outside {
 
 /// A running program; it is killed when this goes out of scope.
 pub(crate) struct Program {
-    child: Child,
+    pub(crate) child: Child,
     said: PathBuf,
 }
 
