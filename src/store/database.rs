@@ -23,7 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 
 /// Every version of the tables, from the first.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_begin.sql"),
+    include_str!("migrations/0002_outbox_by_name.sql"),
+];
 
 /// Replicas that start together change the tables one after the other. PostgreSQL: a number of our own.
 const MIGRATING: &str = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(4922180071); END $$";

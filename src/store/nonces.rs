@@ -1,6 +1,9 @@
 //! Nonces at the agents' door: what was signed can be shown once, and only within minutes. INVARIANT i24.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -13,8 +16,12 @@ use crate::domain::ids::{AgentName, Nonce, Span, Timestamp};
 
 /// How far an agent's clock may be from ours, either way.
 const SKEW: Span = Span::seconds(300);
-/// The most nonces of one agent that are remembered at a time.
+/// The most nonces of one agent that are remembered at a time; each other process that shares the database may add what it
+/// lets in within [`COUNTED_FOR`].
 const MAX_PER_AGENT: i64 = 10_000;
+/// How long a count holds while there is room, in milliseconds: counting ten thousand for every few requests takes longer
+/// than letting them in.
+const COUNTED_FOR: i64 = 1_000;
 
 /// Why a signed request is not let in.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +49,23 @@ pub enum NonceError {
 #[derive(Debug)]
 pub struct Nonces {
     writer: Writer,
+    rooms: Arc<Rooms>,
+}
+
+/// How many more nonces each agent may show, by when that was counted.
+type Rooms = Mutex<BTreeMap<String, Room>>;
+
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    counted: i64,
+    left: i64,
+}
+
+impl Room {
+    /// Whether it need not be counted anew.
+    fn holds(self, now: i64) -> bool {
+        self.left > 0 && (0..COUNTED_FOR).contains(&now.saturating_sub(self.counted))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +77,8 @@ enum Admitted {
 
 impl Nonces {
     pub(super) fn new(writer: Writer) -> Self {
-        Self { writer }
+        let rooms = Arc::default();
+        Self { writer, rooms }
     }
 
     /// Lets a nonce in once, at whatever process it is shown; it is on the disk before this returns.
@@ -74,6 +99,7 @@ impl Nonces {
             nonce: nonce.as_str().to_owned(),
             until,
             now: now.millis(),
+            rooms: Arc::clone(&self.rooms),
         };
         match self.writer.share_at_the_door(shown).await? {
             Admitted::Yes => Ok(()),
@@ -101,6 +127,7 @@ struct Shown {
     nonce: String,
     until: i64,
     now: i64,
+    rooms: Arc<Rooms>,
 }
 
 impl Together for Shown {
@@ -111,16 +138,24 @@ impl Together for Shown {
             let mut room = room(all, connection).await?;
             let (mut firsts, mut said) = (BTreeMap::new(), Vec::with_capacity(all.len()));
             for shown in all {
-                let room = room.entry(&shown.agent).or_default();
+                let left = room.get_mut(shown.agent.as_str()).map(|room| &mut room.left);
                 said.push(match firsts.entry((shown.agent.as_str(), shown.nonce.as_str())) {
                     Entry::Occupied(_) => Admitted::Used,
-                    Entry::Vacant(_) if *room <= 0 => Admitted::TooMany,
-                    Entry::Vacant(free) => {
-                        *room -= 1;
-                        free.insert(shown);
-                        Admitted::Yes
-                    }
+                    Entry::Vacant(free) => match left {
+                        Some(left) if *left > 0 => {
+                            *left -= 1;
+                            free.insert(shown);
+                            Admitted::Yes
+                        }
+                        Some(_) | None => Admitted::TooMany,
+                    },
                 });
+            }
+            if let Some(first) = all.first() {
+                let mut rooms = first.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+                // What is full or old is counted anew when it is asked for.
+                rooms.retain(|_, known| known.holds(first.now));
+                rooms.extend(room.into_iter().map(|(agent, room)| (agent.to_owned(), room)));
             }
             let firsts: Vec<&Self> = firsts.into_values().collect();
             let mut new = BTreeSet::new();
@@ -140,17 +175,28 @@ impl Together for Shown {
 }
 
 /// How many more each agent may show.
-async fn room<'a>(all: &'a [Shown], connection: &mut AnyConnection) -> sqlx::Result<BTreeMap<&'a str, i64>> {
+async fn room<'a>(all: &'a [Shown], connection: &mut AnyConnection) -> sqlx::Result<BTreeMap<&'a str, Room>> {
     let mut room = BTreeMap::new();
     for shown in all {
         if let Entry::Vacant(unknown) = room.entry(shown.agent.as_str()) {
+            let known = {
+                let rooms = shown.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+                rooms.get(&shown.agent).copied()
+            };
+            if let Some(known) = known.filter(|known| known.holds(shown.now)) {
+                unknown.insert(known);
+                continue;
+            }
             let sql = format!(
                 "SELECT COUNT(*) FROM \
                  (SELECT 1 FROM nonces WHERE agent = $1 AND forget_at >= $2 LIMIT {MAX_PER_AGENT}) AS live"
             );
             let count = sqlx::query(AssertSqlSafe(sql)).bind(&shown.agent).bind(shown.now);
             let live: i64 = count.fetch_one(&mut *connection).await?.try_get(0)?;
-            unknown.insert(MAX_PER_AGENT.saturating_sub(live));
+            unknown.insert(Room {
+                counted: shown.now,
+                left: MAX_PER_AGENT.saturating_sub(live),
+            });
         }
     }
     Ok(room)

@@ -1,5 +1,6 @@
 //! The lock of low tier: a row on the disk before the act, so that whatever happens nothing runs twice. INVARIANT i16.
 
+mod prior;
 mod writes;
 
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use super::{
 use crate::domain::{
     canonical::{NotCanonical, canonical, digest_of},
     entry::{ClaimedBy, Digests, Draft, Event, Finished, Received, Started, Unknown},
-    ids::{AgentName, Digest, IdempotencyKey, Nonce, ProposalId, Timestamp},
+    ids::{AgentName, Digest, IdError, IdempotencyKey, Nonce, ProposalId, Timestamp},
     warrant::OutboxRow,
 };
+use prior::Asked;
 use writes::{Claimed, End, NewRow, Recorded};
 
 /// Claims of low-tier executions that the ledger may not hold yet, of every process that shares the database.
@@ -131,10 +133,17 @@ impl Row {
     }
 }
 
-#[derive(Serialize)]
-struct Name<'a> {
-    agent: &'a str,
-    idempotency_key: &'a str,
+/// The name of a claim: there is one for one agent's key.
+fn name_of(agent: &AgentName, key: &IdempotencyKey) -> Result<Digest, NotCanonical> {
+    #[derive(Serialize)]
+    struct Name<'a> {
+        agent: &'a str,
+        idempotency_key: &'a str,
+    }
+    digest_of(&Name {
+        agent: agent.as_str(),
+        idempotency_key: key.as_str(),
+    })
 }
 
 impl Outbox {
@@ -180,11 +189,8 @@ impl Outbox {
         if body.claim != ClaimedBy::Outbox || started.proposal != Some(proposal.id) {
             return Err(ClaimError::NotStarted);
         }
-        let (agent, key) = (proposal.binding.agent.as_str(), proposal.idempotency_key.as_str());
-        let name = digest_of(&Name {
-            agent,
-            idempotency_key: key,
-        })?;
+        let (agent, key) = (&proposal.binding.agent, &proposal.idempotency_key);
+        let name = name_of(agent, key)?;
         let written = Written {
             at: started.time,
             received: received.clone(),
@@ -194,8 +200,8 @@ impl Outbox {
         let texts = [
             name.to_string(),
             proposal.id.to_string(),
-            agent.to_owned(),
-            key.to_owned(),
+            agent.as_str().to_owned(),
+            key.as_str().to_owned(),
             proposal.nonce.as_str().to_owned(),
             body.instance.to_string(),
             text(canonical(&written)?)?,
@@ -268,9 +274,7 @@ impl Outbox {
         let ended: Option<String> = self.database.said(row.try_get("ended"))?;
         let ended = ended.map(|ended| serde_json::from_str(&ended)).transpose();
         Ok(Row {
-            name: name
-                .parse()
-                .map_err(|error: crate::domain::ids::IdError| wrong(error.to_string()))?,
+            name: name.parse().map_err(|error: IdError| wrong(error.to_string()))?,
             written,
             ended: ended.map_err(|error| wrong(error.to_string()))?,
         })
@@ -282,37 +286,23 @@ impl Outbox {
         agent: &AgentName,
         key: Option<&IdempotencyKey>,
         nonce: &Nonce,
-    ) -> Result<Prior, StoreError> {
-        let mut connection = self.database.read().await?;
-        let query = sqlx::query(
-            // Two searches: with `OR`, SQLite looks through all that the agent claimed.
-            "SELECT epoch, proposal, idempotency_key, nonce FROM rules LEFT JOIN \
-             (SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND idempotency_key = $2 \
-             UNION SELECT proposal, idempotency_key, nonce FROM outbox WHERE agent = $1 AND nonce = $3) AS used ON TRUE",
-        );
-        let query = query
-            .bind(agent.as_str())
-            .bind(key.map_or("", IdempotencyKey::as_str))
-            .bind(nonce.as_str());
-        let rows = self.database.said(query.fetch_all(&mut *connection).await)?;
-        let first = rows.first().ok_or_else(|| damaged("rules", "it has no row"))?;
-        let mut prior = Prior {
-            epoch: Epoch(self.database.said(first.try_get("epoch"))?),
-            proposal: None,
-            nonce: false,
+    ) -> Result<Prior, ClaimError> {
+        let name = key.map(|key| name_of(agent, key)).transpose()?;
+        let asked = Asked {
+            name: name.map(|name| name.to_string()).unwrap_or_default(),
+            agent: agent.as_str().to_owned(),
+            nonce: nonce.as_str().to_owned(),
         };
-        for row in rows {
-            let column = |name| self.database.said(row.try_get::<Option<String>, _>(name));
-            prior.nonce |= column("nonce")?.is_some_and(|used| used == nonce.as_str());
-            let same = column("idempotency_key")?
-                .zip(key)
-                .is_some_and(|(used, key)| used == key.as_str());
-            if let Some(id) = column("proposal")?.filter(|_| same) {
-                let wrong = |error| damaged(format!("outbox, {id}"), format!("{error}"));
-                prior.proposal = Some(id.parse().map_err(wrong)?);
-            }
-        }
-        Ok(prior)
+        let known = self.writer.share_at_the_door(asked).await?;
+        let parse = |id: String| {
+            let wrong = |error: IdError| damaged(format!("outbox, {id}"), error);
+            id.parse().map_err(wrong)
+        };
+        Ok(Prior {
+            epoch: known.epoch,
+            proposal: known.proposal.map(parse).transpose()?,
+            nonce: known.nonce,
+        })
     }
 
     /// Forgets a claim once the ledger holds its end; from then on the ledger's own record keeps it from running again.

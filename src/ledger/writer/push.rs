@@ -33,6 +33,8 @@ use crate::domain::{
 
 /// Races that are lost before the caller is told.
 const MAX_RACES: u32 = 20;
+/// Objects of so many bytes are pushed whole.
+const NO_DELTAS_FROM: i64 = 4_096;
 /// Entries of a group fill a commit up to about this many bytes.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
@@ -85,6 +87,12 @@ impl Pusher {
             why,
         };
         let repo = Repository::init_bare(&options.dir).map_err(|error| local(said(error)))?;
+        if let Err(error) = without_deltas(&repo) {
+            tracing::info!(
+                error = said(error),
+                "the ledger's repository keeps its settings; pushes take longer"
+            );
+        }
         let remote = Remote::new(options.remote, options.token);
         let branch = options.branch.as_str();
         let heads = remote.fetch(&repo, &[branch])?;
@@ -392,6 +400,18 @@ impl Pusher {
             why: said(error),
         }
     }
+}
+
+/// What is pushed is digests, signatures and texts of their own: looking for deltas between such commits takes longer than
+/// compressing them, and saves little. libgit2 1.9 reads the size from which on it looks for none under the cache's name.
+fn without_deltas(repo: &Repository) -> Result<(), git2::Error> {
+    let mut config = repo.config()?;
+    for name in ["core.bigFileThreshold", "pack.deltaCacheSize"] {
+        if config.get_i64(name).ok() != Some(NO_DELTAS_FROM) {
+            config.set_i64(name, NO_DELTAS_FROM)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes commits into the book one after the other; what is not part of the record becomes a finding.

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Bot, NotNow, Receipt};
+use super::{Bot, Receipt};
 use crate::{
     domain::{
         ids::{AgentName, IdempotencyKey, ProposalId},
@@ -110,7 +110,7 @@ impl Bot {
         let prior = outbox
             .before(agent, key.as_ref(), &request.nonce)
             .await
-            .map_err(|error| NotNow::from(error).into_problem())?;
+            .map_err(|error| Problem::unavailable(error.to_string()))?;
         let (in_ledger, nonce_in_ledger) = self.ledger().read(|book| {
             let by_key = key.as_ref().and_then(|key| book.request(agent, key));
             (by_key, book.nonce_used(agent, &request.nonce))
