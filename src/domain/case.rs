@@ -11,8 +11,8 @@ use super::{
     assess::Assessment,
     delegation::Delegations,
     entry::{
-        ClaimedBy, Digests, EditedPart, Erased, Event, Exception, Excluded, Finished, Merged, Opened,
-        Outcome, Resolution, Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
+        Digests, EditedPart, Erased, Event, Exception, Excluded, Finished, Merged, Opened, Outcome,
+        Resolution, Resolved, Reviewed, Started, StepResult, VoidReason, Withdrawn,
     },
     ids::{AccountId, Digest, ItemId, ProposalId, Seq, Timestamp},
     policy::Tier,
@@ -371,9 +371,7 @@ impl Case {
     /// i21.
     pub fn resumable(&self) -> bool {
         let may = |started: &Started| started.resumable && started.attempt < MOST_ATTEMPTS;
-        let begun = self.started.as_ref();
-        let begun = begun.filter(|started| started.claim == ClaimedBy::Ledger);
-        self.life == Life::Unknown && self.stopped && begun.is_some_and(may)
+        self.life == Life::Unknown && self.stopped && self.started.as_ref().is_some_and(may)
     }
 
     /// How every step ended so far.

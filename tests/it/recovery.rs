@@ -7,7 +7,7 @@ use countersign::{
     sandbox::{Failure, Fault},
     service::{AssembleError, Bot},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{Opened, REPO, Setup, World, campaign, git, merge_commit, note, story, story_with};
 
@@ -299,20 +299,88 @@ async fn i16_i21_what_acts_once_for_a_key_goes_on_after_a_crash() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn i21_low_tier_claimed_and_not_ended_is_unknown() {
-    story(async |world| {
-        let mut body = note();
-        body["idempotency_key"] = json!("ticket-88");
-        world.targets.crm().fault(Broken::Slow(VERY_SLOW));
-        {
-            let proposing = world.propose("support-agent", body.clone());
-            tokio::pin!(proposing);
-            tokio::select! {
-                answer = &mut proposing => panic!("{answer:?}"),
-                () = asked(world.targets.crm()) => {}
-            }
+/// A note that is on its way to a target that takes its time.
+async fn in_mid_note(world: &mut World) -> Value {
+    let mut body = note();
+    body["idempotency_key"] = json!("ticket-88");
+    world.targets.crm().fault(Broken::Slow(VERY_SLOW));
+    {
+        let proposing = world.propose("support-agent", body.clone());
+        tokio::pin!(proposing);
+        tokio::select! {
+            answer = &mut proposing => panic!("{answer:?}"),
+            () = asked(world.targets.crm()) => {}
         }
+    }
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i16_i21_low_tier_that_acts_once_for_a_key_goes_on_after_a_crash() {
+    story(async |world| {
+        let body = in_mid_note(world).await;
+        dies_and_comes_back(world).await;
+        let (status, answer) = world.propose("support-agent", body).await;
+        assert_eq!(
+            (status, &answer["state"]),
+            (200, &json!("executed")),
+            "{answer:#}"
+        );
+        assert_eq!((world.targets.crm().asked(), world.acted()), (2, (0, 1)));
+        let entries = world.entries();
+        let about = entries.iter().filter(|entry| entry["proposal"] == answer["id"]);
+        let told: Vec<_> = about
+            .map(|entry| (entry["kind"].as_str().unwrap(), entry["body"]["attempt"].as_u64()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("received", None),
+                ("started", Some(1)),
+                ("unknown", None),
+                ("observed", None),
+                ("started", Some(2)),
+                ("finished", None)
+            ]
+        );
+        world.sweep().await;
+        assert_eq!(world.targets.crm().asked(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i21_i22_low_tier_that_was_given_up_does_not_go_on_in_a_freeze() {
+    story(async |world| {
+        let payment = world.payment().await;
+        let body = in_mid_note(world).await;
+        let freeze = world.person("dave");
+        freeze
+            .comment(REPO, payment.pull, "/freeze all the CRM moves")
+            .unwrap();
+        while world.of_kind("frozen").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        dies_and_comes_back(world).await;
+        let (status, answer) = world.propose("support-agent", body).await;
+        assert_eq!((status, &answer["state"]), (200, &json!("unknown")), "{answer:#}");
+        assert_eq!(world.targets.crm().asked(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i21_low_tier_claimed_and_not_ended_is_unknown_without_that_promise() {
+    let setup = Setup {
+        edits: vec![(
+            "catalog.yaml",
+            "        idempotency_header: Idempotency-Key\n        # A leaf",
+            "        # A leaf",
+        )],
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        let body = in_mid_note(world).await;
         dies_and_comes_back(world).await;
         let (status, answer) = world.propose("support-agent", body).await;
         assert_eq!((status, &answer["state"]), (200, &json!("unknown")), "{answer:#}");

@@ -12,7 +12,7 @@ use crate::{
         gate::decide,
         ids::{Digest, ProposalId, Seq, Timestamp},
         observation::{Observation, Seen},
-        policy::Policy,
+        policy::{Policy, Tier},
         proposal::Proposal,
         sealed::DataKey,
         warrant::{Warrant, plan},
@@ -206,6 +206,24 @@ impl Bot {
             }
         }
         Ok(())
+    }
+
+    /// Goes on with low tier that was given up in mid-call, where its target acts once for one key. INVARIANT i21.
+    pub(super) async fn resume_low(&self) -> Result<(), NotNow> {
+        let given_up: Vec<ProposalId> = self.ledger().read(|book| {
+            let cases = book.cases();
+            let low = cases.filter(|(_, case)| case.tier() == Tier::Low && case.resumable());
+            low.map(|(id, _)| *id).collect()
+        });
+        if given_up.is_empty() {
+            return Ok(());
+        }
+        let policy = self.in_force().await?;
+        let mut failed = None;
+        for id in given_up {
+            failed = self.execute_low(id, &policy).await.err().or(failed);
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Everything that was claimed under the rules in force is on the ledger before others are. INVARIANT i02.

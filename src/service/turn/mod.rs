@@ -500,6 +500,9 @@ impl Bot {
         if self.is_apart() {
             return failed.map_or(Ok(()), Err);
         }
+        if self.executes() {
+            failed = self.resume_low().await.err().or(failed);
+        }
         failed = self.owe_all().await.err().or(failed);
         failed = self.look_at_base().await.err().or(failed);
         failed = self.unopened().await.err().or(failed);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Bot, NotNow};
 use crate::{
     domain::{
-        case::Case,
+        case::{Case, Life},
         entry::{Draft, Event, Observed, Role, VoidReason, Voided, When},
         gate::{Rule, Standing, decide},
         ids::ProposalId,
@@ -17,11 +17,15 @@ use crate::{
 };
 
 impl Bot {
-    /// Runs a low-tier proposal that the ledger holds, or says why it does not yet.
-    pub(super) async fn execute_low(&self, id: ProposalId, policy: &Policy) -> Result<(), NotNow> {
+    /// Runs a low-tier proposal that the ledger holds, or goes on with one that was given up in mid-call.
+    pub(in crate::service::turn) async fn execute_low(
+        &self,
+        id: ProposalId,
+        policy: &Policy,
+    ) -> Result<(), NotNow> {
         let Some(case) = self.case(id) else { return Ok(()) };
         // Nobody but the gate says that the agent asked. INVARIANT i04.
-        if matches!(case.proposal.proof, AgentProof::GateAttested { .. }) {
+        if self.is_apart() && matches!(case.proposal.proof, AgentProof::GateAttested { .. }) {
             return self
                 .tell_unproved(
                     &case,
@@ -48,8 +52,9 @@ impl Bot {
                 .any(|one| one.standing == Standing::Blocks && one.rule != Rule::Policy);
             let rules: Vec<&str> = against.iter().map(|one| one.rule.as_str()).collect();
             tracing::info!(proposal = %id, ?rules, "low tier, and not open");
-            return match ended {
+            return match ended && case.life == Life::Received {
                 true => self.give_up(&case, observed).await,
+                // What was begun before stays unknown until a person settles it, or it may go on. INVARIANT i21.
                 false => Ok(()),
             };
         };

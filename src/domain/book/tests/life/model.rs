@@ -38,7 +38,6 @@ pub(super) struct Begun {
     pub(super) attempt: u32,
     pub(super) resumable: bool,
     pub(super) thaws: Option<u64>,
-    pub(super) by_outbox: bool,
 }
 
 /// What somebody says of an execution that they begin.
@@ -102,7 +101,7 @@ impl Plain {
         let begun = self.begun.as_ref();
         self.life == "unknown"
             && self.stopped
-            && begun.is_some_and(|begun| begun.resumable && begun.attempt < 10 && !begun.by_outbox)
+            && begun.is_some_and(|begun| begun.resumable && begun.attempt < 10)
     }
     fn expires(&self) -> i64 {
         self.created
@@ -422,7 +421,6 @@ impl Plain {
             attempt: says.attempt,
             resumable: says.resumable,
             thaws: says.thaws,
-            by_outbox: says.by_outbox,
         });
     }
 }
