@@ -13,6 +13,7 @@ use super::{
 };
 
 /// What a target answered. The record holds [`Answer::commitment`] of it, and nothing else.
+#[derive(Clone)]
 pub struct Answer {
     salt: Salt,
     content_type: Option<String>,

@@ -332,8 +332,10 @@ impl Running<'_, '_, '_> {
     async fn tell(&mut self, first: bool) {
         self.told += 1;
         if let (true, Some(result)) = (self.calls > 1, self.ran.steps.last()) {
+            let answered = self.ran.answers.last().filter(|last| last.result == *result);
             let progress = Progress {
                 result: result.clone(),
+                answer: answered.and_then(|answered| answered.answer.clone()),
                 number: u32::try_from(self.told).unwrap_or(u32::MAX),
                 of: u32::try_from(self.calls).unwrap_or(u32::MAX),
                 first,

@@ -2,13 +2,15 @@
 
 use futures::future::BoxFuture;
 
-use crate::domain::entry::StepResult;
+use crate::domain::{answer::Answer, entry::StepResult};
 
 /// A call of an execution that has several.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// How it ended.
     pub result: StepResult,
+    /// What the target answered.
+    pub answer: Option<Answer>,
     /// Which it is, from 1.
     pub number: u32,
     /// How many there are when nothing fails.

@@ -250,3 +250,33 @@ async fn i29_an_answer_is_sealed_in_the_database() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i16_what_a_step_was_answered_before_a_crash_is_there_after_it() {
+    let vault = Vault::start().await;
+    story_with(vault.setup_of_steps(), async |world| {
+        let kept = world.open("payments-agent", keep()).await;
+        world.person("bob").approve(REPO, kept.pull).unwrap();
+        while vault.stamps() == 0 || world.of_kind("step").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.crash();
+        world.start().await.unwrap();
+        world.sweep().await;
+        assert_eq!(world.state(&kept).await, "executed");
+        let (status, told) = result(world, kept.agent, &kept.id).await;
+        assert_eq!(status, 200, "{told:#}");
+        let items = told["items"].as_array().unwrap();
+        let steps: Vec<&Value> = items.iter().map(|item| &item["step"]).collect();
+        assert_eq!(steps, ["keep", "stamp"]);
+        assert_eq!(vault.stamps(), 2);
+        assert_eq!(
+            items[0]["body"],
+            json!({ "kept": { "name": "account", "value": SECRET } })
+        );
+        assert!(items.iter().all(holds));
+        let commitments: Vec<Value> = items.iter().map(|item| item["commitment"].clone()).collect();
+        assert_eq!(commitments, committed(world, &kept));
+    })
+    .await;
+}

@@ -1,6 +1,9 @@
 //! A target that answers with what it was given, sensitive values and all, and a world whose agents may use it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use axum::{
     Json,
@@ -25,6 +28,8 @@ pub(crate) enum Mood {
 #[derive(Clone)]
 pub(crate) struct Vault {
     mood: Arc<Mutex<Mood>>,
+    /// How often it was asked to stamp something.
+    stamps: Arc<AtomicUsize>,
     url: String,
 }
 
@@ -33,6 +38,7 @@ impl Vault {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let vault = Self {
             mood: Arc::new(Mutex::new(Mood::Json)),
+            stamps: Arc::default(),
             url: format!("http://{}", listener.local_addr().unwrap()),
         };
         let mood = Arc::clone(&vault.mood);
@@ -47,7 +53,16 @@ impl Vault {
                 "affected": { "count": 1, "audience": "the vault", "deltas": { "held": "+1" }, "sample": [] },
             }))
         };
+        let stamps = Arc::clone(&vault.stamps);
+        // Whoever asks first waits for nothing: it dies before.
+        let stamp = move || async move {
+            match stamps.fetch_add(1, Ordering::SeqCst) {
+                0 => std::future::pending().await,
+                _ => Json(json!({ "stamped": true })),
+            }
+        };
         let routes = axum::Router::new()
+            .route("/stamps", axum::routing::post(stamp))
             .route("/vault/{name}", axum::routing::get(look))
             .route("/vault", axum::routing::post(keep));
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -56,6 +71,27 @@ impl Vault {
 
     pub(crate) fn says(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// How often it was asked to stamp something.
+    pub(crate) fn stamps(&self) -> usize {
+        self.stamps.load(Ordering::SeqCst)
+    }
+
+    /// The same world, in which what is kept is stamped then.
+    pub(crate) fn setup_of_steps(&self) -> Setup {
+        let mut setup = self.setup();
+        let (_, _, actions) = &mut setup.edits[0];
+        let (front, rest) = actions.split_once("execute: { http: ").unwrap();
+        let (keeps, rest) = rest.split_once(" }\n").unwrap();
+        let stamps = format!(
+            "{{ method: POST, url: \"{}/stamps\", allow_private: true, idempotency_header: Idempotency-Key }}",
+            self.url
+        );
+        *actions = leaked(format!(
+            "{front}execute: {{ steps: [{{ name: keep, http: {keeps} }}, {{ name: stamp, http: {stamps} }}] }}\n{rest}"
+        ));
+        setup
     }
 
     /// A world with two more actions: `vault.keep`, of medium tier, and `vault.note`, of low tier.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{Bot, NotNow, acting::Acting};
 use crate::{
     domain::{
+        answer::StepAnswer,
         book::Full,
         case::{Case, Life},
         entry::{
@@ -150,6 +151,8 @@ impl Bot {
             tracing::warn!(proposal = %id, "the key of its sealed values is not on this machine; another has to run it");
             return self.display(id, policy).await;
         }
+        // The answers of all attempts are sealed with one key: that of the sealed values, or one drawn for them.
+        let key = key.unwrap_or_else(|| DataKey::new(rand::random()));
         let acting = self.acting(id);
         let attempt = case.attempts().saturating_add(1);
         let started = plan.attempt(attempt, self.instance().clone(), self.now());
@@ -167,7 +170,7 @@ impl Bot {
         let (moved, steps) = watch::channel(());
         // The act has a deadline, and a slow GitHub must not use it up.
         let (ended, ()) = tokio::join!(
-            self.carry_to_its_end(case, policy, key.as_ref(), claimed, moved),
+            self.carry_to_its_end(case, policy, &key, claimed, moved),
             self.show_progress(id, policy, steps)
         );
         ended?;
@@ -176,13 +179,7 @@ impl Bot {
 
     /// Carries out what takes as long as a workflow does beside the looks: neither a worker nor the subject waits for it,
     /// so that what is said about the proposal meanwhile is heard.
-    fn carry_on(
-        &self,
-        (case, policy): (Case, Policy),
-        key: Option<DataKey>,
-        claimed: Claimed,
-        acting: Acting,
-    ) {
+    fn carry_on(&self, (case, policy): (Case, Policy), key: DataKey, claimed: Claimed, acting: Acting) {
         // Whoever lost its lease must not publish; what is recorded here is bound by the claim instead.
         let bot = Self {
             inner: Arc::clone(&self.inner),
@@ -192,7 +189,7 @@ impl Bot {
             // Who looks at it shows how far it came.
             let (moved, _) = watch::channel(());
             let ended = bot
-                .carry_to_its_end(&case, &policy, key.as_ref(), claimed, moved)
+                .carry_to_its_end(&case, &policy, &key, claimed, moved)
                 .await;
             drop(acting);
             let shown = match ended {
@@ -211,7 +208,7 @@ impl Bot {
         &self,
         case: &Case,
         policy: &Policy,
-        key: Option<&DataKey>,
+        key: &DataKey,
         claimed: Claimed,
         moved: watch::Sender<()>,
     ) -> Result<(), NotNow> {
@@ -246,26 +243,35 @@ impl Bot {
         &self,
         case: &Case,
         policy: &Policy,
-        key: Option<&DataKey>,
+        key: &DataKey,
         claimed: Claimed,
         moved: watch::Sender<()>,
     ) -> Ran {
         let (send, mut took) = tokio::sync::mpsc::unbounded_channel::<Draft>();
         let running = async {
-            let tell = |progress: Progress| -> BoxFuture<'_, ()> {
-                let (first, draft) = (progress.first, self.took(case, progress));
-                if !first {
-                    // The receiver lives as long as this does.
-                    let (Ok(()) | Err(_)) = send.send(draft);
-                    return Box::pin(std::future::ready(()));
-                }
+            let heard = &send;
+            let tell = |mut progress: Progress| -> BoxFuture<'_, ()> {
                 Box::pin(async move {
+                    // Kept before the ledger tells of the step: it is not taken again after a crash.
+                    if let Some(answer) = progress.answer.take() {
+                        let answered = StepAnswer {
+                            result: progress.result.clone(),
+                            answer: Some(answer),
+                        };
+                        self.keep_answer(case.proposal.id, key, &answered).await;
+                    }
+                    let (first, draft) = (progress.first, self.took(case, progress));
+                    if !first {
+                        // The receiver lives as long as this does.
+                        let (Ok(()) | Err(_)) = heard.send(draft);
+                        return;
+                    }
                     if let Err(error) = self.append_surely(vec![draft]).await {
                         tracing::error!(proposal = %case.proposal.id, %error, "a failed step could not be recorded");
                     }
                 })
             };
-            let ran = self.act(case, policy, key, claimed, &tell).await;
+            let ran = self.act(case, policy, Some(key), claimed, &tell).await;
             drop(send);
             ran
         };
@@ -320,10 +326,10 @@ impl Bot {
 
     /// Keeps the target's answers where they can be erased, with the proposal's key or one of their own, and says how it
     /// ended.
-    pub(super) async fn ending(&self, case: &Case, key: Option<&DataKey>, ran: &Ran) -> Event {
+    pub(super) async fn ending(&self, case: &Case, key: &DataKey, ran: &Ran) -> Event {
         let instance = self.instance().clone();
         let steps = ran.steps().to_vec();
-        self.keep_answers(case.proposal.id, key, ran).await;
+        self.keep_answers(case, key, ran).await;
         match ran.ending() {
             Ending::Settled(outcome) => Event::Finished(Finished {
                 instance,

@@ -103,7 +103,7 @@ impl Bot {
         let untold: &Tell<'_> = &|_| Box::pin(std::future::ready(()));
         let sealing = (!proposal.sealed.is_empty()).then_some(key);
         let ran = self.act(&case, policy, sealing, claimed, untold).await;
-        let ended = match self.ending(&case, Some(key), &ran).await {
+        let ended = match self.ending(&case, key, &ran).await {
             Event::Unknown(unknown) => Some(Ended::Unknown(unknown)),
             Event::Finished(finished) => Some(Ended::Finished(finished)),
             _ => None,

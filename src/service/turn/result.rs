@@ -9,7 +9,7 @@ use super::{Bot, NotNow, View};
 use crate::{
     domain::{
         answer::{Answer, StepAnswer},
-        case::Life,
+        case::{Case, Life},
         entry::{Outcome, StepResult},
         ids::{Digest, ItemId, ProposalId, StepName},
         refusal::{Refusal, refusal},
@@ -175,31 +175,58 @@ impl Bot {
 
     /// Keeps what became of every step for the agent, sealed with the proposal's key, or with one drawn for that. That it
     /// can't be kept changes nothing about what ran.
-    pub(super) async fn keep_answers(&self, id: ProposalId, key: Option<&DataKey>, ran: &Ran) {
-        if let Err(error) = self.try_to_keep(id, key, ran).await {
-            tracing::error!(proposal = %id, %error, "what the target answered could not be kept");
-        }
-    }
-
-    async fn try_to_keep(&self, id: ProposalId, key: Option<&DataKey>, ran: &Ran) -> Result<(), NotNow> {
+    pub(super) async fn keep_answers(&self, case: &Case, key: &DataKey, ran: &Ran) {
         let answers = ran.answers();
         let answered = |step: &&StepResult| !answers.iter().any(|known| known.result == **step);
         let unanswered = ran.steps().iter().filter(answered).map(|step| StepAnswer {
             result: step.clone(),
             answer: None,
         });
-        let unanswered: Vec<StepAnswer> = unanswered.collect();
-        let key = key.cloned().unwrap_or_else(|| DataKey::new(rand::random()));
-        let seal = |answered: &StepAnswer| {
-            let sealed = answered.seal(id, &key, rand::random())?;
+        let mut unanswered: Vec<StepAnswer> = unanswered.collect();
+        // An attempt before this one kept what it was answered.
+        if unanswered.iter().any(|one| case.took.contains(&one.result)) {
+            let kept = self
+                .store()
+                .results()
+                .of(case.proposal.id)
+                .await
+                .unwrap_or_default();
+            let is_kept = |one: &StepAnswer| kept.iter().any(|kept| kept.place == one.place());
+            unanswered.retain(|one| !(case.took.contains(&one.result) && is_kept(one)));
+        }
+        let all: Vec<&StepAnswer> = answers.iter().chain(&unanswered).collect();
+        self.keep_all(case.proposal.id, key, &all).await;
+    }
+
+    /// Keeps the answer to a step that was just taken.
+    pub(super) async fn keep_answer(&self, id: ProposalId, key: &DataKey, answered: &StepAnswer) {
+        self.keep_all(id, key, &[answered]).await;
+    }
+
+    async fn keep_all(&self, id: ProposalId, key: &DataKey, answered: &[&StepAnswer]) {
+        if let Err(error) = self.try_to_keep(id, key, answered).await {
+            tracing::error!(proposal = %id, %error, "what the target answered could not be kept");
+        }
+    }
+
+    async fn try_to_keep(
+        &self,
+        id: ProposalId,
+        key: &DataKey,
+        answered: &[&StepAnswer],
+    ) -> Result<(), NotNow> {
+        let seal = |answered: &&StepAnswer| {
+            let sealed = answered.seal(id, key, rand::random())?;
             let place = answered.place();
             Ok(Kept { place, sealed })
         };
-        let all = answers.iter().chain(&unanswered).map(seal);
-        let sealed = all.collect::<Result<Vec<Kept>, SealError>>();
+        let sealed = answered
+            .iter()
+            .map(seal)
+            .collect::<Result<Vec<Kept>, SealError>>();
         let sealed = sealed.map_err(NotNow::internal)?;
         let until = self.now().plus(self.inner.parts.settings.results_for());
-        if !self.store().results().keep(id, &key, sealed, until).await? {
+        if !self.store().results().keep(id, key, sealed, until).await? {
             tracing::warn!(proposal = %id, "it was erased meanwhile, and what its target answered is not kept");
         }
         Ok(())

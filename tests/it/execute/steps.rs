@@ -155,7 +155,9 @@ async fn i21_a_failure_is_told_before_anything_is_undone() {
             number,
             of,
             first,
+            answer,
         } = progress;
+        assert_eq!(answer.map(|answer| answer.commitment()), result.response);
         let requests = asked.requests().len();
         let undo = if result.undo { "undo " } else { "" };
         let line = format!(
