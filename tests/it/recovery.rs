@@ -350,6 +350,33 @@ async fn i16_i21_low_tier_that_acts_once_for_a_key_goes_on_after_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i16_i21_low_tier_of_another_machine_goes_on_once_its_time_is_over() {
+    const PROMISE: &str = "        idempotency_header: Idempotency-Key\n        # A leaf";
+    let patient = "        timeout: 5m\n        idempotency_header: Idempotency-Key\n        # A leaf";
+    let setup = Setup {
+        edits: vec![("catalog.yaml", PROMISE, patient)],
+        ..Setup::default()
+    };
+    story_with(setup, async |world| {
+        in_mid_note(world).await;
+        world.crash();
+        let other = world.replica("other").await;
+        // Nobody heard of it for two minutes, and its call may take five.
+        for (minutes, asked, last) in [(3, 1, "unknown"), (6, 2, "finished")] {
+            world.both_later(Duration::from_secs(minutes * 60));
+            other.sweep().await;
+            let entries = world.entries();
+            assert_eq!(entries.last().unwrap()["kind"], last, "{entries:#?}");
+            assert_eq!(world.targets.crm().asked(), asked);
+        }
+        assert_eq!(world.acted(), (0, 1));
+        other.close().await;
+        world.start().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i21_i22_low_tier_that_was_given_up_does_not_go_on_in_a_freeze() {
     story(async |world| {
         let payment = world.payment().await;

@@ -12,8 +12,8 @@ use crate::{
         book::Full,
         case::{Case, Life},
         entry::{
-            Draft, Event, Finished, Incident, Observed, Refusal, Role, Took, Unknown, VoidReason, Voided,
-            When,
+            Draft, Event, Finished, Incident, Observed, Refusal, Role, Started, Took, Unknown, VoidReason,
+            Voided, When,
         },
         gate::{Because, Rule, Standing, decide},
         ids::{ProposalId, Span, Timestamp},
@@ -390,6 +390,11 @@ impl Bot {
             .await
     }
 
+    /// Whether another machine's process may still be at what it began: its time is not over.
+    pub(super) fn may_go_on(&self, started: &Started) -> bool {
+        !self.is_of_this_machine(&started.instance) && self.now() < started.deadline
+    }
+
     /// Settles what was begun and will never be ended by who began it: nobody can tell what became of it. INVARIANT i21.
     pub(super) async fn recover(&self) -> Result<(), NotNow> {
         let mine = self.instance();
@@ -403,10 +408,9 @@ impl Bot {
         let mut failed = None;
         for case in begun {
             let Some(started) = &case.started else { continue };
-            let goes_on = if started.instance == *mine {
-                self.acts_on(case.proposal.id)
-            } else {
-                !self.is_of_this_machine(&started.instance) && now < started.deadline
+            let goes_on = match started.instance == *mine {
+                true => self.acts_on(case.proposal.id),
+                false => self.may_go_on(started),
             };
             if goes_on {
                 continue;

@@ -13,7 +13,7 @@ pub(in crate::store) type Writing<'a, T> = BoxFuture<'a, sqlx::Result<Vec<T>>>;
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Writes that share statements: a few for all that wait, however many they are.
+/// Writes, and questions about what was written, that share statements: a few for all that wait, however many they are.
 pub(in crate::store) trait Together: Sized + Send + Sync + 'static {
     /// What each is told.
     type Said: Send;

@@ -85,3 +85,37 @@ async fn i29_answers_that_are_kept_together_are_kept_with_one_key_each() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn i24_of_keys_and_nonces_that_are_asked_about_together_each_is_told_its_own() {
+    on_both(async |home| {
+        let store = home.open().await;
+        let arrived = arrived().await;
+        claim(&store, &arrived).await.unwrap();
+        let proposal = &arrived.0.proposal;
+        let (agent, other) = (&proposal.binding.agent, "other".parse().unwrap());
+        let key = &proposal.idempotency_key;
+        let strange: Vec<Nonce> = (0..300)
+            .map(|n| format!("nonce-{n:012}").parse().unwrap())
+            .collect();
+        let outbox = store.outbox();
+        let asked = strange.iter().enumerate().map(|(at, nonce)| match at % 4 {
+            0 => outbox.before(agent, Some(key), nonce),
+            1 => outbox.before(agent, None, &proposal.nonce),
+            2 => outbox.before(&other, Some(key), &proposal.nonce),
+            _ => outbox.before(agent, None, nonce),
+        });
+        let told = futures::future::join_all(asked).await;
+        for (at, told) in told.into_iter().enumerate() {
+            let told = told.unwrap();
+            let own = [
+                (Some(proposal.id), false),
+                (None, true),
+                (None, false),
+                (None, false),
+            ];
+            assert_eq!((told.proposal, told.nonce), own[at % 4], "{at}");
+        }
+    })
+    .await;
+}

@@ -33,6 +33,14 @@ impl Bot {
                 )
                 .await;
         }
+        // Whoever began it may still be at it, and take back what this one goes on with.
+        if case
+            .started
+            .as_ref()
+            .is_some_and(|started| self.may_go_on(started))
+        {
+            return Ok(());
+        }
         if let Some(why) = self.weakness().await? {
             return Err(NotNow::Other(why));
         }
