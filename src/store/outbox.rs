@@ -6,7 +6,7 @@ mod writes;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 
 use super::{
     database::Database,
@@ -154,12 +154,7 @@ impl Outbox {
     /// The epoch of the rules, to be read before they are.
     pub async fn epoch(&self) -> Result<Epoch, StoreError> {
         let mut connection = self.database.read().await?;
-        let row = sqlx::query("SELECT epoch FROM rules")
-            .fetch_one(&mut *connection)
-            .await;
-        self.database
-            .said(row.and_then(|row| row.try_get("epoch")))
-            .map(Epoch)
+        self.database.said(read_epoch(&mut connection, "").await)
     }
 
     /// Begins another epoch: from here on nobody claims what was prepared in an earlier one. INVARIANT i02.
@@ -309,6 +304,13 @@ impl Outbox {
     pub async fn recorded(&self, name: Digest) -> Result<(), StoreError> {
         self.writer.share(Recorded(name.to_string())).await
     }
+}
+
+/// The epoch of the rules; `locked` is how their row is read where nobody may change it meanwhile.
+async fn read_epoch(connection: &mut AnyConnection, locked: &'static str) -> sqlx::Result<Epoch> {
+    let now = AssertSqlSafe(format!("SELECT epoch FROM rules{locked}"));
+    let row = sqlx::query(now).fetch_one(connection).await?;
+    row.try_get("epoch").map(Epoch)
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, StoreError> {

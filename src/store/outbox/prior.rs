@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
-use super::Epoch;
+use super::{Epoch, read_epoch};
 use crate::store::{
     database::places,
     writer::{ROWS, Together, Writing},
@@ -32,10 +32,7 @@ impl Together for Asked {
 
     fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, Known> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT epoch FROM rules")
-                .fetch_one(&mut *connection)
-                .await?;
-            let epoch = Epoch(row.try_get("epoch")?);
+            let epoch = read_epoch(connection, "").await?;
             let (mut proposals, mut nonces) = (BTreeMap::new(), BTreeSet::new());
             for some in all.chunks(ROWS) {
                 // Two searches: with `OR`, SQLite looks through all that an agent claimed.

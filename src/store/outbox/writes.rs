@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
-use super::Epoch;
+use super::{Epoch, read_epoch};
 use crate::store::{
     database::places,
     writer::{ROWS, Together, Writing},
@@ -43,11 +43,7 @@ impl Together for NewRow {
             let Some(first) = all.first() else {
                 return Ok(Vec::new());
             };
-            let now = format!("SELECT epoch FROM rules{}", first.shared);
-            let row = sqlx::query(AssertSqlSafe(now))
-                .fetch_one(&mut *connection)
-                .await?;
-            let epoch = Epoch(row.try_get("epoch")?);
+            let epoch = read_epoch(connection, first.shared).await?;
             let ours = all.iter().filter(|claim| claim.epoch == epoch);
             let firsts = Firsts::of(ours, Self::name);
             let mut written = BTreeSet::new();
