@@ -185,13 +185,12 @@ impl Bot {
         let mut unanswered: Vec<StepAnswer> = unanswered.collect();
         // An attempt before this one kept what it was answered.
         if unanswered.iter().any(|one| case.took.contains(&one.result)) {
-            let kept = self
-                .store()
-                .results()
-                .of(case.proposal.id)
-                .await
-                .unwrap_or_default();
-            let is_kept = |one: &StepAnswer| kept.iter().any(|kept| kept.place == one.place());
+            let kept = self.store().results().of(case.proposal.id).await.ok();
+            // Nor is what can't be read written over.
+            let is_kept = |one: &StepAnswer| {
+                let kept = kept.as_ref();
+                kept.is_none_or(|kept| kept.iter().any(|kept| kept.place == one.place()))
+            };
             unanswered.retain(|one| !(case.took.contains(&one.result) && is_kept(one)));
         }
         let all: Vec<&StepAnswer> = answers.iter().chain(&unanswered).collect();
