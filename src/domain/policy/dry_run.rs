@@ -23,8 +23,9 @@ const MAX_NAME: usize = 40;
 /// Where it stands in an action.
 const AT: &str = "/dry_run/http";
 
-const DRY_RUN: Kind = Kind {
+const DRY_RUN: Kind<'_> = Kind {
     timeout: (10, 60),
+    key: None,
     before: Some(Before {
         no_step: "a dry run is no step",
         no_credential: "nothing is approved when the bot asks what would happen; name a secret that can do no more than that",

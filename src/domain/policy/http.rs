@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    auth::{Auth, RawAuth, RawReading},
+    auth::{RawAuth, RawReading},
     request::{Before, HttpRequest, Kind},
 };
 use crate::domain::{
@@ -159,12 +159,9 @@ impl HttpExecute {
     }
 }
 
-const ACT: Kind = Kind {
-    timeout: (30, 300),
-    before: None,
-};
-const OBSERVATION: Kind = Kind {
+const OBSERVATION: Kind<'_> = Kind {
     timeout: (10, 60),
+    key: None,
     before: Some(Before {
         no_step: "an observation is no step",
         no_credential: "nothing is approved when the bot looks; name a secret that may only read",
@@ -187,15 +184,13 @@ impl HttpExecute {
         let request = HttpRequest::read(
             http,
             (raw.method, &raw.url, raw.timeout, raw.allow_private),
-            &ACT,
+            &Kind {
+                timeout: (30, 300),
+                key: Some(&header),
+                before: None,
+            },
             &mut faults,
         );
-        if let Some(Auth::Header { name, .. }) = request.as_ref().and_then(HttpRequest::auth)
-            && name.eq_ignore_ascii_case(&header)
-        {
-            let message = format!("`{name}` carries the idempotency key; a secret needs a header of its own");
-            faults.push(Fault::new(http.mark_at("/auth/header/name"), message));
-        }
         match request {
             Some(request) if faults.is_empty() => Ok(Self {
                 request,

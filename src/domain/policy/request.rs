@@ -23,9 +23,11 @@ pub struct HttpRequest {
 }
 
 /// What is told apart by what a request is for.
-pub(super) struct Kind {
+pub(super) struct Kind<'a> {
     /// How long to wait unless stated, and at most, in seconds.
     pub(super) timeout: (u32, u32),
+    /// The header that carries the idempotency key.
+    pub(super) key: Option<&'a str>,
     /// Why some things have no place in it, when it is made before anything is approved.
     pub(super) before: Option<Before>,
 }
@@ -42,9 +44,12 @@ impl HttpRequest {
     pub(super) fn read(
         http: &Node,
         (method, url, timeout, allow_private): (Method, &str, Option<Span>, bool),
-        kind: &Kind,
+        kind: &Kind<'_>,
         faults: &mut Vec<Fault>,
     ) -> Option<Self> {
+        if let Some(before) = &kind.before {
+            no_step(http, before.no_step, faults);
+        }
         let timeout = limited(http, timeout, kind.timeout, faults);
         let url = UrlTemplate::parse(url, allow_private)
             .map_err(|message| faults.push(Fault::new(http.mark_at("/url"), message)))
@@ -57,8 +62,13 @@ impl HttpRequest {
             read.map_err(|found| faults.extend(found)).ok()
         });
         if let Some(before) = &kind.before {
-            no_step(http, before.no_step, faults);
             no_credential(http, auth.as_ref(), before.no_credential, faults);
+        }
+        if let (Some(Auth::Header { name, .. }), Some(key)) = (&auth, kind.key)
+            && name.eq_ignore_ascii_case(key)
+        {
+            let message = format!("`{name}` carries the idempotency key; a secret needs a header of its own");
+            faults.push(Fault::new(http.mark_at("/auth/header/name"), message));
         }
         Some(Self {
             method,

@@ -30,7 +30,8 @@ fn a_body_is_filled_with_whole_values() {
             key: "P1/I1",
         }
     }
-    let body = execute.request().body().unwrap().fill(filling(&hostile)).unwrap();
+    let fill = |http: &HttpExecute, params: &Value| http.request().body().unwrap().fill(filling(params));
+    let body = fill(&execute, &hostile).unwrap();
     assert_eq!(
         body,
         json!({
@@ -40,12 +41,7 @@ fn a_body_is_filled_with_whole_values() {
             "end_to_end_id": "I1",
         })
     );
-    let without = execute
-        .request()
-        .body()
-        .unwrap()
-        .fill(filling(&json!({})))
-        .unwrap();
+    let without = fill(&execute, &json!({})).unwrap();
     assert_eq!(without, json!({"end_to_end_id": "I1"}));
     let files = with(
         "catalog.yaml",
@@ -53,12 +49,7 @@ fn a_body_is_filled_with_whole_values() {
         "accounts: [1, \"${params.iban}\", {a: ~}] ",
     );
     let listed = http(&action(&compile(&files).unwrap(), "payments.create"));
-    let error = listed
-        .request()
-        .body()
-        .unwrap()
-        .fill(filling(&json!({})))
-        .unwrap_err();
+    let error = fill(&listed, &json!({})).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`params.iban` is missing; the request's body needs it"
