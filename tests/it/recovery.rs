@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::world::{Opened, REPO, Setup, World, campaign, git, merge_commit, note, story, story_with};
 
+/// Where the catalog promises that notes act once for one key.
+const NOTES_PROMISE: &str = "        idempotency_header: Idempotency-Key\n        # A leaf";
 const PUSH: &str = "/acme/approvals.git/git-receive-pack";
 
 fn manual() -> Setup {
@@ -351,10 +353,12 @@ async fn i16_i21_low_tier_that_acts_once_for_a_key_goes_on_after_a_crash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_i21_low_tier_of_another_machine_goes_on_once_its_time_is_over() {
-    const PROMISE: &str = "        idempotency_header: Idempotency-Key\n        # A leaf";
-    let patient = "        timeout: 5m\n        idempotency_header: Idempotency-Key\n        # A leaf";
     let setup = Setup {
-        edits: vec![("catalog.yaml", PROMISE, patient)],
+        edits: vec![(
+            "catalog.yaml",
+            NOTES_PROMISE,
+            "        timeout: 5m\n        idempotency_header: Idempotency-Key\n        # A leaf",
+        )],
         ..Setup::default()
     };
     story_with(setup, async |world| {
@@ -381,9 +385,8 @@ async fn i21_i22_low_tier_that_was_given_up_does_not_go_on_in_a_freeze() {
     story(async |world| {
         let payment = world.payment().await;
         let body = in_mid_note(world).await;
-        let freeze = world.person("dave");
-        freeze
-            .comment(REPO, payment.pull, "/freeze all the CRM moves")
+        let dave = world.person("dave");
+        dave.comment(REPO, payment.pull, "/freeze all the CRM moves")
             .unwrap();
         while world.of_kind("frozen").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -399,11 +402,7 @@ async fn i21_i22_low_tier_that_was_given_up_does_not_go_on_in_a_freeze() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i21_low_tier_claimed_and_not_ended_is_unknown_without_that_promise() {
     let setup = Setup {
-        edits: vec![(
-            "catalog.yaml",
-            "        idempotency_header: Idempotency-Key\n        # A leaf",
-            "        # A leaf",
-        )],
+        edits: vec![("catalog.yaml", NOTES_PROMISE, "        # A leaf")],
         ..Setup::default()
     };
     story_with(setup, async |world| {

@@ -1,4 +1,5 @@
-//! Low tier of a gate that does not execute: recorded first, then claimed on the ledger as everything else is. INVARIANT i16.
+//! Low tier that the ledger holds before it runs: of a gate that does not execute, or given up in mid-call. It is claimed on
+//! the ledger as everything else is. INVARIANT i16.
 
 use std::sync::Arc;
 
