@@ -5,8 +5,8 @@ mod command;
 
 use serde::Serialize;
 
-pub use command::Exclusion;
 pub(super) use command::{COMMAND, asked};
+pub use command::{Exclusion, written};
 
 use super::{
     case::Case,

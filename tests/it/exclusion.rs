@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::{payment, story};
 
 /// Three payments in one proposal.
-fn batch() -> Value {
+pub(crate) fn batch() -> Value {
     let mut body = payment();
     let one = body["parameters"].take();
     body.as_object_mut().unwrap().remove("parameters");

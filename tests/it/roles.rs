@@ -2,6 +2,7 @@
 //! key and the app's, gets nothing carried out that they did not. INVARIANT i02, i03, i06, i14.
 
 mod clone;
+mod left_out;
 mod liar;
 mod rollback;
 mod swapped;

@@ -22,6 +22,12 @@ pub struct Exclusion {
     pub reason: String,
 }
 
+/// What a comment takes out of a case as it stands; none where it takes out nothing that could be.
+pub fn written(text: &str, case: &Case) -> Option<Exclusion> {
+    let mut words = text.trim_start().lines().next()?.split_whitespace();
+    (words.next()? == COMMAND).then(|| asked(words, case).ok())?
+}
+
 /// The exclusion that a comment's words ask for. Errors: why it can't be recorded, and what to write instead.
 pub(in crate::domain) fn asked<'a>(
     mut words: impl Iterator<Item = &'a str>,

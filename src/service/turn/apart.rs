@@ -4,6 +4,7 @@
 //! rules are those that people brought into force. INVARIANT i02, i06, i14.
 
 mod back;
+mod left_out;
 mod low;
 mod words;
 
@@ -157,7 +158,7 @@ impl Bot {
             self.tell_unproved(case, &why).await?;
             return Ok(false);
         }
-        if !self.goes_on(case, policy).await? {
+        if !self.goes_on(case, seeing, policy).await? {
             return Ok(false);
         }
         match self.preflight(case, policy).await? {
@@ -167,12 +168,24 @@ impl Bot {
         }
     }
 
-    /// Whether an executor apart knows of nobody who froze a case and was not heard. A freeze ends, so that it waits.
-    pub(super) async fn goes_on(&self, case: &Case, policy: &Policy) -> Result<bool, NotNow> {
+    /// Whether an executor apart knows of nobody who froze a case, or took something out of it, and was not heard. That may
+    /// end, so that it waits.
+    pub(super) async fn goes_on(
+        &self,
+        case: &Case,
+        seeing: &Seeing,
+        policy: &Policy,
+    ) -> Result<bool, NotNow> {
         if !self.is_apart() {
             return Ok(true);
         }
-        match self.frozen_below(case, policy).await? {
+        let said = self.github().comments_as_made(seeing.pull().number).await?;
+        let frozen = self.frozen_below(case, &said, policy).await?;
+        let why = match frozen {
+            Some(why) => Some(why),
+            None => self.left_out_below(case, seeing, &said, policy).await?,
+        };
+        match why {
             Some(why) => self.tell_unproved(case, &why).await.map(|()| false),
             None => Ok(true),
         }
@@ -200,6 +213,10 @@ impl Bot {
                     .to_owned(),
             ));
         }
+        let said = self.github().comments_as_made(opened.pull).await?;
+        if let Err(why) = self.left_out_proved(case, opened.pull, &said, policy).await? {
+            return Ok(Err(why));
+        }
         let moved = self.github().head_changed_at(&opened.branch).await?;
         let live = seeing.observation().reviews.known();
         let live = live.into_iter().flatten();
@@ -222,7 +239,6 @@ impl Bot {
         let delegations = self
             .delegations_proved(&case.delegations, approvals, policy)
             .await?;
-        let said = self.github().comments_as_made(opened.pull).await?;
         own.delegations = without_taken_back(delegations, &said, policy);
         own.exceptions = self.exceptions_proved(case, &said, policy).await?;
         let decision = decide(&own, seeing.observation(), policy);

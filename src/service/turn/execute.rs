@@ -109,7 +109,7 @@ impl Bot {
             tracing::error!(proposal = %id, %reason, "merged, and not proved to be approved");
             return refuse(Event::RefusedAfterMerge(refusal(reason))).await;
         }
-        if !self.goes_on(&case, policy).await? {
+        if !self.goes_on(&case, &seeing, policy).await? {
             return self.display(id, policy).await;
         }
         let merge = self

@@ -7,8 +7,8 @@ use countersign::{
         authentic::Committer,
         case::Case,
         entry::{
-            Approver, Assurance, Delegated, Digests, Draft, Enacted, Event, Exception, Found, Heard, Merged,
-            Observed, Opened as OpenedEntry, Reviewed, Role, Under, When,
+            Approver, Assurance, Delegated, Digests, Draft, Enacted, Event, Exception, Excluded, Found,
+            Heard, Merged, Observed, Opened as OpenedEntry, Reviewed, Role, Under, When,
         },
         gate::Verdict,
         ids::{AccountId, CommentId, Digest, PullNumber, ReviewId, Sha, Span, Timestamp},
@@ -188,15 +188,30 @@ impl Liar {
         let exception = Exception {
             check: "big".parse().unwrap(),
             reason: Some("the yearly invoice".to_owned()),
-            heard: Heard {
-                account: (self.account)(login),
-                comment: CommentId(9_999),
-                at: self.now(),
-                delivery: "made-up".parse().unwrap(),
-                head,
-            },
+            heard: self.heard(login, 9_999, head),
         };
         self.say(of, Some(login), Event::Exception(exception)).await;
+    }
+
+    /// Says that an item is taken out, in somebody's comment.
+    pub(crate) async fn excludes(&self, world: &World, of: &Opened, login: &str, item: &str, comment: u64) {
+        let head = self.review(world, of.pull, login).head;
+        let excluded = Excluded {
+            items: vec![item.parse().unwrap()],
+            reason: "paid last week".to_owned(),
+            heard: self.heard(login, comment, head),
+        };
+        self.say(of, Some(login), Event::Excluded(excluded)).await;
+    }
+
+    fn heard(&self, login: &str, comment: u64, head: Sha) -> Heard {
+        Heard {
+            account: (self.account)(login),
+            comment: CommentId(comment),
+            at: self.now(),
+            delivery: "made-up".parse().unwrap(),
+            head,
+        }
     }
 
     /// Says that people approved the rules which the base branch holds now.

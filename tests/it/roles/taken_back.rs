@@ -34,7 +34,7 @@ async fn delegated(world: &mut World, what: &str) -> (Opened, u64) {
 }
 
 /// A comment that no gate hears; its id.
-fn says(world: &World, login: &str, below: &Opened, text: &str) -> u64 {
+pub(super) fn says(world: &World, login: &str, below: &Opened, text: &str) -> u64 {
     world.both_later(Duration::from_secs(2));
     let comment = world.person(login).comment(REPO, below.pull, text).unwrap();
     world.both_later(Duration::from_secs(2));
@@ -42,7 +42,7 @@ fn says(world: &World, login: &str, below: &Opened, text: &str) -> u64 {
 }
 
 /// A comment comes to say something else, and what waited because of it is due again.
-fn says_instead(world: &World, login: &str, comment: u64, text: &str) {
+pub(super) fn says_instead(world: &World, login: &str, comment: u64, text: &str) {
     world.person(login).edit_comment(REPO, comment, text).unwrap();
     world.both_later(Duration::from_secs(61));
 }

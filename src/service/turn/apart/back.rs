@@ -15,16 +15,18 @@ use crate::{
 };
 
 /// So long after it was written, a word that the ledger does not know is kept from it and not on its way.
-const ON_ITS_WAY: Span = Span::seconds(60);
+pub(super) const ON_ITS_WAY: Span = Span::seconds(60);
 
 impl Bot {
     /// Whether somebody froze this below its pull request, and the ledger knows nothing of it: why it does not go on.
-    pub(super) async fn frozen_below(&self, case: &Case, policy: &Policy) -> Result<Option<String>, NotNow> {
-        let Some(opened) = &case.opened else {
-            return Ok(None);
-        };
+    pub(super) async fn frozen_below(
+        &self,
+        case: &Case,
+        said: &[Made],
+        policy: &Policy,
+    ) -> Result<Option<String>, NotNow> {
         let binding = &case.proposal.binding;
-        for made in self.github().comments_as_made(opened.pull).await? {
+        for made in said {
             let Some(by) = policy.person_of(made.account) else {
                 continue;
             };

@@ -1,0 +1,155 @@
+//! What approvers take out of a batch is left out by an executor apart, whether or not the gate records it, and nothing else
+//! is. INVARIANT i06, i08.
+
+use std::time::Duration;
+
+use super::{
+    Liar, Opened, REPO, World, gate, held_back, incidents, may_merge, merged, restored, rounds, seized,
+    taken_back::{says, says_instead},
+};
+use crate::{
+    exclusion::batch,
+    world::{merge_commit, story_with},
+};
+
+/// Three payments that alice and bob approved.
+async fn approved(world: &mut World) -> Opened {
+    let batch = world.open("payments-agent", batch()).await;
+    for login in ["alice", "bob"] {
+        world.approve(login, &batch).await;
+    }
+    assert_eq!(world.check(&batch).conclusion, "success");
+    batch
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_apart_leaves_out_what_an_approver_took_out() {
+    story_with(gate(), async |world| {
+        let executor = world.apart(false).await;
+        let batch = world.open("payments-agent", batch()).await;
+        world.comment("alice", &batch, "/exclude 2 paid last week").await;
+        world.comment("bob", &batch, "/exclude 3 paid last week").await;
+        for login in ["alice", "bob"] {
+            world.approve(login, &batch).await;
+        }
+        rounds(world, &executor).await;
+        assert_eq!(
+            (world.state(&batch).await.as_str(), world.acted()),
+            ("executed", (1, 0))
+        );
+        assert_eq!(incidents(world), Vec::<String>::new());
+        executor.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i06_nothing_is_left_out_that_nobody_took_out() {
+    story_with(gate(), async |world| {
+        let batch = approved(world).await;
+        let (executor, liar) = seized(world).await;
+        let comment = says(world, "alice", &batch, "/exclude 2 paid last week");
+        liar.excludes(world, &batch, "alice", "3", comment).await;
+        liar.finds_open(&batch).await;
+        executor.follow().await.unwrap();
+        held_back(
+            world,
+            &batch,
+            "item 3 is said to be taken out, in a comment that is not there",
+        );
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i08_what_the_gate_says_that_no_approver_took_out_is_not_left_out() {
+    story_with(gate(), async |world| {
+        let batch = approved(world).await;
+        let (executor, liar) = seized(world).await;
+        // Carol is its sponsor.
+        let comment = says(world, "carol", &batch, "/exclude 2 paid last week");
+        liar.excludes(world, &batch, "carol", "2", comment).await;
+        liar.finds_open(&batch).await;
+        executor.follow().await.unwrap();
+        held_back(world, &batch, "item 2 is said to be taken out");
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i06_an_exclusion_that_the_gate_keeps_back_stops_the_merge() {
+    story_with(gate(), async |world| {
+        let batch = approved(world).await;
+        let (executor, liar) = seized(world).await;
+        // These take nothing out.
+        for (login, text) in [
+            ("carol", "/exclude 1 a sponsor"),
+            ("dave", "/exclude 1 not an owner"),
+            ("mallory", "/exclude 1 a stranger"),
+            ("bob", "/exclude 1"),
+        ] {
+            says(world, login, &batch, text);
+        }
+        let comment = says(world, "alice", &batch, "/exclude 2,3 paid last week");
+        // It may be on its way to the ledger.
+        let error = executor.follow().await.unwrap_err().to_string();
+        let why = "items 2, 3 are taken out below its pull request";
+        assert!(error.contains(why), "{error}");
+        assert_eq!(incidents(world), Vec::<String>::new());
+        world.both_later(Duration::from_secs(61));
+        executor.follow().await.unwrap();
+        held_back(world, &batch, why);
+        says_instead(world, "alice", comment, "they were not");
+        executor.follow().await.unwrap();
+        assert!(merged(world, &batch));
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+/// Carol merges a batch past the check, and the gate says so.
+async fn merged_by_hand(world: &mut World, batch: &Opened) -> Liar {
+    may_merge(world);
+    let carol = world.person("carol");
+    carol.merge(REPO, batch.pull, merge_commit()).unwrap();
+    let liar = Liar::with_the_gate_s_key(world).await;
+    liar.merged(world, batch).await;
+    liar
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i06_an_exclusion_that_the_gate_keeps_back_stops_what_is_merged() {
+    story_with(gate(), async |world| {
+        let executor = world.apart(false).await;
+        let batch = approved(world).await;
+        world.crash();
+        let comment = says(world, "alice", &batch, "/exclude 2 paid last week");
+        let liar = merged_by_hand(world, &batch).await;
+        world.both_later(Duration::from_secs(61));
+        executor.follow().await.unwrap();
+        assert_eq!((world.acted(), incidents(world).len()), ((0, 0), 1));
+        says_instead(world, "alice", comment, "it was not");
+        executor.follow().await.unwrap();
+        assert_eq!(world.acted(), (3, 0));
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i06_an_exclusion_after_the_merge_stops_nothing() {
+    story_with(gate(), async |world| {
+        let executor = world.apart(false).await;
+        let batch = approved(world).await;
+        world.crash();
+        let liar = merged_by_hand(world, &batch).await;
+        says(world, "alice", &batch, "/exclude 2 too late");
+        world.both_later(Duration::from_secs(61));
+        executor.follow().await.unwrap();
+        assert_eq!((world.acted(), incidents(world).len()), ((3, 0), 0));
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
