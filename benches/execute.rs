@@ -23,14 +23,15 @@
 )]
 mod world;
 
+#[path = "measure/connection.rs"]
+mod connection;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+use connection::Connection;
 use countersign::settings::Role;
 use serde_json::json;
 use world::{REPO, Setup, World, fresh, git, note};
@@ -142,30 +143,15 @@ async fn low(actions: usize, pushes: u32) {
     let (mut rates, mut bare, mut recorded, mut busy) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let start = commits(&world);
     for _ in 0..ROUNDS {
-        let requests: Vec<Vec<u8>> = (0..actions)
-            .map(|_| world.request("support-agent", note()).to_string().into_bytes())
-            .collect();
+        // Agents sign on machines of their own.
+        let requests: Vec<Vec<u8>> = (0..actions).map(|_| proposal(&world)).collect();
         let (before, last, idle) = (world.acted().1, newest(&world), cpu(&program.child));
         let began = Instant::now();
-        let shared = Arc::new((requests, AtomicUsize::new(0)));
-        let world_ = &world;
-        let senders = (0..CONNECTIONS).map(|_| {
-            let shared = Arc::clone(&shared);
-            async move {
-                loop {
-                    let next = shared.1.fetch_add(1, Ordering::Relaxed);
-                    let Some(body) = shared.0.get(next) else { return };
-                    let (status, answer) = world_
-                        .send(
-                            "support-agent",
-                            "POST",
-                            "/api/v1/proposals",
-                            "application/json",
-                            body,
-                        )
-                        .await;
-                    assert_eq!(status, 201, "{answer:#}");
-                }
+        let (requests, next, address) = (&requests, &AtomicUsize::new(0), world.address);
+        let senders = (0..CONNECTIONS).map(|_| async move {
+            let mut connection = Connection::open(address).await;
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                connection.ask(request, 201).await;
             }
         });
         futures::future::join_all(senders).await;
@@ -193,6 +179,21 @@ async fn low(actions: usize, pushes: u32) {
         busy * 1e3,
         2.0 / busy,
     );
+}
+
+/// A low-tier proposal, signed now, as it goes over the wire.
+fn proposal(world: &World) -> Vec<u8> {
+    let (path, body) = (
+        "/api/v1/proposals",
+        world.request("support-agent", note()).to_string(),
+    );
+    let signed = world.signed("support-agent", "POST", path, body.as_bytes());
+    let headers: String = signed
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: gate\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 /// The number of the ledger's newest entry.

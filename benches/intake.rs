@@ -22,6 +22,9 @@
 )]
 mod world;
 
+#[path = "measure/connection.rs"]
+mod connection;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -32,15 +35,13 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, http::StatusCode, routing::post};
+use connection::Connection;
 use countersign::{github, service::router};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::Sha256;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 use world::{REPO, Setup, World};
 
 /// Connections side by side: who waits for the disk waits together with others.
@@ -197,9 +198,7 @@ async fn round(
         .map(|connection| {
             let bodies = Arc::clone(bodies);
             tokio::spawn(async move {
-                let mut stream = TcpStream::connect(to).await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let mut answer = Vec::new();
+                let mut connection = Connection::open(to).await;
                 let mut request = Vec::new();
                 let mut waits = Vec::with_capacity(each);
                 let offset = every.mul_f64(connection as f64 / CONNECTIONS as f64);
@@ -220,16 +219,7 @@ async fn round(
                     );
                     request.extend_from_slice(body);
                     let asked = if every.is_zero() { Instant::now() } else { due };
-                    stream.write_all(&request).await.unwrap();
-                    answer.clear();
-                    while !answer.ends_with(b"\r\n\r\n") {
-                        assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "hung up");
-                    }
-                    assert!(
-                        answer.starts_with(b"HTTP/1.1 202 "),
-                        "{}",
-                        String::from_utf8_lossy(&answer)
-                    );
+                    connection.ask(&request, 202).await;
                     waits.push(asked.elapsed());
                 }
                 waits
