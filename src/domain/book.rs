@@ -400,7 +400,7 @@ impl Book {
             self.register
                 .receive(proposal, received.assessment.tier, &co_writers);
             let mut case = Case::received(
-                Arc::new(proposal.as_ref().clone()),
+                Arc::clone(proposal),
                 received.assessment.clone(),
                 self.policy,
                 entry.seq,

@@ -18,11 +18,11 @@ use super::{
         AgentProof, Attestation, Binding, DryRun, Item, MAX_ITEMS, Observed, Proposal, ProposalError,
         ProposalParts, SPEC_VERSION, Target, Validity,
     },
-    request::{Request, RequestError, verify_signature},
+    request::{Checked, Request, RequestError},
     sealed::{DataKey, PLACEHOLDER, SealError, Sealed, SealedAt, placeholders},
 };
 
-pub use proof::{ProofError, as_sent, check_proof, clear_parameters};
+pub use proof::{ProofError, as_sent, check_proof, check_proof_knowing, clear_parameters};
 pub(super) use proof::{meet, without_defaults};
 pub use undo::{NoUndo, Way, undone_until};
 
@@ -370,17 +370,30 @@ fn latest_approval(request: &Request, action: &Action, policy: &Policy, now: Tim
     request.expires_at.map_or(latest, |asked| asked.min(latest))
 }
 
+/// What shows that an agent asked for something.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proved {
+    /// As the record holds it.
+    pub proof: AgentProof,
+    /// The agent's signature, where it has a key of its own.
+    pub signature: Option<Checked>,
+}
+
 /// Checks that the agent itself asked for exactly this. INVARIANT i04.
-pub fn prove(request: &Request, agent: &Agent, seen: Attestation) -> Result<AgentProof, FieldError> {
+pub fn prove(request: &Request, agent: &Agent, seen: Attestation) -> Result<Proved, FieldError> {
     let at = |error: RequestError| FieldError::new("/signature", error.to_string());
     match (agent.key(), &request.signature) {
         (AgentKey::Ed25519 { id, public }, Some(signature)) => {
             let key =
                 ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| at(RequestError::Invalid))?;
-            verify_signature(&request.signed_bytes().map_err(at)?, signature, &key).map_err(at)?;
-            Ok(AgentProof::Ed25519 {
-                key: id.clone(),
-                signature: signature.clone(),
+            let bytes = request.signed_bytes().map_err(at)?;
+            let checked = Checked::new(&bytes, signature, key).map_err(at)?;
+            Ok(Proved {
+                proof: AgentProof::Ed25519 {
+                    key: id.clone(),
+                    signature: signature.clone(),
+                },
+                signature: Some(checked),
             })
         }
         (AgentKey::Ed25519 { .. }, None) => {
@@ -390,7 +403,10 @@ pub fn prove(request: &Request, agent: &Agent, seen: Attestation) -> Result<Agen
             );
             Err(FieldError::new("/signature", message))
         }
-        (AgentKey::Hmac, None) => Ok(AgentProof::GateAttested { by: seen }),
+        (AgentKey::Hmac, None) => Ok(Proved {
+            proof: AgentProof::GateAttested { by: seen },
+            signature: None,
+        }),
         (AgentKey::Hmac, Some(_)) => {
             let message = format!(
                 "can't be checked; agent `{}` has no public key in agents.yaml",

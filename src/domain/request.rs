@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     canonical::{NotCanonical, canonical},
-    ids::{ActionName, IdempotencyKey, ItemId, Nonce, PersonName, ProposalId, Timestamp},
+    ids::{ActionName, Digest, IdempotencyKey, ItemId, Nonce, PersonName, ProposalId, Timestamp},
     proposal::{ExceptionAsked, Provenance},
 };
 
@@ -139,13 +139,33 @@ pub fn signed_bytes(
     Ok(bytes)
 }
 
-/// Checks an agent's signature, strictly (RFC 8032, small-order keys refused).
-pub fn verify_signature(bytes: &[u8], signature: &str, key: &VerifyingKey) -> Result<(), RequestError> {
-    let signature: [u8; 64] = BASE64
-        .decode(signature)
-        .ok()
-        .and_then(|s| s.try_into().ok())
-        .ok_or(RequestError::Malformed)?;
-    key.verify_strict(bytes, &Signature::from_bytes(&signature))
-        .map_err(|_| RequestError::Invalid)
+/// A signature that holds, whose it is and what it is over: over the same bytes it need not be checked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    over: Digest,
+    signature: String,
+    key: VerifyingKey,
+}
+
+impl Checked {
+    /// Checks an agent's signature, strictly (RFC 8032, small-order keys refused).
+    pub fn new(bytes: &[u8], signature: &str, key: VerifyingKey) -> Result<Self, RequestError> {
+        let raw: [u8; 64] = BASE64
+            .decode(signature)
+            .ok()
+            .and_then(|s| s.try_into().ok())
+            .ok_or(RequestError::Malformed)?;
+        key.verify_strict(bytes, &Signature::from_bytes(&raw))
+            .map_err(|_| RequestError::Invalid)?;
+        Ok(Self {
+            over: Digest::of(bytes),
+            signature: signature.to_owned(),
+            key,
+        })
+    }
+
+    /// Whether it is this signature over these bytes.
+    pub(super) fn is(&self, bytes: &[u8], signature: &str, key: VerifyingKey) -> bool {
+        self.key == key && self.signature == signature && self.over == Digest::of(bytes)
+    }
 }

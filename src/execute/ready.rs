@@ -19,6 +19,7 @@ use crate::domain::{
     policy::{Action, HttpExecute, Policy},
     proposal::{Item, ObservedFacts, Proposal},
     receive::{ClearItem, NoUndo, ProofError, clear_parameters},
+    request::Checked,
     sealed::{DataKey, SealError},
     warrant::{Claimed, ItemPlan},
 };
@@ -39,6 +40,8 @@ pub struct Tools<'a> {
     pub policy: &'a Policy,
     /// The key of the proposal's sealed values, when it has any.
     pub key: Option<&'a DataKey>,
+    /// The agent's signature, where this process looked at it just now.
+    pub signature: Option<&'a Checked>,
     /// The time.
     pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
     /// Whether executions are stopped; asked before every step. INVARIANT i22.

@@ -12,7 +12,7 @@ use crate::domain::{
     ids::{ItemId, StepName},
     policy::Connector,
     proposal::{Item, Proposal},
-    receive::check_proof,
+    receive::{check_proof, check_proof_knowing},
     warrant::{Call, Claimed, ItemPlan, Step},
 };
 
@@ -134,7 +134,13 @@ struct Running<'a, 't, 'u> {
 
 impl Running<'_, '_, '_> {
     async fn all(&mut self) {
-        let proven = check_proof(self.claimed.proposal(), self.tools.policy, self.tools.key);
+        let Tools {
+            policy,
+            key,
+            signature,
+            ..
+        } = self.tools;
+        let proven = check_proof_knowing(*signature, self.claimed.proposal(), policy, *key);
         let proven = proven.map_err(Unfit::from);
         let (mut ends, mut stopped) = (Vec::new(), None::<&ItemId>);
         for plan in self.claimed.items() {

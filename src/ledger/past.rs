@@ -115,7 +115,7 @@ impl Ledger {
                         ..
                     }) = Entry::read(line)
                 {
-                    *found = Some(*received.proposal);
+                    *found = Some(Arc::unwrap_or_clone(received.proposal));
                 }
                 found.is_none() && front.time >= made
             };

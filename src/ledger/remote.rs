@@ -177,7 +177,7 @@ impl Remote {
         repo.refname_to_id(&tracking).map(Some).map_err(said)
     }
 
-    /// Moves one branch; never by force.
+    /// Moves one branch from where it is believed to be, and from nowhere else.
     pub(super) fn push(&self, repo: &Repository, step: Move<'_>) -> Result<(), RemoteError> {
         match self.local() {
             Some(path) => self.push_local(repo, &path, step),
@@ -197,7 +197,10 @@ impl Remote {
         let mut refused = None;
         let mut elsewhere = false;
         let source = step.to.map_or_else(String::new, |to| to.to_string());
-        let spec = format!("{source}:refs/heads/{}", step.branch);
+        // What is added stands on top of `from`, and `from` is where the remote is found to be below: libgit2 need not read
+        // all of it to find that out.
+        let known = if step.from.and(step.to).is_some() { "+" } else { "" };
+        let spec = format!("{known}{source}:refs/heads/{}", step.branch);
         let pushed = {
             let mut callbacks = self.callbacks();
             callbacks.push_update_reference(|_, status| {

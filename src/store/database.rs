@@ -76,6 +76,8 @@ impl Dialect {
                 "PRAGMA secure_delete = ON",
                 "PRAGMA temp_store = MEMORY",
                 "PRAGMA journal_size_limit = 67108864",
+                // 16 MiB: a page that changes often is taken out of the log once.
+                "PRAGMA wal_autocheckpoint = 4096",
             ],
             Self::Postgres => &[
                 "SET lock_timeout = '5s'",
@@ -299,15 +301,51 @@ async fn version(connection: &mut AnyConnection) -> sqlx::Result<i64> {
     row.try_get("version")
 }
 
-/// `($1,$2),($3,$4)`: places for some rows of so many columns.
-pub(super) fn places(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let places: Vec<String> = (1..=columns)
-            .map(|column| format!("${}", row * columns + column))
-            .collect();
-        format!("({})", places.join(","))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(",")
+/// Places for values in a statement, in the order in which they are bound. PostgreSQL numbers them; SQLite would look through
+/// all the numbers for each.
+#[derive(Debug)]
+pub(super) struct Places {
+    numbered: bool,
+    given: usize,
+}
+
+impl Places {
+    pub(super) fn on(connection: &AnyConnection) -> Self {
+        Self {
+            numbered: connection.backend_name() != "SQLite",
+            given: 0,
+        }
+    }
+    /// A place for one value.
+    pub(super) fn next(&mut self) -> String {
+        let mut text = String::new();
+        self.give(&mut text);
+        text
+    }
+    /// `($1,$2),($3,$4)`: places for some rows of so many columns.
+    pub(super) fn rows(&mut self, rows: usize, columns: usize) -> String {
+        let mut text = String::with_capacity(rows * (columns + 1) * 4);
+        for row in 0..rows {
+            text.push_str(if row == 0 { "(" } else { ",(" });
+            for column in 0..columns {
+                if column > 0 {
+                    text.push(',');
+                }
+                self.give(&mut text);
+            }
+            text.push(')');
+        }
+        text
+    }
+    fn give(&mut self, text: &mut String) {
+        self.given += 1;
+        if self.numbered {
+            text.push('$');
+            text.push_str(&self.given.to_string());
+        } else {
+            text.push('?');
+        }
+    }
 }
 
 #[cfg(test)]
@@ -315,8 +353,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_have_places_of_their_own() {
-        assert_eq!(places(2, 3), "($1,$2,$3),($4,$5,$6)");
+    fn values_have_places_of_their_own() {
+        let places = |numbered| {
+            let mut places = Places { numbered, given: 0 };
+            (places.rows(2, 3), places.next())
+        };
+        let both = |rows: &str, next: &str| (rows.to_owned(), next.to_owned());
+        assert_eq!(places(true), both("($1,$2,$3),($4,$5,$6)", "$7"));
+        assert_eq!(places(false), both("(?,?,?),(?,?,?)", "?"));
     }
 
     #[test]

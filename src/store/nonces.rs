@@ -8,7 +8,7 @@ use std::{
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 
 use super::{
-    database::places,
+    database::Places,
     error::StoreError,
     writer::{ROWS, Together, Writer, Writing},
 };
@@ -204,11 +204,12 @@ async fn room<'a>(all: &'a [Shown], connection: &mut AnyConnection) -> sqlx::Res
 
 /// Remembers nonces; which of them were not known, or only from longer ago than counts.
 async fn remember(some: &[&Shown], connection: &mut AnyConnection) -> sqlx::Result<Vec<(String, String)>> {
+    let mut places = Places::on(connection);
     let sql = format!(
         "INSERT INTO nonces (agent, nonce, forget_at) VALUES {} ON CONFLICT (agent, nonce) \
-         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < ${} RETURNING agent, nonce",
-        places(some.len(), 3),
-        some.len() * 3 + 1
+         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < {} RETURNING agent, nonce",
+        places.rows(some.len(), 3),
+        places.next()
     );
     let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     for shown in some {

@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use zeroize::Zeroizing;
 
 use super::{
-    database::{Database, places},
+    database::{Database, Places},
     error::StoreError,
     writer::{ROWS, Together, Writer, Writing},
 };
@@ -138,7 +138,7 @@ async fn same_key(some: &[Keeping], connection: &mut AnyConnection) -> sqlx::Res
         "INSERT INTO data_keys (proposal, data_key, until) VALUES {} ON CONFLICT (proposal) \
          DO UPDATE SET until = CASE WHEN data_keys.until IS NULL THEN NULL ELSE excluded.until END \
          WHERE data_keys.data_key = excluded.data_key RETURNING proposal",
-        places(some.len(), 3)
+        Places::on(connection).rows(some.len(), 3)
     );
     let mut same = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     for one in some {
@@ -161,7 +161,7 @@ async fn keep(keeping: impl Iterator<Item = &Keeping>, connection: &mut AnyConne
         let sql = format!(
             "INSERT INTO results (proposal, place, sealed, until) VALUES {} \
              ON CONFLICT (proposal, place) DO UPDATE SET sealed = excluded.sealed, until = excluded.until",
-            places(some.len(), 4)
+            Places::on(connection).rows(some.len(), 4)
         );
         let mut keep = sqlx::query(AssertSqlSafe(sql)).persistent(false);
         for ((id, place), (sealed, until)) in some {

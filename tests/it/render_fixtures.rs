@@ -125,7 +125,7 @@ pub(crate) fn propose(
             kept: Default::default(),
             replaced: None,
             id: ProposalId::from_parts(now(), 42),
-            proof,
+            proof: proof.proof,
             summary,
             observed,
             key: DataKey::new([7; 32]),

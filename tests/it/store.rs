@@ -109,7 +109,7 @@ async fn arrived() -> (Received, Draft) {
     );
     (
         Received {
-            proposal: Box::new(proposal),
+            proposal: Arc::new(proposal),
             assessment,
             via: Via::Api,
         },

@@ -98,7 +98,7 @@ fn draft(proposal: &Proposal, role: Role, event: Event) -> Draft {
 
 fn received(proposal: &Proposal) -> Draft {
     let event = Event::Received(Received {
-        proposal: Box::new(proposal.clone()),
+        proposal: Arc::new(proposal.clone()),
         assessment: assess(&proposal.matter(), &Totals::default(), &fixture::starter()),
         via: Via::Api,
     });

@@ -40,7 +40,7 @@ fn events(story: &Story) -> Vec<Event> {
         nonce: Digest::of(b"n"),
     };
     let received = Received {
-        proposal: Box::new(story.case.proposal.as_ref().clone()),
+        proposal: Arc::clone(&story.case.proposal),
         assessment: story.case.assessment.clone(),
         via: Via::Api,
     };

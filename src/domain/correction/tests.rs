@@ -37,7 +37,7 @@ fn story() -> Story {
 fn of(asked: Request) -> Story {
     let policy = signing_policy();
     let agent = policy.agent(&"payments-agent".parse().unwrap()).unwrap();
-    let proof = prove(&asked, agent, Attestation::Hmac).unwrap();
+    let proof = prove(&asked, agent, Attestation::Hmac).unwrap().proof;
     let mut story = Story::of(asked.clone(), "payments-agent", policy.clone());
     story.case.proposal = std::sync::Arc::new(propose(asked, "payments-agent", &policy, proof));
     story
@@ -95,7 +95,7 @@ fn received(proposal: &Proposal, account: AccountId) -> Received {
     let mut heard = heard(account, 20);
     heard.comment = COMMENT;
     Received {
-        proposal: Box::new(proposal.clone()),
+        proposal: std::sync::Arc::new(proposal.clone()),
         assessment,
         via: Via::Comment(heard),
     }

@@ -1,6 +1,6 @@
 //! The bodies of entries, one a kind.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub struct Genesis {
 #[serde(deny_unknown_fields)]
 pub struct Received {
     /// The proposal.
-    pub proposal: Box<Proposal>,
+    pub proposal: Arc<Proposal>,
     /// Tier, reasons and check results.
     pub assessment: Assessment,
     /// The door it came through.

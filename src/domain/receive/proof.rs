@@ -7,7 +7,7 @@ use crate::domain::{
     ids::{AccountId, ItemId, PersonName},
     policy::{Action, AgentKey, ParamPath, Person, Policy},
     proposal::{AgentProof, Item, Proposal, put},
-    request::{RequestError, RequestItem, signed_bytes, verify_signature},
+    request::{Checked, RequestError, RequestItem, signed_bytes},
     sealed::{DataKey, SealError},
 };
 
@@ -77,6 +77,17 @@ pub(in crate::domain) fn without_defaults(
 /// Checks the agent's signature again, from the proposal alone: sealed values opened, defaults taken out, and what people
 /// changed taken back. INVARIANT i04.
 pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) -> Result<(), ProofError> {
+    check_proof_knowing(None, proposal, policy, key)
+}
+
+/// The same, where a signature may be known to hold: everything else is looked at again, and that only if it is over other
+/// bytes than what the proposal says now, or of another key.
+pub fn check_proof_knowing(
+    known: Option<&Checked>,
+    proposal: &Proposal,
+    policy: &Policy,
+    key: Option<&DataKey>,
+) -> Result<(), ProofError> {
     let binding = &proposal.binding;
     let unknown = || ProofError::Agent(binding.agent.to_string());
     let agent = policy.agent(&binding.agent).ok_or_else(unknown)?;
@@ -135,7 +146,10 @@ pub fn check_proof(proposal: &Proposal, policy: &Policy, key: Option<&DataKey>) 
         proposal.asked_expiry,
     )?;
     let public = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| unknown())?;
-    Ok(verify_signature(&bytes, signature, &public)?)
+    if !known.is_some_and(|known| known.is(&bytes, signature, public)) {
+        Checked::new(&bytes, signature, public)?;
+    }
+    Ok(())
 }
 
 /// Takes back what people changed, newest first, so that what the agent asked for is left. Each is a person, changed what

@@ -1,5 +1,6 @@
 //! From a signed request to a proposal, and back to what the agent signed.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -17,10 +18,15 @@ fn signed(parameters: Value) -> Request {
 }
 
 fn proposed(parameters: Value, policy: &Policy) -> Proposal {
+    proposed_and_proved(parameters, policy).0
+}
+
+/// The same, with the agent's signature as it was checked when the request came.
+fn proposed_and_proved(parameters: Value, policy: &Policy) -> (Proposal, Option<Checked>) {
     let request = signed(parameters);
     let agent = policy.agent(&"payments-agent".parse().unwrap()).unwrap();
-    let proof = prove(&request, agent, Attestation::Hmac).unwrap();
-    propose(request, "payments-agent", policy, proof)
+    let Proved { proof, signature } = prove(&request, agent, Attestation::Hmac).unwrap();
+    (propose(request, "payments-agent", policy, proof), signature)
 }
 
 fn with_iban() -> Value {
@@ -62,18 +68,38 @@ fn i04_any_change_to_what_was_signed_breaks_it() {
         |p| p.binding.agent = "campaign-agent".parse().unwrap(),
     ];
     for (change, number) in changes.into_iter().zip(1..) {
-        let mut parts: ProposalParts = proposed(payment(), &policy).into();
+        let (asked, known) = proposed_and_proved(payment(), &policy);
+        let known = known.as_ref();
+        assert_eq!(check_proof_knowing(known, &asked, &policy, Some(&key())), Ok(()));
+        let mut parts: ProposalParts = asked.into();
         parts.observed.clear();
         parts.binding.items[0].observed_digest = None;
         change(&mut parts);
         let Ok(proposal) = Proposal::new(parts) else {
             continue;
         };
-        assert!(
-            check_proof(&proposal, &policy, Some(&key())).is_err(),
-            "change {number}"
-        );
+        // Not even for who knows that the agent signed something.
+        for known in [None, known] {
+            let refused = check_proof_knowing(known, &proposal, &policy, Some(&key()));
+            assert!(refused.is_err(), "change {number}");
+        }
     }
+}
+
+#[test]
+fn i04_a_signature_that_holds_is_no_other_one() {
+    let policy = signing_policy();
+    let (asked, known) = proposed_and_proved(payment(), &policy);
+    let mut parts: ProposalParts = asked.into();
+    let AgentProof::Ed25519 { signature, .. } = &mut parts.proof else {
+        panic!("signed");
+    };
+    let mut raw = BASE64.decode(&*signature).unwrap();
+    raw[40] ^= 1;
+    *signature = BASE64.encode(raw);
+    let forged = Proposal::new(parts).unwrap();
+    let refused = check_proof_knowing(known.as_ref(), &forged, &policy, Some(&key()));
+    assert_eq!(refused, Err(ProofError::Request(RequestError::Invalid)));
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn undo(old: &Proposal, ended: &Ended<'_>, policy: &Policy) -> Result<Proposal, 
 fn received(new: &Proposal, policy: &Policy) -> Received {
     let totals = Totals::of(&new.matter(), policy);
     Received {
-        proposal: Box::new(new.clone()),
+        proposal: std::sync::Arc::new(new.clone()),
         assessment: assess(&new.matter(), &totals, policy),
         via: Via::Rollback(Said {
             account: DAVE,
@@ -260,7 +260,7 @@ fn i04_the_ledger_holds_only_what_takes_back_what_it_says_ran() {
     };
     assert_eq!(takes(&api, Some(ended(&old))), Err(NotRolledBack::Nobody));
     let own = Received {
-        proposal: Box::new(old.clone()),
+        proposal: std::sync::Arc::new(old.clone()),
         ..whole.clone()
     };
     assert_eq!(takes(&own, Some(ended(&old))), Err(NotRolledBack::Nobody));
@@ -270,7 +270,7 @@ fn i04_the_ledger_holds_only_what_takes_back_what_it_says_ran() {
     let other = |change: &dyn Fn(&mut Value)| {
         let forged = but(&new, change);
         let forged = Received {
-            proposal: Box::new(forged),
+            proposal: std::sync::Arc::new(forged),
             ..whole.clone()
         };
         takes(&forged, Some(ended(&old)))

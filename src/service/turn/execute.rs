@@ -19,6 +19,7 @@ use crate::{
         ids::{ProposalId, Span, Timestamp},
         policy::Policy,
         protection::clock_is_right,
+        request::Checked,
         sealed::DataKey,
         warrant::{Claimed, ExecutionPlan, Warrant, plan},
     },
@@ -271,7 +272,7 @@ impl Bot {
                     }
                 })
             };
-            let ran = self.act(case, policy, Some(key), claimed, &tell).await;
+            let ran = self.act(case, policy, (Some(key), None), claimed, &tell).await;
             drop(send);
             ran
         };
@@ -301,12 +302,13 @@ impl Bot {
         Draft::about(case, Role::Executor, event, self.now())
     }
 
-    /// Runs a claimed plan with this machine's key of the proposal's sealed values.
+    /// Runs a claimed plan with this machine's key of the proposal's sealed values; `signature` is the agent's, where it was
+    /// looked at just now.
     pub(super) async fn act(
         &self,
         case: &Case,
         policy: &Policy,
-        key: Option<&DataKey>,
+        (key, signature): (Option<&DataKey>, Option<&Checked>),
         claimed: Claimed,
         tell: &Tell<'_>,
     ) -> Ran {
@@ -317,6 +319,7 @@ impl Bot {
             workflows: &self.runner(),
             policy,
             key,
+            signature,
             clock: &*clock,
             frozen: &|| !thaws && self.frozen(&case.proposal).is_some(),
             thaw: &|freeze| Box::pin(self.thaw(case, freeze)),
@@ -363,6 +366,7 @@ impl Bot {
             workflows: &self.runner(),
             policy,
             key: key.as_ref(),
+            signature: None,
             clock: &*clock,
             frozen: &|| self.frozen(&case.proposal).is_some(),
             thaw: &|_| Box::pin(std::future::ready(Ok(Err("nothing runs yet".to_owned())))),

@@ -14,6 +14,7 @@ use crate::{
         observation::{Observation, Seen},
         policy::{Policy, Tier},
         proposal::Proposal,
+        request::Checked,
         sealed::DataKey,
         warrant::{Warrant, plan},
     },
@@ -27,14 +28,14 @@ use crate::{
 impl Bot {
     /// Runs a low-tier proposal now and has it recorded; `received` is what the ledger will hold of it. Where it stands then;
     /// nothing where this process did not run it, or could not keep its end.
-    /// `counting` keeps others from counting the limits until it is claimed; `key` is that of its sealed values,
-    /// `epoch` was read before the rules are looked at here.
+    /// `counting` keeps others from counting the limits until it is claimed; `key` is that of its sealed values, `signature`
+    /// the agent's, `epoch` was read before the rules are looked at here.
     pub(super) async fn run_low(
         &self,
         received: Draft,
         policy: &Policy,
         counting: Option<OwnedMutexGuard<()>>,
-        key: &DataKey,
+        (key, signature): (&DataKey, Option<&Checked>),
         epoch: Epoch,
     ) -> Result<Option<Status>, Problem> {
         self.ledger()
@@ -56,7 +57,7 @@ impl Bot {
         let _same_rules = self.inner.rules.read().await;
         let shut = |error: String| Problem::unavailable(error);
         self.holds_still(policy).await?;
-        let proposal = Arc::new(body.proposal.as_ref().clone());
+        let proposal = Arc::clone(&body.proposal);
         let case = Case::received(
             Arc::clone(&proposal),
             body.assessment.clone(),
@@ -102,7 +103,9 @@ impl Bot {
         // Recorded with its end: nothing is told on the way.
         let untold: &Tell<'_> = &|_| Box::pin(std::future::ready(()));
         let sealing = (!proposal.sealed.is_empty()).then_some(key);
-        let ran = self.act(&case, policy, sealing, claimed, untold).await;
+        let ran = self
+            .act(&case, policy, (sealing, signature), claimed, untold)
+            .await;
         let ended = match self.ending(&case, key, &ran).await {
             Event::Unknown(unknown) => Some(Ended::Unknown(unknown)),
             Event::Finished(finished) => Some(Ended::Finished(finished)),

@@ -19,7 +19,7 @@ use crate::{
         policy::{Owned, Policy, Tier},
         proposal::{AgentProof, Attestation, DryRun, Item, Observed, Proposal},
         receive::{Arrival, ClearItem, FieldError, Fitting, clear_parameters, fit, prove, told},
-        request::Request,
+        request::{Checked, Request},
         sealed::DataKey,
     },
     execute::{self, DryRunError, ObserveError},
@@ -77,6 +77,8 @@ pub(super) struct Made {
     pub(super) proposal: Proposal,
     /// The key of its sealed values.
     pub(super) key: DataKey,
+    /// The agent's signature, where it was looked at just now.
+    pub(super) signature: Option<Checked>,
 }
 
 impl Bot {
@@ -116,7 +118,12 @@ impl Bot {
         person: Option<&PersonName>,
         epoch: Epoch,
     ) -> Result<Option<Status>, Problem> {
-        let Made { mut proposal, key } = made;
+        let Made {
+            proposal,
+            key,
+            signature,
+        } = made;
+        let mut proposal = Arc::new(proposal);
         let id = proposal.id;
         let counted = policy
             .action(&proposal.binding.operation)
@@ -136,8 +143,10 @@ impl Bot {
                 drop(counting);
                 self.holds_still(policy).await?;
                 let dry_runs = self.dry_runs(&proposal, &key, policy).await?;
-                proposal = told(proposal, dry_runs)
-                    .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
+                let told = told(Arc::unwrap_or_clone(proposal), dry_runs);
+                let told =
+                    told.map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]));
+                proposal = Arc::new(told?);
                 continue;
             }
             let draft = Draft {
@@ -155,7 +164,9 @@ impl Bot {
                     self.holds_still(policy).await?;
                     self.append(drafts).await.map_err(NotNow::into_problem)?;
                 }
-                let ran = self.run_low(draft, policy, counting, &key, epoch).await?;
+                let ran = self
+                    .run_low(draft, policy, counting, (&key, signature.as_ref()), epoch)
+                    .await?;
                 self.look_at_replaced(&proposal).await;
                 return Ok(ran);
             }
@@ -334,15 +345,19 @@ impl Bot {
         }
         // What can't be signed at all is named by its field instead.
         let signable = proof.is_ok() || request.signed_bytes().is_ok();
-        let (fitting, proof) = match (fit(request, known, policy, now), proof) {
-            (Ok(fitting), Ok(proof)) => (fitting, proof),
+        let (fitting, proved) = match (fit(request, known, policy, now), proof) {
+            (Ok(fitting), Ok(proved)) => (fitting, proved),
             (Ok(_), Err(error)) => return Err(Problem::fields(vec![error])),
             (Err(mut errors), proof) => {
                 errors.extend(proof.err().filter(|_| signable));
                 return Err(Problem::fields(errors));
             }
         };
-        self.arrive(fitting, proof, BTreeMap::new(), now).await
+        let made = self.arrive(fitting, proved.proof, BTreeMap::new(), now).await?;
+        Ok(Made {
+            signature: proved.signature,
+            ..made
+        })
     }
 
     /// Observes, seals and makes the proposal of a request that fits; `kept` are the salts of what keeps its commitment.
@@ -392,7 +407,11 @@ impl Bot {
         let proposal = fitting
             .arrive(arrival)
             .map_err(|error| Problem::fields(vec![FieldError::new("", error.to_string())]))?;
-        Ok(Made { proposal, key })
+        Ok(Made {
+            proposal,
+            key,
+            signature: None,
+        })
     }
 
     /// The parameters, in clear, of what is to be replaced; none where that is not known whole any more, or its key is
@@ -444,7 +463,7 @@ fn is_unasked(proposal: &Proposal, policy: &Policy) -> bool {
 }
 
 /// The entry of a proposal that arrived.
-fn arrival(proposal: &Proposal, assessment: Assessment, policy: &Policy, via: Via) -> Draft {
+fn arrival(proposal: &Arc<Proposal>, assessment: Assessment, policy: &Policy, via: Via) -> Draft {
     Draft {
         role: Role::Gate,
         person: None,
@@ -458,7 +477,7 @@ fn arrival(proposal: &Proposal, assessment: Assessment, policy: &Policy, via: Vi
         },
         grouped: assessment.tier == Tier::Low,
         event: Event::Received(Received {
-            proposal: Box::new(proposal.clone()),
+            proposal: Arc::clone(proposal),
             assessment,
             via,
         }),

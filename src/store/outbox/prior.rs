@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::{Epoch, read_epoch};
 use crate::store::{
-    database::places,
+    database::Places,
     writer::{ROWS, Together, Writing},
 };
 
@@ -40,7 +40,7 @@ impl Together for Asked {
                     "WITH asked (claim_name, asker, shown) AS (VALUES {}) \
                      SELECT name, proposal, agent, nonce FROM asked JOIN outbox ON name = claim_name UNION \
                      SELECT name, proposal, agent, nonce FROM asked JOIN outbox ON agent = asker AND nonce = shown",
-                    places(some.len(), 3)
+                    Places::on(connection).rows(some.len(), 3)
                 );
                 let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
                 for asked in some {

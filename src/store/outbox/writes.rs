@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::{Epoch, read_epoch};
 use crate::store::{
-    database::places,
+    database::Places,
     writer::{ROWS, Together, Writing},
 };
 
@@ -88,7 +88,7 @@ async fn insert(some: &[&NewRow], connection: &mut AnyConnection) -> sqlx::Resul
     let sql = format!(
         "INSERT INTO outbox (claimed_at, name, proposal, agent, idempotency_key, nonce, instance, claim) \
          VALUES {} ON CONFLICT (name) DO NOTHING RETURNING name",
-        places(some.len(), 8)
+        Places::on(connection).rows(some.len(), 8)
     );
     let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     for claim in some {
@@ -118,7 +118,7 @@ impl Together for End {
                 let sql = format!(
                     "WITH said (claim_name, said) AS (VALUES {}) UPDATE outbox SET ended = said.said FROM said \
                      WHERE outbox.name = said.claim_name AND outbox.ended IS NULL RETURNING name",
-                    places(some.len(), 2)
+                    Places::on(connection).rows(some.len(), 2)
                 );
                 let mut update = sqlx::query(AssertSqlSafe(sql)).persistent(false);
                 for end in some {
@@ -143,7 +143,10 @@ impl Together for Recorded {
     fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, ()> {
         Box::pin(async move {
             for some in all.chunks(ROWS) {
-                let sql = format!("DELETE FROM outbox WHERE name IN {}", places(1, some.len()));
+                let sql = format!(
+                    "DELETE FROM outbox WHERE name IN {}",
+                    Places::on(connection).rows(1, some.len())
+                );
                 let mut delete = sqlx::query(AssertSqlSafe(sql)).persistent(false);
                 for Self(name) in some {
                     delete = delete.bind(name);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::{ROWS, Together, Writing};
-use crate::store::database::places;
+use crate::store::database::Places;
 
 /// A subject that becomes due, because of an event or without one.
 pub(in crate::store) struct Arrival {
@@ -57,7 +57,7 @@ async fn hear(connection: &mut AnyConnection, arrivals: &[&Arrival]) -> sqlx::Re
         let sql = format!(
             "INSERT INTO inbox (delivery, subject, hint, heard_at, state) VALUES {} \
              ON CONFLICT (delivery) DO NOTHING RETURNING delivery",
-            places(some.len(), 5)
+            Places::on(connection).rows(some.len(), 5)
         );
         let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
         for (event, arrival) in some {
@@ -99,7 +99,7 @@ async fn make_due(
              due = CASE WHEN subjects.owner IS NULL AND (subjects.due IS NULL OR subjects.due > excluded.due) \
              THEN excluded.due ELSE subjects.due END, \
              again = CASE WHEN subjects.owner IS NULL THEN NULL ELSE excluded.due END",
-            places(some.len(), 2)
+            Places::on(connection).rows(some.len(), 2)
         );
         let mut upsert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
         for (subject, at) in some {

@@ -62,6 +62,7 @@ fn tools<'a>(
         client,
         policy,
         key: Some(key),
+        signature: None,
         clock: &now,
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),

@@ -43,6 +43,7 @@ async fn act(client: &Client, policy: &Policy, names: &[&str], later: Span) -> R
         client,
         policy,
         key: Some(&key),
+        signature: None,
         clock: &clock as &(dyn Fn() -> Timestamp + Send + Sync),
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),

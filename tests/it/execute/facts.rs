@@ -219,6 +219,7 @@ async fn i15_the_pre_flight_tells_what_the_execution_would_refuse() {
         workflows: &crate::execute::workflows::Nowhere,
         policy: &policy,
         key: Some(&key),
+        signature: None,
         clock: &now,
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),

@@ -54,6 +54,7 @@ async fn i29_without_its_key_nothing_is_sent() {
             workflows: &crate::execute::workflows::Nowhere,
             policy: &policy,
             key: key.as_ref(),
+            signature: None,
             clock: &now,
             frozen: &|| false,
             thaw: &|freeze| no_ledger(freeze),

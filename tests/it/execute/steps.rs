@@ -174,6 +174,7 @@ async fn i21_a_failure_is_told_before_anything_is_undone() {
         workflows: &crate::execute::workflows::Nowhere,
         policy: &policy,
         key: Some(&key),
+        signature: None,
         clock: &now,
         frozen: &|| false,
         thaw: &|freeze| no_ledger(freeze),

@@ -208,7 +208,7 @@ impl Story {
         let mut draft = self.draft(
             Role::Gate,
             Event::Received(Received {
-                proposal: Box::new(self.proposal.clone()),
+                proposal: Arc::new(self.proposal.clone()),
                 assessment: Assessment {
                     tier: self.tier,
                     reasons: vec![TierReason {

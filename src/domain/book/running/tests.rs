@@ -275,7 +275,7 @@ fn draft(proposal: &Proposal, policy: &Policy, role: Role, minutes: i64, event: 
 
 fn received(proposal: &Proposal, totals: &Totals, policy: &Policy, minutes: i64) -> Draft {
     let event = Event::Received(Received {
-        proposal: Box::new(proposal.clone()),
+        proposal: Arc::new(proposal.clone()),
         assessment: assess(&proposal.matter(), totals, policy),
         via: Via::Api,
     });

@@ -158,7 +158,7 @@ impl Lives {
 
     fn receipt(&self, proposal: &Proposal, totals: &Totals, via: Via) -> Draft {
         let event = Event::Received(Received {
-            proposal: Box::new(proposal.clone()),
+            proposal: Arc::new(proposal.clone()),
             assessment: assess(&proposal.matter(), totals, rules()),
             via,
         });
