@@ -195,13 +195,13 @@ async fn round(
     let each = requests / CONNECTIONS;
     let begun = Instant::now();
     let senders: Vec<_> = (0..CONNECTIONS)
-        .map(|connection| {
+        .map(|number| {
             let bodies = Arc::clone(bodies);
             tokio::spawn(async move {
                 let mut connection = Connection::open(to).await;
                 let mut request = Vec::new();
                 let mut waits = Vec::with_capacity(each);
-                let offset = every.mul_f64(connection as f64 / CONNECTIONS as f64);
+                let offset = every.mul_f64(number as f64 / CONNECTIONS as f64);
                 for n in 0..each {
                     let due = begun + offset + every * u32::try_from(n).unwrap();
                     tokio::time::sleep_until(due.into()).await;
