@@ -1,10 +1,12 @@
 //! A proposal with a program as its step, through the door of the real bot to the ledger.
 
+use std::{sync::Arc, time::Duration};
+
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use super::{contains, dir, hostile, libraries, script};
-use crate::world::{Outside, Setup, World, story_with};
+use super::{contains, dir, hostile, kernel::without, libraries, script};
+use crate::world::{Opened, Outside, REPO, Setup, World, story_with};
 
 /// The rules with one more action, `crm.tool`, whose program is this.
 fn setup(program: &str, more: &str) -> Setup {
@@ -110,6 +112,75 @@ async fn i23_a_program_that_can_t_be_contained_is_refused_on_the_record() {
             note.starts_with("contained: program: `") && note.ends_with("; nothing ran"),
             "{note}"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn i15_i23_where_the_kernel_can_t_contain_it_the_check_says_so_and_nothing_is_merged() {
+    if !contains().await {
+        return;
+    }
+    let dir = dir();
+    let program = script(&dir, "exit 0");
+    let more = format!("        read: [{}]\n", libraries());
+    let mut setup = setup(&program, &more);
+    for (_, _, to) in &mut setup.edits {
+        *to = to.replace("impact: low", "impact: moderate").leak();
+    }
+    let unseen = (
+        "    preview: required           # the bot must have read what is affected\n",
+        "",
+    );
+    setup.edits.push(("tiers.yaml", unseen.0, unseen.1));
+    story_with(setup, async |world| {
+        let (outside, inside) = outside(world).await;
+        let outside = Arc::new(outside);
+        let starting = Arc::clone(&outside);
+        let mut program = without(&["landlock_create_ruleset"], move || starting.start());
+        outside.answers(&mut program).await;
+        let (status, answer) = world.propose("support-agent", body("x")).await;
+        assert_eq!(status, 202, "{answer:#}");
+        let id = answer["id"].as_str().unwrap().to_owned();
+        let pull = loop {
+            let told = world.status("support-agent", &id).await;
+            if let Some(pull) = told["pull_request"].as_u64() {
+                break pull;
+            }
+            program.runs();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let opened = Opened {
+            id,
+            pull,
+            agent: "support-agent",
+        };
+        world.both_later(Duration::from_secs(2));
+        world.person("dave").approve(REPO, pull).unwrap();
+        let check = loop {
+            let check = world.check_so_far(&opened);
+            if let Some(check) = check.filter(|check| check.summary.contains("1 of 1 (dave)")) {
+                break check;
+            }
+            program.runs();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        assert_eq!(
+            (check.conclusion.as_str(), check.title.as_str()),
+            ("action_required", "Approved, waiting: it could not run")
+        );
+        let why = "contained: landlock: ";
+        assert!(check.summary.contains(why), "{}", check.summary);
+        assert_eq!(world.github.pull(REPO, pull).unwrap()["merged"], false);
+        // Where the kernel can, it runs.
+        program.kill();
+        let program = outside.ready().await;
+        while world.state(&opened).await != "executed" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.address = inside;
+        program.kill();
+        world.start().await.unwrap();
     })
     .await;
 }

@@ -100,12 +100,17 @@ impl Outside {
     /// Starts it and waits until it says that it is ready.
     pub(crate) async fn ready(&self) -> Program {
         let mut program = self.start();
+        self.answers(&mut program).await;
+        program
+    }
+
+    /// Waits until what was started says that it is ready.
+    pub(crate) async fn answers(&self, program: &mut Program) {
         let ready = format!("http://{}/readyz", self.address);
         while !matches!(reqwest::get(&ready).await, Ok(answer) if answer.status().is_success()) {
             program.runs();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        program
     }
 }
 

@@ -69,18 +69,23 @@ impl World {
 
     /// The newest conclusion of the bot's check on a proposal's head, with its title and summary.
     pub(crate) fn check(&self, of: &Opened) -> Check {
+        self.check_so_far(of).unwrap_or_else(|| panic!("no check run"))
+    }
+
+    /// The same, where it may not be written yet.
+    pub(crate) fn check_so_far(&self, of: &Opened) -> Option<Check> {
         let pull = self.github.pull(REPO, of.pull).unwrap();
         let runs = self
             .github
             .check_runs(REPO, pull["head"]["sha"].as_str().unwrap())
             .unwrap();
-        let run = runs.last().unwrap_or_else(|| panic!("no check run"));
+        let run = runs.last()?;
         assert_eq!(run["app"]["id"], json!(self.app.id), "the check is not the app's");
-        Check {
+        Some(Check {
             conclusion: run["conclusion"].as_str().unwrap_or_default().to_owned(),
             title: run["output"]["title"].as_str().unwrap_or_default().to_owned(),
             summary: run["output"]["summary"].as_str().unwrap_or_default().to_owned(),
-        }
+        })
     }
 
     /// How often the bank and the CRM acted.
