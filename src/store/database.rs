@@ -76,7 +76,7 @@ impl Dialect {
                 "PRAGMA secure_delete = ON",
                 "PRAGMA temp_store = MEMORY",
                 "PRAGMA journal_size_limit = 67108864",
-                // 16 MiB: a page that changes often is taken out of the log once.
+                // 16 MiB: the longer the log, the less often a page that changes all the time is copied back.
                 "PRAGMA wal_autocheckpoint = 4096",
             ],
             Self::Postgres => &[

@@ -183,7 +183,7 @@ impl Bot {
         let frozen = self.frozen_below(case, &said, policy).await?;
         let why = match frozen {
             Some(why) => Some(why),
-            None => self.left_out_below(case, seeing, &said, policy).await?,
+            None => self.left_out_below(case, seeing.pull(), &said, policy).await?,
         };
         match why {
             Some(why) => self.tell_unproved(case, &why).await.map(|()| false),
@@ -214,7 +214,7 @@ impl Bot {
             ));
         }
         let said = self.github().comments_as_made(opened.pull).await?;
-        if let Err(why) = self.left_out_proved(case, opened.pull, &said, policy).await? {
+        if let Err(why) = self.left_out_proved(case, seeing.pull(), &said, policy).await? {
             return Ok(Err(why));
         }
         let moved = self.github().head_changed_at(&opened.branch).await?;

@@ -174,8 +174,9 @@ async fn i15_i23_where_the_kernel_can_t_contain_it_the_check_says_so_and_nothing
         assert_eq!(world.github.pull(REPO, pull).unwrap()["merged"], false);
         // Where the kernel can, it runs.
         program.kill();
-        let program = outside.ready().await;
+        let mut program = outside.ready().await;
         while world.state(&opened).await != "executed" {
+            program.runs();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         world.address = inside;

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use super::{
-    Liar, Opened, REPO, World, gate, held_back, incidents, may_merge, merged, restored, rounds, seized,
+    Liar, Opened, REPO, Setup, World, gate, held_back, incidents, may_merge, merged, restored, rounds,
+    seized,
     taken_back::{says, says_instead},
 };
 use crate::{
+    amend::next,
     exclusion::batch,
     world::{merge_commit, story_with},
 };
@@ -55,7 +57,7 @@ async fn i06_nothing_is_left_out_that_nobody_took_out() {
         held_back(
             world,
             &batch,
-            "item 3 is said to be taken out, in a comment that is not there",
+            "item `3` is said to be taken out, and no unedited comment",
         );
         restored(world, executor, liar).await;
     })
@@ -63,16 +65,106 @@ async fn i06_nothing_is_left_out_that_nobody_took_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i08_what_the_gate_says_that_no_approver_took_out_is_not_left_out() {
+async fn i06_a_stranger_takes_nothing_out_whatever_the_gate_says() {
     story_with(gate(), async |world| {
         let batch = approved(world).await;
         let (executor, liar) = seized(world).await;
-        // Carol is its sponsor.
-        let comment = says(world, "carol", &batch, "/exclude 2 paid last week");
-        liar.excludes(world, &batch, "carol", "2", comment).await;
+        let comment = says(world, "mallory", &batch, "/exclude 2 paid last week");
+        liar.excludes(world, &batch, "alice", "2", comment).await;
         liar.finds_open(&batch).await;
         executor.follow().await.unwrap();
-        held_back(world, &batch, "item 2 is said to be taken out");
+        held_back(world, &batch, "item `2` is said to be taken out");
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_that_is_gone_is_written_again() {
+    story_with(gate(), async |world| {
+        let batch = world.open("payments-agent", batch()).await;
+        let comment = world.comment("alice", &batch, "/exclude 2 payed last week").await;
+        for login in ["alice", "bob"] {
+            world.approve(login, &batch).await;
+        }
+        let (executor, liar) = seized(world).await;
+        says_instead(world, "alice", comment, "/exclude 2 paid last week");
+        executor.follow().await.unwrap();
+        held_back(
+            world,
+            &batch,
+            "whoever wants it out writes `/exclude 2` and why again",
+        );
+        says(world, "bob", &batch, "/exclude 2 paid last week");
+        world.both_later(Duration::from_secs(61));
+        executor.follow().await.unwrap();
+        assert!(merged(world, &batch));
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_apart_leaves_out_what_was_taken_out_before_somebody_amended_it() {
+    story_with(gate(), async |world| {
+        let executor = world.apart(false).await;
+        let old = world.open("payments-agent", batch()).await;
+        world.comment("dave", &old, "/exclude 2 not an owner").await;
+        world.comment("alice", &old, "/exclude 2 paid last week").await;
+        world.comment("erin", &old, "/amend 3:amount.minor=5").await;
+        let new = next(world, &old).await;
+        for login in ["alice", "bob"] {
+            world.approve(login, &new).await;
+        }
+        rounds(world, &executor).await;
+        assert_eq!(
+            (world.state(&new).await.as_str(), world.acted()),
+            ("executed", (2, 0))
+        );
+        assert_eq!(incidents(world), Vec::<String>::new());
+        executor.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i06_a_later_exclusion_on_the_ledger_hides_none_that_the_gate_keeps_back() {
+    story_with(gate(), async |world| {
+        let batch = approved(world).await;
+        let (executor, liar) = seized(world).await;
+        says(world, "alice", &batch, "/exclude 2,3 paid last week");
+        let comment = says(world, "bob", &batch, "/exclude 2 paid last week");
+        liar.excludes(world, &batch, "bob", "2", comment).await;
+        liar.finds_open(&batch).await;
+        world.both_later(Duration::from_secs(61));
+        executor.follow().await.unwrap();
+        held_back(world, &batch, "`/exclude 2,3` stands below its pull request");
+        restored(world, executor, liar).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i08_nobody_is_made_a_party_by_the_gate_s_word_alone() {
+    let setup = Setup {
+        edits: vec![(
+            "people.yaml",
+            "    teams: [marketing]\n  erin:",
+            "    teams: [marketing, finance]\n  erin:",
+        )],
+        ..gate()
+    };
+    story_with(setup, async |world| {
+        let batch = approved(world).await;
+        let (executor, liar) = seized(world).await;
+        // Dave is an owner too, whose approval is not needed.
+        world.github.add_member("acme", "finance", "dave").unwrap();
+        says(world, "dave", &batch, "/exclude 2 paid last week");
+        liar.edited(&batch, "dave").await;
+        liar.finds_open(&batch).await;
+        world.both_later(Duration::from_secs(61));
+        executor.follow().await.unwrap();
+        held_back(world, &batch, "`/exclude 2` stands below its pull request");
         restored(world, executor, liar).await;
     })
     .await;
@@ -95,7 +187,7 @@ async fn i06_an_exclusion_that_the_gate_keeps_back_stops_the_merge() {
         let comment = says(world, "alice", &batch, "/exclude 2,3 paid last week");
         // It may be on its way to the ledger.
         let error = executor.follow().await.unwrap_err().to_string();
-        let why = "items 2, 3 are taken out below its pull request";
+        let why = "`/exclude 2,3` stands below its pull request";
         assert!(error.contains(why), "{error}");
         assert_eq!(incidents(world), Vec::<String>::new());
         world.both_later(Duration::from_secs(61));

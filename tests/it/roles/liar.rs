@@ -1,14 +1,14 @@
 //! Somebody who has the gate's signing key and the app's private key, and writes what was never so.
 
-use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use countersign::{
     domain::{
         authentic::Committer,
         case::Case,
         entry::{
-            Approver, Assurance, Delegated, Digests, Draft, Enacted, Event, Exception, Excluded, Found,
-            Heard, Merged, Observed, Opened as OpenedEntry, Reviewed, Role, Under, When,
+            Approver, Assurance, Delegated, Digests, Draft, Edited, EditedPart, Enacted, Event, Exception,
+            Excluded, Found, Heard, Merged, Observed, Opened as OpenedEntry, Reviewed, Role, Under, When,
         },
         gate::Verdict,
         ids::{AccountId, CommentId, Digest, PullNumber, ReviewId, Sha, Span, Timestamp},
@@ -202,6 +202,16 @@ impl Liar {
             heard: self.heard(login, comment, head),
         };
         self.say(of, Some(login), Event::Excluded(excluded)).await;
+    }
+
+    /// Says that somebody edited the pull request.
+    pub(crate) async fn edited(&self, of: &Opened, login: &str) {
+        let edited = Edited {
+            account: (self.account)(login),
+            parts: BTreeSet::from([EditedPart::Title]),
+            delivery: "made-up".parse().unwrap(),
+        };
+        self.say(of, None, Event::Edited(edited)).await;
     }
 
     fn heard(&self, login: &str, comment: u64, head: Sha) -> Heard {

@@ -8,14 +8,14 @@ use crate::{
         command::{Wish, asked, asked_anywhere},
         delegation::{Delegations, takes_back},
         entry::{Event, Frozen, Kind},
-        ids::Span,
+        ids::{Span, Timestamp},
         policy::{Person, Policy},
     },
     github::Made,
 };
 
 /// So long after it was written, a word that the ledger does not know is kept from it and not on its way.
-pub(super) const ON_ITS_WAY: Span = Span::seconds(60);
+const ON_ITS_WAY: Span = Span::seconds(60);
 
 impl Bot {
     /// Whether somebody froze this below its pull request, and the ledger knows nothing of it: why it does not go on.
@@ -43,10 +43,7 @@ impl Bot {
                 by.name(),
                 wish.what
             );
-            return match made.at.plus(ON_ITS_WAY) <= self.now() {
-                true => Ok(Some(why)),
-                false => Err(NotNow::Other(why)),
-            };
+            return kept_back(made, self.now(), why).map(Some).map_err(NotNow::Other);
         }
         Ok(None)
     }
@@ -67,6 +64,14 @@ impl Bot {
         let since = since.await?;
         let mut since = since.iter().map(|(_, entry)| &entry.event);
         Ok(since.any(|event| matches!(event, Event::Frozen(frozen) if is_it(frozen))))
+    }
+}
+
+/// Why nothing goes on while the ledger does not know of a word. Errors: it may be on its way.
+pub(super) fn kept_back(made: &Made, now: Timestamp, why: String) -> Result<String, String> {
+    match made.at.plus(ON_ITS_WAY) <= now {
+        true => Ok(why),
+        false => Err(why),
     }
 }
 

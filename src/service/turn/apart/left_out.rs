@@ -1,86 +1,143 @@
 //! What approvers took out of a batch: nothing runs that one of them took out, whether or not the gate told of it, and
-//! nothing is left out that none of them did. INVARIANT i06, i08.
+//! nothing is left out that no person did. INVARIANT i06, i08.
 
-use super::{Bot, NotNow, back::ON_ITS_WAY};
+use std::collections::BTreeSet;
+
+use super::{
+    Bot, NotNow,
+    back::{kept_back, without_taken_back},
+};
 use crate::{
     domain::{
         case::Case,
         exclusion::{NotExcluded, excludable, written},
-        ids::{AccountId, ItemId, PullNumber},
-        observation::PullState,
+        ids::{BranchName, ItemId},
+        observation::{Pull, PullState, Seen},
         policy::Policy,
+        proposal::branch_of,
     },
-    github::{Made, Seeing},
+    github::Made,
 };
 
 impl Bot {
-    /// Whether everybody who is said to have taken items out did so. Errors inside: what nobody took out.
+    /// Whether each item that is left out is taken out in a person's comment, before the merge. Errors inside: which is not.
+    ///
+    /// Whether that person may is the gate's word: it was looked at when they wrote it, and may be otherwise now.
     pub(super) async fn left_out_proved(
         &self,
         case: &Case,
-        pull: PullNumber,
+        pull: &Pull,
         said: &[Made],
         policy: &Policy,
     ) -> Result<Result<(), String>, NotNow> {
-        for (excluded, before) in case.excluded.iter().zip(0..) {
-            let heard = &excluded.heard;
-            let mut then = case.clone();
-            then.excluded.truncate(before);
-            let mut theirs = said
-                .iter()
-                .filter(|made| (made.id, made.account) == (heard.comment, heard.account));
-            let stands = theirs
-                .find_map(|made| written(&made.text, &then))
-                .is_some_and(|wish| wish.items == excluded.items && wish.reason == excluded.reason);
-            if !stands || !self.may_exclude(case, pull, heard.account, policy).await? {
+        let whole = as_proposed(case);
+        let taken_out = |made: &Made| {
+            let wish = policy
+                .person_of(made.account)
+                .and_then(|_| written(&made.text, &whole));
+            wish.map(|wish| wish.items).unwrap_or_default()
+        };
+        let in_time = said.iter().filter(|made| !is_late(made, pull));
+        let mut stand: BTreeSet<ItemId> = in_time.flat_map(taken_out).collect();
+        for excluded in &case.excluded {
+            if excluded.items.iter().all(|item| stand.contains(item)) {
+                continue;
+            }
+            // What was taken out before people changed it stays out.
+            let made = self.github().comment_as_made(excluded.heard.comment).await?;
+            if let Some(made) = made
+                && self.is_below_what_it_was(case, &made).await?
+            {
+                stand.extend(taken_out(&made));
+            }
+            if let Some(item) = excluded.items.iter().find(|item| !stand.contains(item)) {
                 return Ok(Err(format!(
-                    "{} said to be taken out, in a comment that is not there as somebody made it who may",
-                    named(&excluded.items)
+                    "item `{item}` is said to be taken out, and no unedited comment of a person's says so; whoever wants it out \
+                     writes `/exclude {item}` and why again"
                 )));
             }
         }
         Ok(Ok(()))
     }
 
-    /// Whether somebody took out what would run, and the ledger knows nothing of it: why it does not go on.
+    /// Whether a comment is below the pull request of a proposal that people changed into this one.
+    async fn is_below_what_it_was(&self, case: &Case, made: &Made) -> Result<bool, NotNow> {
+        let mut before = BTreeSet::<BranchName>::new();
+        for correction in case.proposal.proof.corrections() {
+            before.insert(branch_of(correction.from).parse().map_err(NotNow::internal)?);
+        }
+        if before.is_empty() {
+            return Ok(false);
+        }
+        let pull = self.github().pull(made.below).await?;
+        Ok(pull.same_repo && pull.head_ref.is_some_and(|branch| before.contains(&branch)))
+    }
+
+    /// Whether somebody who may took out what would run, and the ledger knows nothing of it: why it does not go on.
     pub(super) async fn left_out_below(
         &self,
         case: &Case,
-        seeing: &Seeing,
+        pull: &Pull,
         said: &[Made],
         policy: &Policy,
     ) -> Result<Option<String>, NotNow> {
-        let pull = seeing.pull();
-        for made in said {
-            // What is said after the merge changes nothing.
-            let too_late = matches!(pull.state, PullState::Merged { at, .. } if made.at >= at);
-            let Some(wish) = written(&made.text, case).filter(|_| !too_late) else {
+        for made in said.iter().filter(|made| !is_late(made, pull)) {
+            // As it stood when this was written: what was recorded of later comments does not hide it.
+            let mut then = case.clone();
+            then.excluded.retain(|excluded| excluded.heard.comment < made.id);
+            let Some(wish) = policy
+                .person_of(made.account)
+                .and_then(|_| written(&made.text, &then))
+            else {
                 continue;
             };
-            if !self.may_exclude(case, pull.number, made.account, policy).await? {
+            let runs = |case: &Case| wish.items.iter().any(|item| !case.excludes(item));
+            if !runs(case) || !self.may_exclude(case, pull, (made, said), policy).await? {
                 continue;
             }
+            self.ledger().refresh().await?;
+            if self.case(case.proposal.id).is_none_or(|case| !runs(&case)) {
+                return Err(NotNow::because(
+                    "something was taken out meanwhile; it is looked at again",
+                ));
+            }
+            let items: Vec<&str> = wish.items.iter().map(ItemId::as_str).collect();
             let why = format!(
-                "{} taken out below its pull request, and the ledger does not tell of it; delete the comment to take it back",
-                named(&wish.items)
+                "`/exclude {}` stands below its pull request, and the ledger does not tell of it; write it again, or delete the \
+                 comment to take it back",
+                items.join(",")
             );
-            return match made.at.plus(ON_ITS_WAY) <= self.now() {
-                true => Ok(Some(why)),
-                false => Err(NotNow::Other(why)),
-            };
+            return kept_back(made, self.now(), why).map(Some).map_err(NotNow::Other);
         }
         Ok(None)
     }
 
+    /// Whether an approval of whoever made a comment could count, by what GitHub and the rules show. The ledger's word does
+    /// not make anybody a party here, and who merged it no more than that.
     async fn may_exclude(
         &self,
         case: &Case,
-        pull: PullNumber,
-        account: AccountId,
+        pull: &Pull,
+        (made, said): (&Made, &[Made]),
         policy: &Policy,
     ) -> Result<bool, NotNow> {
-        let seeing = self.see_with(case, policy, pull, Some(account)).await?;
-        match excludable(case, seeing.observation(), policy, account) {
+        let mut own = case.clone();
+        own.edited.clear();
+        own.merged = None;
+        let writers = case.proposal.proof.co_writers();
+        own.co_writers = writers.map(|(_, account)| account).collect();
+        let proved = self
+            .delegations_proved(&case.delegations, std::iter::once(made.at), policy)
+            .await?;
+        own.delegations = without_taken_back(proved, said, policy);
+        let seeing = self
+            .see_with(&own, policy, pull.number, Some(made.account))
+            .await?;
+        let mut seen = seeing.into_observation();
+        if let Seen::Known(pull) = &mut seen.pull {
+            pull.state = PullState::Open;
+        }
+        match excludable(&own, &seen, policy, made.account) {
             Ok(()) => Ok(true),
             Err(unread @ NotExcluded::Unread) => Err(NotNow::Other(unread.to_string())),
             Err(_) => Ok(false),
@@ -88,11 +145,14 @@ impl Bot {
     }
 }
 
-/// `item 2 is` or `items 2, 3 are`.
-fn named(items: &[ItemId]) -> String {
-    let all: Vec<&str> = items.iter().map(ItemId::as_str).collect();
-    match all.as_slice() {
-        [one] => format!("item {one} is"),
-        all => format!("items {} are", all.join(", ")),
-    }
+/// A case of which nobody took anything out.
+fn as_proposed(case: &Case) -> Case {
+    let mut whole = case.clone();
+    whole.excluded.clear();
+    whole
+}
+
+/// Whether a comment was made when it was merged already: that changes nothing any more.
+fn is_late(made: &Made, pull: &Pull) -> bool {
+    matches!(pull.state, PullState::Merged { at, .. } if made.at >= at)
 }
