@@ -1,5 +1,5 @@
 //! What approvers took out of a batch: nothing runs that one of them took out, whether or not the gate told of it, and
-//! nothing is left out that no person did. INVARIANT i06, i08.
+//! nothing is left out that no person took out. INVARIANT i06, i08.
 
 use std::collections::BTreeSet;
 
