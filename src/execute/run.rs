@@ -134,13 +134,8 @@ struct Running<'a, 't, 'u> {
 
 impl Running<'_, '_, '_> {
     async fn all(&mut self) {
-        let Tools {
-            policy,
-            key,
-            signature,
-            ..
-        } = self.tools;
-        let proven = check_proof_knowing(*signature, self.claimed.proposal(), policy, *key);
+        let tools = self.tools;
+        let proven = check_proof_knowing(tools.signature, self.claimed.proposal(), tools.policy, tools.key);
         let proven = proven.map_err(Unfit::from);
         let (mut ends, mut stopped) = (Vec::new(), None::<&ItemId>);
         for plan in self.claimed.items() {

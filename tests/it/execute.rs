@@ -100,7 +100,9 @@ pub(crate) async fn propose(policy: &Policy, items: &[Value]) -> Proposal {
     }))
     .unwrap();
     let agent = policy.agent(&"robot".parse().unwrap()).unwrap();
-    let proof = prove(&request, agent, countersign::domain::proposal::Attestation::Hmac).unwrap();
+    let proof = prove(&request, agent, countersign::domain::proposal::Attestation::Hmac)
+        .unwrap()
+        .proof;
     let fitting = fit(request, agent, policy, now()).unwrap();
     let id = ProposalId::from_parts(now(), 7);
     let client = Client::new().unwrap();
@@ -120,7 +122,7 @@ pub(crate) async fn propose(policy: &Policy, items: &[Value]) -> Proposal {
             kept: Default::default(),
             replaced: None,
             id,
-            proof: proof.proof,
+            proof,
             summary: "do".into(),
             observed,
             key: key(),

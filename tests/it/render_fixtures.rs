@@ -96,7 +96,7 @@ pub(crate) fn propose(
     let agent = policy.agent(&agent.parse().unwrap()).unwrap();
     fields.entry("sponsor").or_insert(json!(agent.sponsor()));
     let request: Request = serde_json::from_value(request).unwrap();
-    let proof = prove(&request, agent, Attestation::Hmac).unwrap();
+    let proof = prove(&request, agent, Attestation::Hmac).unwrap().proof;
     let fitting = fit(request, agent, policy, now()).unwrap();
     let shown: Vec<Value> = fitting
         .items()
@@ -125,7 +125,7 @@ pub(crate) fn propose(
             kept: Default::default(),
             replaced: None,
             id: ProposalId::from_parts(now(), 42),
-            proof: proof.proof,
+            proof,
             summary,
             observed,
             key: DataKey::new([7; 32]),

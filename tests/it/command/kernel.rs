@@ -18,7 +18,8 @@ use crate::execute::{act_on, claim, commands, key, no_ledger, now, propose, told
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 
-/// Does something on a thread for which these system calls are not there, as on a kernel without them; nor are they for what it starts.
+/// Does something on a thread for which these system calls are not there, as on a kernel without them; nor are they for what
+/// it starts.
 pub(crate) fn without<T: Send + 'static>(calls: &[&str], work: impl FnOnce() -> T + Send + 'static) -> T {
     let list: Vec<Value> = calls.iter().map(|name| json!({ "syscall": name })).collect();
     let filter =

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign::settings::Role;
+use countersign::{service::Bot, settings::Role};
 
 use super::{
     Liar, Opened, REPO, Setup, World, gate, held_back, incidents, may_merge, merged, restored, rounds, seized,
@@ -45,6 +45,26 @@ pub(super) fn says(world: &World, login: &str, below: &Opened, text: &str) -> u6
 pub(super) fn says_instead(world: &World, login: &str, comment: u64, text: &str) {
     world.person(login).edit_comment(REPO, comment, text).unwrap();
     world.both_later(Duration::from_secs(61));
+}
+
+/// What the gate keeps back stops the merge, once it can't be on its way to the ledger any more with an incident, and until
+/// its comment says something else.
+pub(super) async fn waits_for_it(
+    world: &World,
+    executor: &Bot,
+    of: &Opened,
+    (login, comment): (&str, u64),
+    why: &str,
+) {
+    let error = executor.follow().await.unwrap_err().to_string();
+    assert!(error.contains(why), "{error}");
+    assert_eq!(incidents(world), Vec::<String>::new());
+    world.both_later(Duration::from_secs(61));
+    executor.follow().await.unwrap();
+    held_back(world, of, why);
+    says_instead(world, login, comment, "it was a drill");
+    executor.follow().await.unwrap();
+    assert!(merged(world, of));
 }
 
 /// Alice approves in dave's place, and the gate says that it is enough.
@@ -173,17 +193,8 @@ async fn i22_a_freeze_that_the_gate_keeps_back_stops_the_merge() {
         );
         says(world, "mallory", &campaign, "/freeze all because");
         let freeze = says(world, "alice", &campaign, "/freeze all the shop is open");
-        // It may be on its way to the ledger.
-        let error = executor.follow().await.unwrap_err().to_string();
         let why = "alice froze all executions below its pull request";
-        assert!(error.contains(why), "{error}");
-        assert_eq!(incidents(world), Vec::<String>::new());
-        world.both_later(Duration::from_secs(61));
-        executor.follow().await.unwrap();
-        held_back(world, &campaign, why);
-        says_instead(world, "alice", freeze, "the shop is closed");
-        executor.follow().await.unwrap();
-        assert!(merged(world, &campaign));
+        waits_for_it(world, &executor, &campaign, ("alice", freeze), why).await;
         restored(world, executor, liar).await;
     })
     .await;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     domain::{
         case::Case,
+        entry::Heard,
         exclusion::{NotExcluded, excludable, written},
         ids::{BranchName, ItemId},
         observation::{Pull, PullState, Seen},
@@ -30,24 +31,19 @@ impl Bot {
         said: &[Made],
         policy: &Policy,
     ) -> Result<Result<(), String>, NotNow> {
-        let whole = as_proposed(case);
+        let mut whole = case.clone();
+        whole.excluded.clear();
         let taken_out = |made: &Made| {
-            let wish = policy
-                .person_of(made.account)
-                .and_then(|_| written(&made.text, &whole));
+            let wish = written(&made.text, &whole);
             wish.map(|wish| wish.items).unwrap_or_default()
         };
-        let in_time = said.iter().filter(|made| !is_late(made, pull));
-        let mut stand: BTreeSet<ItemId> = in_time.flat_map(taken_out).collect();
+        let mut stand: BTreeSet<ItemId> = in_time(said, pull, policy).flat_map(taken_out).collect();
         for excluded in &case.excluded {
             if excluded.items.iter().all(|item| stand.contains(item)) {
                 continue;
             }
             // What was taken out before people changed it stays out.
-            let made = self.github().comment_as_made(excluded.heard.comment).await?;
-            if let Some(made) = made
-                && self.is_below_what_it_was(case, &made).await?
-            {
+            if let Some(made) = self.made_before(case, &excluded.heard, policy).await? {
                 stand.extend(taken_out(&made));
             }
             if let Some(item) = excluded.items.iter().find(|item| !stand.contains(item)) {
@@ -60,17 +56,23 @@ impl Bot {
         Ok(Ok(()))
     }
 
-    /// Whether a comment is below the pull request of a proposal that people changed into this one.
-    async fn is_below_what_it_was(&self, case: &Case, made: &Made) -> Result<bool, NotNow> {
-        let mut before = BTreeSet::<BranchName>::new();
-        for correction in case.proposal.proof.corrections() {
-            before.insert(branch_of(correction.from).parse().map_err(NotNow::internal)?);
+    /// A person's comment below the pull request of a proposal that people changed into this one.
+    async fn made_before(&self, case: &Case, heard: &Heard, policy: &Policy) -> Result<Option<Made>, NotNow> {
+        let corrections = case.proposal.proof.corrections();
+        if corrections.is_empty() {
+            return Ok(None);
         }
-        if before.is_empty() {
-            return Ok(false);
-        }
-        let pull = self.github().pull(made.below).await?;
-        Ok(pull.same_repo && pull.head_ref.is_some_and(|branch| before.contains(&branch)))
+        let Some((made, _)) = self.made_by(heard.comment, heard.account, policy).await? else {
+            return Ok(None);
+        };
+        let below = self.github().pull(made.below).await?;
+        let before = |branch: &BranchName| {
+            corrections
+                .iter()
+                .any(|one| branch_of(one.from) == branch.as_str())
+        };
+        let is_before = below.same_repo && below.head_ref.as_ref().is_some_and(before);
+        Ok(is_before.then_some(made))
     }
 
     /// Whether somebody who may took out what would run, and the ledger knows nothing of it: why it does not go on.
@@ -81,14 +83,11 @@ impl Bot {
         said: &[Made],
         policy: &Policy,
     ) -> Result<Option<String>, NotNow> {
-        for made in said.iter().filter(|made| !is_late(made, pull)) {
+        for made in in_time(said, pull, policy) {
             // As it stood when this was written: what was recorded of later comments does not hide it.
             let mut then = case.clone();
             then.excluded.retain(|excluded| excluded.heard.comment < made.id);
-            let Some(wish) = policy
-                .person_of(made.account)
-                .and_then(|_| written(&made.text, &then))
-            else {
+            let Some(wish) = written(&made.text, &then) else {
                 continue;
             };
             let runs = |case: &Case| wish.items.iter().any(|item| !case.excludes(item));
@@ -145,14 +144,10 @@ impl Bot {
     }
 }
 
-/// A case of which nobody took anything out.
-fn as_proposed(case: &Case) -> Case {
-    let mut whole = case.clone();
-    whole.excluded.clear();
-    whole
-}
-
-/// Whether a comment was made when it was merged already: that changes nothing any more.
-fn is_late(made: &Made, pull: &Pull) -> bool {
-    matches!(pull.state, PullState::Merged { at, .. } if made.at >= at)
+/// What people of the policy wrote before the merge: after it, nothing that is said changes anything.
+fn in_time<'a>(said: &'a [Made], pull: &Pull, policy: &Policy) -> impl Iterator<Item = &'a Made> {
+    let people = said
+        .iter()
+        .filter(|made| policy.person_of(made.account).is_some());
+    people.filter(|made| !matches!(pull.state, PullState::Merged { at, .. } if made.at >= at))
 }

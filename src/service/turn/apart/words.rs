@@ -84,7 +84,7 @@ impl Bot {
     }
 
     /// A comment that stands as a person of the policy made it.
-    async fn made_by<'p>(
+    pub(super) async fn made_by<'p>(
         &self,
         comment: CommentId,
         account: AccountId,
