@@ -189,6 +189,8 @@ async fn over_http(
                 headers: &[],
                 timeout: left,
                 allow_private: call.allow_private,
+                // After a "maybe", on one of its own: what is left of others may all have ended with it.
+                kept_connection: call.repeatable && unclear.is_none(),
                 pass,
             })
             .await;

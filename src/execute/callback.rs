@@ -90,6 +90,7 @@ pub async fn call_back(
             headers: &headers,
             timeout: PATIENCE,
             allow_private: callback.allow_private,
+            kept_connection: false,
             pass: None,
         })
         .await?;

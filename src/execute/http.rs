@@ -21,6 +21,10 @@ use crate::domain::ids::ProposalId;
 pub const MAX_ANSWER: usize = 1024 * 1024;
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a connection is kept that nothing is sent on: less than the five seconds after which many servers hang up.
+const KEPT: Duration = Duration::from_secs(3);
+/// The most connections to one host that are kept with nothing being sent on them.
+const MAX_KEPT: usize = 256;
 const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
 const PROPOSAL: HeaderName = HeaderName::from_static("countersign-proposal");
 
@@ -32,10 +36,19 @@ pub struct ClientError(#[from] reqwest::Error);
 /// Sends requests to target systems. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    public: reqwest::Client,
-    private: reqwest::Client,
+    public: Ways,
+    private: Ways,
     wallet: Wallet,
     rooms: Arc<Rooms>,
+}
+
+/// How a request gets there.
+#[derive(Debug, Clone)]
+struct Ways {
+    /// On a connection of its own, so that it is known whether it was sent.
+    own: reqwest::Client,
+    /// On one that may have served a request before, and may end at any moment.
+    kept: reqwest::Client,
 }
 
 /// Why a request has no answer that can be used.
@@ -75,6 +88,9 @@ pub(super) struct Outgoing<'a> {
     pub(super) headers: &'a [(&'static str, String)],
     pub(super) timeout: Duration,
     pub(super) allow_private: bool,
+    /// Whether it may be sent on a connection that served another request before. When such a connection ends, nobody knows
+    /// whether the request was read: only for one that may be sent again.
+    pub(super) kept_connection: bool,
     /// What lets it in.
     pub(super) pass: Option<Pass>,
 }
@@ -127,8 +143,8 @@ impl Client {
 
     pub(super) fn with_lookup(lookup: &Lookup) -> Result<Self, ClientError> {
         Ok(Self {
-            public: build(lookup, false)?,
-            private: build(lookup, true)?,
+            public: Ways::new(lookup, false)?,
+            private: Ways::new(lookup, true)?,
             wallet: Wallet::default(),
             rooms: Arc::default(),
         })
@@ -210,10 +226,15 @@ impl Client {
             .method
             .parse()
             .map_err(|_| forbidden(format!("`{}` is not a method", request.method.escape_debug())))?;
-        let client = if allow_private {
+        let ways = if allow_private {
             &self.private
         } else {
             &self.public
+        };
+        let client = if request.kept_connection {
+            &ways.kept
+        } else {
+            &ways.own
         };
         let mut building = client
             .request(method, request.url.clone())
@@ -240,19 +261,29 @@ impl Client {
     }
 }
 
-fn build(lookup: &Lookup, allow_private: bool) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .dns_resolver(Arc::new(Guard::new(Arc::clone(lookup), allow_private)))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .user_agent(USER_AGENT)
-        .connect_timeout(CONNECT)
-        // A call is sent once, on a connection of its own, so that it is known whether it was sent.
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(0)
-        .http1_only()
-        .build()
+impl Ways {
+    fn new(lookup: &Lookup, allow_private: bool) -> Result<Self, reqwest::Error> {
+        let guard = Arc::new(Guard::new(Arc::clone(lookup), allow_private));
+        let client = |kept: usize| {
+            reqwest::Client::builder()
+                .dns_resolver(Arc::clone(&guard))
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .referer(false)
+                .user_agent(USER_AGENT)
+                .connect_timeout(CONNECT)
+                // Who sends a request knows whether it may be sent twice.
+                .retry(reqwest::retry::never())
+                .pool_max_idle_per_host(kept)
+                .pool_idle_timeout(KEPT)
+                .http1_only()
+                .build()
+        };
+        Ok(Self {
+            own: client(0)?,
+            kept: client(MAX_KEPT)?,
+        })
+    }
 }
 
 fn header(value: &str) -> Result<HeaderValue, String> {
@@ -330,6 +361,7 @@ mod tests {
                 headers: &[],
                 timeout: Duration::from_secs(5),
                 allow_private: false,
+                kept_connection: true,
                 pass: None,
             });
             let error = sent.await.unwrap_err();

@@ -78,6 +78,7 @@ impl About<'_> {
             headers: &[],
             timeout: self.timeout(),
             allow_private: self.request.allow_private(),
+            kept_connection: false,
             pass,
         });
         Ok(sent.await?)

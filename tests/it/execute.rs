@@ -5,6 +5,7 @@ mod auth;
 mod bounds;
 mod facts;
 mod forbidden;
+mod kept;
 mod secrets;
 mod server;
 mod steps;

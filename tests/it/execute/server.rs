@@ -1,7 +1,10 @@
 //! A server that answers each connection as it is told.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,6 +19,8 @@ use tokio::{
 pub(crate) enum Script {
     /// These bytes, then the end.
     Say(Vec<u8>),
+    /// One after the other of these, each for a request on this one connection; after a last request it is closed.
+    Keep(Vec<Vec<u8>>),
     /// Nothing: the connection is closed once the request was read.
     Close,
     /// Nothing at all, for long.
@@ -26,6 +31,7 @@ pub(crate) enum Script {
 pub(crate) struct Raw {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -42,13 +48,18 @@ pub(crate) fn say(status: &str, body: &str) -> Script {
 
 /// The same with further headers, each ended by `\r\n`.
 pub(crate) fn say_with(status: &str, headers: &str, body: &str) -> Script {
+    Script::Say(answer(status, &format!("{headers}Connection: close\r\n"), body))
+}
+
+/// An answer after which more may be asked.
+pub(crate) fn and_go_on(status: &str, body: &str) -> Vec<u8> {
+    answer(status, "", body)
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    Script::Say(
-        format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        )
-        .into_bytes(),
-    )
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 impl Raw {
@@ -57,15 +68,27 @@ impl Raw {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let opened = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             let mut scripts = scripts.into_iter().peekable();
             let mut last = Script::Close;
             while let Ok((stream, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::SeqCst);
                 last = scripts.next().unwrap_or(last);
                 tokio::spawn(serve(stream, last.clone(), Arc::clone(&seen)));
             }
         });
-        Self { url, requests, task }
+        Self {
+            url,
+            requests,
+            connections,
+            task,
+        }
+    }
+    /// How many connections were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
@@ -80,6 +103,28 @@ impl Raw {
 }
 
 async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<String>>>) {
+    if !read(&mut stream, &seen).await {
+        return;
+    }
+    match script {
+        Script::Say(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+        }
+        Script::Keep(answers) => {
+            for bytes in answers {
+                if stream.write_all(&bytes).await.is_err() || !read(&mut stream, &seen).await {
+                    return;
+                }
+            }
+        }
+        Script::Close => {}
+        Script::Silence => tokio::time::sleep(Duration::from_secs(60)).await,
+    }
+}
+
+/// Reads one request; whether there was one.
+async fn read(stream: &mut TcpStream, seen: &Mutex<Vec<String>>) -> bool {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -92,20 +137,12 @@ async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<String
             });
             if body.len() >= length.map_or(0, |n| n.parse().unwrap()) {
                 seen.lock().unwrap().push(text);
-                break;
+                return true;
             }
         }
         match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return false,
             Ok(n) => bytes.extend_from_slice(&buffer[..n]),
         }
-    }
-    match script {
-        Script::Say(bytes) => {
-            let _ = stream.write_all(&bytes).await;
-            let _ = stream.shutdown().await;
-        }
-        Script::Close => {}
-        Script::Silence => tokio::time::sleep(Duration::from_secs(60)).await,
     }
 }
