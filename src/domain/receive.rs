@@ -384,10 +384,8 @@ pub fn prove(request: &Request, agent: &Agent, seen: Attestation) -> Result<Prov
     let at = |error: RequestError| FieldError::new("/signature", error.to_string());
     match (agent.key(), &request.signature) {
         (AgentKey::Ed25519 { id, public }, Some(signature)) => {
-            let key =
-                ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| at(RequestError::Invalid))?;
             let bytes = request.signed_bytes().map_err(at)?;
-            let checked = Checked::new(&bytes, signature, key).map_err(at)?;
+            let checked = Checked::new(&bytes, signature, **public).map_err(at)?;
             Ok(Proved {
                 proof: AgentProof::Ed25519 {
                     key: id.clone(),

@@ -165,7 +165,7 @@ impl Checked {
     }
 
     /// Whether it is this signature over these bytes.
-    pub(super) fn is(&self, bytes: &[u8], signature: &str, key: VerifyingKey) -> bool {
-        self.key == key && self.signature == signature && self.over == Digest::of(bytes)
+    pub(super) fn is(&self, bytes: &[u8], signature: &str, key: &VerifyingKey) -> bool {
+        self.key == *key && self.signature == signature && self.over == Digest::of(bytes)
     }
 }

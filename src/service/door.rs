@@ -61,8 +61,7 @@ impl Bot {
         };
         match known.key() {
             AgentKey::Ed25519 { public, .. } => {
-                let key = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| wrong())?;
-                signed.verify(signature, &key).map_err(|_| wrong())?;
+                signed.verify(signature, public).map_err(|_| wrong())?;
             }
             AgentKey::Hmac => {
                 let secret = self.agent_secret(&agent).ok_or_else(wrong)?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ed25519_dalek::VerifyingKey;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -23,8 +24,8 @@ pub enum AgentKey {
     Ed25519 {
         /// The key's fingerprint.
         id: KeyId,
-        /// The 32 bytes of the public key.
-        public: [u8; 32],
+        /// The public key: a point of the curve, and none of small order.
+        public: Box<VerifyingKey>,
     },
     /// A shared secret from the operator's settings; what it signs is only attested by the gate.
     Hmac,
@@ -230,7 +231,7 @@ pub(super) fn read(list: &Node, people: &People, actions: &BTreeSet<&str>, error
             RawKey::Hmac(NoFields {}) => AgentKey::Hmac,
             RawKey::Ed25519(text) => match read_key(&text) {
                 Ok((id, public)) => {
-                    if let Some(other) = keys.insert(public, name.clone()) {
+                    if let Some(other) = keys.insert(public.to_bytes(), name.clone()) {
                         let message = format!("`{other}` has the same key; give each its own");
                         errors.add(Rule::Duplicate, node.mark_at("/key/ed25519"), message);
                     }
@@ -262,7 +263,7 @@ pub(super) fn read(list: &Node, people: &People, actions: &BTreeSet<&str>, error
     agents
 }
 
-fn read_key(text: &str) -> Result<(KeyId, [u8; 32]), String> {
+fn read_key(text: &str) -> Result<(KeyId, Box<VerifyingKey>), String> {
     const HOW: &str = "paste the line of the `.pub` file, as in `ssh-ed25519 AAAA...`";
     let key =
         ssh_key::PublicKey::from_openssh(text.trim()).map_err(|_| format!("not an SSH public key; {HOW}"))?;
@@ -270,12 +271,13 @@ fn read_key(text: &str) -> Result<(KeyId, [u8; 32]), String> {
         .key_data()
         .ed25519()
         .ok_or_else(|| format!("the key is `{}`, not `ssh-ed25519`; {HOW}", key.algorithm()))?;
-    if ed25519_dalek::VerifyingKey::from_bytes(&ed25519.0).map_or(true, |key| key.is_weak()) {
-        return Err("the key is not a usable point of the curve; make a new one".into());
-    }
+    let public = VerifyingKey::from_bytes(&ed25519.0)
+        .ok()
+        .filter(|key| !key.is_weak());
+    let public = public.ok_or("the key is not a usable point of the curve; make a new one")?;
     let id = key.fingerprint(ssh_key::HashAlg::Sha256).to_string();
     Ok((
         id.parse().map_err(|_| format!("not an SSH public key; {HOW}"))?,
-        ed25519.0,
+        Box::new(public),
     ))
 }

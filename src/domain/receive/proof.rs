@@ -145,9 +145,8 @@ pub fn check_proof_knowing(
         nonce,
         proposal.asked_expiry,
     )?;
-    let public = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| unknown())?;
     if !known.is_some_and(|known| known.is(&bytes, signature, public)) {
-        Checked::new(&bytes, signature, public)?;
+        Checked::new(&bytes, signature, **public)?;
     }
     Ok(())
 }

@@ -144,7 +144,7 @@ fn an_ed25519_key_is_read_and_may_be_used_once() {
     match agent.key() {
         AgentKey::Ed25519 { id, public } => {
             assert!(id.as_str().starts_with("SHA256:"));
-            assert_ne!(public, &[0; 32]);
+            assert_ne!(public.to_bytes(), [0; 32]);
         }
         AgentKey::Hmac => panic!("an ed25519 key"),
     }
