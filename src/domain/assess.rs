@@ -21,12 +21,12 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assessment {
-    /// The tier.
-    pub tier: Tier,
-    /// What gave it, in the order it was found; the highest holds.
-    pub reasons: Vec<TierReason>,
     /// Every check that the action names, and its limits.
     pub checks: Vec<CheckResult>,
+    /// What gave it, in the order it was found; the highest holds.
+    pub reasons: Vec<TierReason>,
+    /// The tier.
+    pub tier: Tier,
     /// What its limits counted when it was received.
     #[serde(default, skip_serializing_if = "Totals::is_empty")]
     pub totals: Totals,
@@ -36,10 +36,10 @@ pub struct Assessment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierReason {
-    /// The tier it asks for.
-    pub tier: Tier,
     /// Why.
     pub because: TierRule,
+    /// The tier it asks for.
+    pub tier: Tier,
 }
 
 /// What may give a tier. INVARIANT i10: what is not known is high.

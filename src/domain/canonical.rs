@@ -7,6 +7,10 @@ use serde_json::{Number, Value};
 
 use super::ids::Digest;
 
+mod stands;
+
+use stands::is_canonical;
+
 /// The largest integer that RFC 8785 readers agree on: 2^53 - 1.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
@@ -35,28 +39,18 @@ pub enum NotCanonical {
 
 /// The RFC 8785 form of a value; refuses floats and integers beyond 2^53 - 1.
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, NotCanonical> {
-    let value = serde_json::to_value(value).map_err(|e| NotCanonical::Json(e.to_string()))?;
-    if is_plain(&value) {
-        return serde_json::to_vec(&value).map_err(|e| NotCanonical::Json(e.to_string()));
+    let not_json = |error: serde_json::Error| NotCanonical::Json(error.to_string());
+    let as_declared = serde_json::to_vec(value).map_err(not_json)?;
+    if is_canonical(&as_declared) {
+        return Ok(as_declared);
+    }
+    let value = serde_json::to_value(value).map_err(not_json)?;
+    let in_order = serde_json::to_vec(&value).map_err(not_json)?;
+    if is_canonical(&in_order) {
+        return Ok(in_order);
     }
     refuse_inexact(&value, &mut String::new())?;
-    serde_json_canonicalizer::to_vec(&value).map_err(|e| NotCanonical::Json(e.to_string()))
-}
-
-/// Whether plain JSON is the canonical form already: its numbers are exact, its keys stand in order, and none of them has
-/// a character from U+E000 on, for from there UTF-8 and UTF-16, by which RFC 8785 sorts, may sort otherwise.
-fn is_plain(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
-        Value::Number(n) => is_exact(n) == Some(true),
-        Value::Array(items) => items.iter().all(is_plain),
-        Value::Object(fields) => {
-            fields.keys().is_sorted()
-                && fields
-                    .iter()
-                    .all(|(key, item)| key.bytes().all(|byte| byte < 0xEE) && is_plain(item))
-        }
-    }
+    serde_json_canonicalizer::to_vec(&value).map_err(not_json)
 }
 
 /// Whether every reader takes an integer for the same one; nothing for a float.
@@ -175,7 +169,27 @@ mod tests {
         })
     }
 
+    /// An object as it is written by a struct whose fields are declared like this.
+    struct Declared<'a>(&'a [(String, Value)]);
+
+    impl Serialize for Declared<'_> {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+        }
+    }
+
     proptest! {
+        #[test]
+        fn in_whatever_order_fields_are_declared_they_are_written_as_rfc_8785_says(
+            fields in prop::collection::vec(("[a-c\"\\\\é\u{d7ff}\u{e000}\u{10000}]{0,2}", json()), 0..5),
+        ) {
+            let sorted: Value = Value::Object(fields.iter().cloned().collect());
+            prop_assert_eq!(
+                canonical(&Declared(&fields)).unwrap(),
+                serde_json_canonicalizer::to_vec(&sorted).unwrap()
+            );
+        }
+
         #[test]
         fn the_short_way_writes_what_rfc_8785_does(value in json()) {
             prop_assert_eq!(canonical(&value).unwrap(), serde_json_canonicalizer::to_vec(&value).unwrap());

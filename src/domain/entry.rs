@@ -292,16 +292,16 @@ events! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
-    /// The role.
-    pub role: Role,
+    /// The agent that acted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
     /// The key that signs.
     pub key: KeyId,
     /// The person who acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonName>,
-    /// The agent that acted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<AgentName>,
+    /// The role.
+    pub role: Role,
 }
 
 /// What an entry happened to.
@@ -311,15 +311,15 @@ pub struct Digests {
     /// `sha256(JCS(binding))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Digest>,
-    /// `sha256(report.md)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub presentation: Option<Digest>,
-    /// The active `policies/` tree; in `policy`, the one that is active from there on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Digest>,
     /// The execution plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Digest>,
+    /// The active `policies/` tree; in `policy`, the one that is active from there on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
+    /// `sha256(report.md)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presentation: Option<Digest>,
 }
 
 /// What somebody wants recorded; sequence, previous digest, time and key are given when it is appended.
@@ -366,16 +366,16 @@ pub struct Entry {
 
 #[derive(Serialize)]
 struct Written<'a> {
-    seq: Seq,
-    previous: Option<Digest>,
-    kind: Kind,
-    time: Timestamp,
-    semantics: u32,
     actor: &'a Actor,
+    body: &'a Event,
+    digests: &'a Digests,
+    kind: Kind,
+    previous: Option<Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proposal: Option<ProposalId>,
-    digests: &'a Digests,
-    body: &'a Event,
+    semantics: u32,
+    seq: Seq,
+    time: Timestamp,
 }
 
 #[derive(Deserialize)]

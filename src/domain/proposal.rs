@@ -6,7 +6,7 @@ mod proof;
 use std::{collections::BTreeMap, ops::Deref};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
@@ -38,33 +38,33 @@ pub const FILES: [&str; 3] = ["proposal.yaml", DIFF_FILE, "report.md"];
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
-    /// The action, as the catalog names it.
-    pub operation: ActionName,
     /// The agent that asks.
     pub agent: AgentName,
+    /// One or many instances of the same action.
+    pub items: Vec<Item>,
+    /// The action, as the catalog names it.
+    pub operation: ActionName,
+    /// The proposal that ran and that this one takes back, because a person asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_back: Option<ProposalId>,
     /// The person accountable for the agent.
     pub sponsor: PersonName,
     /// What is acted on.
     pub target: Target,
-    /// One or many instances of the same action.
-    pub items: Vec<Item>,
     /// When the action may run.
     pub valid: Validity,
-    /// The proposal that ran and that this one takes back, because a person asked for that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rolls_back: Option<ProposalId>,
 }
 
 /// What is acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// The system that is called.
-    pub system: String,
     /// The catalog's resource pattern; with an item's parameters it gives that item's resource.
     pub resource: String,
     /// The digest of the action's parameter schema.
     pub schema_digest: Digest,
+    /// The system that is called.
+    pub system: String,
 }
 
 /// One instance of the action.
@@ -73,11 +73,11 @@ pub struct Target {
 pub struct Item {
     /// Its name within the proposal.
     pub id: ItemId,
-    /// Parameters with defaults materialised; sensitive values are commitments.
-    pub parameters: Value,
     /// The digest of what the bot itself observed for this item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_digest: Option<Digest>,
+    /// Parameters with defaults materialised; sensitive values are commitments.
+    pub parameters: Value,
 }
 
 /// When the action may run: from `from`, and before `until`.
@@ -227,61 +227,61 @@ pub struct Body {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProposalParts {
-    /// The proposal's id.
-    pub id: ProposalId,
-    /// [`SPEC_VERSION`].
-    pub spec_version: u32,
-    /// When it was received.
-    pub created_at: Timestamp,
-    /// When it can no longer be approved.
-    pub expires_at: Timestamp,
-    /// What makes a repeated request the same request.
-    pub idempotency_key: IdempotencyKey,
-    /// The proposal this one replaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supersedes: Option<ProposalId>,
-    /// Used once by this agent.
-    pub nonce: Nonce,
     /// The expiry as the agent sent and signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_expiry: Option<Timestamp>,
-    /// How it is known that the agent asked.
-    pub proof: AgentProof,
     /// What is authorised.
     pub binding: Binding,
-    /// One line for people, rendered from the binding; at most 200 characters.
-    pub summary: String,
-    /// JSON pointers, by item, of parameters that the schema's defaults filled in.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub defaulted: BTreeMap<ItemId, Vec<String>>,
-    /// The sealed values of all items.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sealed: Vec<Sealed>,
-    /// What the bot itself read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub observed: Vec<Observed>,
-    /// What the target said it would do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dry_runs: Vec<DryRun>,
     /// What only the agent says.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub claimed: serde_json::Map<String, Value>,
-    /// Why the agent asks.
-    pub justification: String,
+    /// When it was received.
+    pub created_at: Timestamp,
+    /// JSON pointers, by item, of parameters that the schema's defaults filled in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaulted: BTreeMap<ItemId, Vec<String>>,
+    /// What the target said it would do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dry_runs: Vec<DryRun>,
     /// Departures from failed checks that the agent asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<ExceptionAsked>,
-    /// How the agent would undo it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollback_plan: Option<String>,
+    /// When it can no longer be approved.
+    pub expires_at: Timestamp,
+    /// The proposal's id.
+    pub id: ProposalId,
+    /// What makes a repeated request the same request.
+    pub idempotency_key: IdempotencyKey,
+    /// Why the agent asks.
+    pub justification: String,
+    /// Used once by this agent.
+    pub nonce: Nonce,
+    /// What the bot itself read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observed>,
+    /// How it is known that the agent asked.
+    pub proof: AgentProof,
     /// Where it came from.
     #[serde(default)]
     pub provenance: Provenance,
+    /// How the agent would undo it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_plan: Option<String>,
+    /// The sealed values of all items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<Sealed>,
+    /// [`SPEC_VERSION`].
+    pub spec_version: u32,
+    /// One line for people, rendered from the binding; at most 200 characters.
+    pub summary: String,
+    /// The proposal this one replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<ProposalId>,
 }
 
 /// A proposal whose parts agree with each other. It can be read, never changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "ProposalParts", into = "ProposalParts")]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "ProposalParts")]
 pub struct Proposal {
     parts: ProposalParts,
     action_digest: Digest,
@@ -525,6 +525,11 @@ impl TryFrom<ProposalParts> for Proposal {
     type Error = ProposalError;
     fn try_from(parts: ProposalParts) -> Result<Self, ProposalError> {
         Self::new(parts)
+    }
+}
+impl Serialize for Proposal {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.parts.serialize(to)
     }
 }
 impl From<Proposal> for ProposalParts {

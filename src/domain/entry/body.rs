@@ -39,10 +39,10 @@ pub struct Genesis {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Received {
-    /// The proposal.
-    pub proposal: Arc<Proposal>,
     /// Tier, reasons and check results.
     pub assessment: Assessment,
+    /// The proposal.
+    pub proposal: Arc<Proposal>,
     /// The door it came through.
     pub via: Via,
 }

@@ -11,25 +11,25 @@ use crate::domain::ids::{Digest, InstanceId, ItemId, Seq, StepName, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Started {
-    /// The process that executes.
-    pub instance: InstanceId,
-    /// It must have ended by then.
-    pub deadline: Timestamp,
     /// 1 for the first.
     pub attempt: u32,
-    /// What the target is given so that a repetition has no second effect.
-    pub idempotency_key: String,
     /// The lock that was taken before the act.
     pub claim: ClaimedBy,
+    /// It must have ended by then.
+    pub deadline: Timestamp,
+    /// The items that approvers excluded; every other item of the proposal is in the plan, and none of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ItemId>,
+    /// What the target is given so that a repetition has no second effect.
+    pub idempotency_key: String,
+    /// The process that executes.
+    pub instance: InstanceId,
     /// Whether every call may be made again with its key, so that whoever finds it begun may go on. INVARIANT i21.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumable: bool,
     /// The freeze that it ends; a freeze does not keep that from running. INVARIANT i22.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thaws: Option<Seq>,
-    /// The items that approvers excluded; every other item of the proposal is in the plan, and none of these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excluded: Vec<ItemId>,
 }
 
 /// The lock that was taken before the act. INVARIANT i16.
@@ -48,25 +48,25 @@ pub enum ClaimedBy {
 pub struct Took {
     /// The process that executes.
     pub instance: InstanceId,
-    /// How the call ended.
-    pub result: StepResult,
     /// Which call of the plan it is, from 1, and how many there are when nothing fails.
     pub progress: (u32, u32),
+    /// How the call ended.
+    pub result: StepResult,
 }
 
 /// The body of `finished`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finished {
+    /// The credentials that were made for this attempt. INVARIANT i19.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
     /// The process that executed.
     pub instance: InstanceId,
     /// How it ended as a whole.
     pub outcome: Outcome,
     /// How each item ended.
     pub steps: Vec<StepResult>,
-    /// The credentials that were made for this attempt. INVARIANT i19.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub credentials: Vec<Credential>,
 }
 
 /// How an execution ended.
@@ -102,25 +102,25 @@ impl fmt::Display for Outcome {
 pub struct StepResult {
     /// The item.
     pub item: ItemId,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The digest of the request as sent, sensitive values as commitments.
+    pub request: Digest,
+    /// A salted commitment to the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Digest>,
+    /// The target's status code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// The step, when the action has named steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepName>,
     /// Whether the step was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undo: bool,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The target's status code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// The digest of the request as sent, sensitive values as commitments.
-    pub request: Digest,
-    /// A salted commitment to the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response: Option<Digest>,
-    /// One line for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
 }
 
 impl StepResult {
@@ -135,17 +135,17 @@ impl StepResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unknown {
+    /// The credentials that are known to have been made for this attempt. INVARIANT i19.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
     /// The process that had started it.
     pub instance: InstanceId,
     /// Why nobody can tell.
     pub reason: String,
-    /// Whether whoever had begun it stopped in mid-call, so that another may go on where that has no second effect.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stopped: bool,
     /// How far it is known to have come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
-    /// The credentials that are known to have been made for this attempt. INVARIANT i19.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub credentials: Vec<Credential>,
+    /// Whether whoever had begun it stopped in mid-call, so that another may go on where that has no second effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
 }

@@ -36,10 +36,11 @@ pub struct ThawCall {
 /// A call over HTTP.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HttpCall {
-    /// The method.
-    pub method: String,
-    /// Where to.
-    pub url: url::Url,
+    /// Whether the catalog allows a private or loopback address.
+    pub allow_private: bool,
+    /// What the target is shown; secrets by name only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Box<Auth>>,
     /// The JSON body; sensitive values are placeholders until the moment it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
@@ -47,15 +48,14 @@ pub struct HttpCall {
     pub idempotency_header: String,
     /// What the target is given so that a repetition has no second effect.
     pub idempotency_key: String,
+    /// The method.
+    pub method: String,
     /// Whether the target acts once for one key, so that an unclear call may be repeated with it. INVARIANT i21.
     pub repeatable: bool,
     /// How long it may take.
     pub timeout: Span,
-    /// Whether the catalog allows a private or loopback address.
-    pub allow_private: bool,
-    /// What the target is shown; secrets by name only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Box<Auth>>,
+    /// Where to.
+    pub url: url::Url,
 }
 
 /// Why a template of the catalog can't be filled with the approved parameters.

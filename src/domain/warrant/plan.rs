@@ -34,11 +34,11 @@ pub struct ItemPlan {
 /// One step of an item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
+    /// The call.
+    pub call: Call,
     /// Its name, when the action has named steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<StepName>,
-    /// The call.
-    pub call: Call,
     /// The call that takes it back. INVARIANT i21.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Call>,
