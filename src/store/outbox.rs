@@ -14,7 +14,7 @@ use super::{
     writer::Writer,
 };
 use crate::domain::{
-    canonical::{NotCanonical, canonical, digest_of},
+    canonical::{NotCanonical, digest_of},
     entry::{ClaimedBy, Digests, Draft, Event, Finished, Received, Started, Unknown},
     ids::{AgentName, Digest, IdError, IdempotencyKey, Nonce, ProposalId, Timestamp},
     warrant::OutboxRow,
@@ -199,7 +199,7 @@ impl Outbox {
             key.as_str().to_owned(),
             proposal.nonce.as_str().to_owned(),
             body.instance.to_string(),
-            text(canonical(&written)?)?,
+            json(&written)?,
         ];
         let claimed = self.writer.share_at_the_door(NewRow {
             epoch,
@@ -234,7 +234,7 @@ impl Outbox {
 
     /// Writes how a claimed execution ended; the first word stands. Whether this was it.
     pub async fn end(&self, name: Digest, ended: &Ended) -> Result<bool, ClaimError> {
-        let (name, ended) = (name.to_string(), text(canonical(ended)?)?);
+        let (name, ended) = (name.to_string(), json(ended)?);
         Ok(self.writer.share(End { name, ended }).await?)
     }
 
@@ -313,6 +313,7 @@ async fn read_epoch(connection: &mut AnyConnection, locked: &'static str) -> sql
     row.try_get("epoch").map(Epoch)
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, StoreError> {
-    String::from_utf8(bytes).map_err(|error| damaged("outbox", error))
+/// As this process or the next one reads it; nothing is signed over these bytes, and no digest is of them.
+fn json(value: &impl Serialize) -> Result<String, NotCanonical> {
+    serde_json::to_string(value).map_err(|error| NotCanonical::Json(error.to_string()))
 }
