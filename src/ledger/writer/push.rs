@@ -35,8 +35,9 @@ use crate::domain::{
 const MAX_RACES: u32 = 20;
 /// Objects of so many bytes are pushed whole.
 const NO_DELTAS_FROM: i64 = 4_096;
-/// Entries of a group fill a commit up to about this many bytes.
-const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// Entries of a group fill a commit up to about this many bytes: libgit2 and Git read some commits below those of a push again,
+/// whole, to find out where what is new ends.
+const GROUP_BYTES: usize = 256 * 1024;
 
 /// The writer thread's own: the repository, the keys, and where the remote stands.
 pub(super) struct Pusher {
