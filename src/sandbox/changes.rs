@@ -60,17 +60,6 @@ impl State {
     ) -> Result<(), Refusal> {
         let at = self.now();
         let id = self.id();
-        let git = self.open_git(self.repo(repo)?)?;
-        let forced = match (before, after) {
-            (Some(before), Some(after)) => !git::is_ancestor(&git, before, after),
-            (None, _) | (_, None) => false,
-        };
-        let kind = kind.unwrap_or(match (before, after) {
-            (None, _) => ActivityKind::BranchCreation,
-            (Some(_), None) => ActivityKind::BranchDeletion,
-            (Some(_), Some(_)) if forced => ActivityKind::ForcePush,
-            (Some(_), Some(_)) => ActivityKind::Push,
-        });
         let state = self.repo_mut(repo)?;
         match after {
             Some(after) => state.refs.insert(name.to_owned(), after.to_owned()),
@@ -79,6 +68,19 @@ impl State {
         let Some(branch) = name.strip_prefix("refs/heads/") else {
             return Ok(());
         };
+        let git = self.open_git(self.repo(repo)?)?;
+        let (added, forced) = match (before, after) {
+            (Some(before), Some(after)) => git::pushed(&git, before, after)?,
+            (None, Some(after)) => (vec![Oid::from_str(after)?], false),
+            (_, None) => (Vec::new(), false),
+        };
+        let kind = kind.unwrap_or(match (before, after) {
+            (None, _) => ActivityKind::BranchCreation,
+            (Some(_), None) => ActivityKind::BranchDeletion,
+            (Some(_), Some(_)) if forced => ActivityKind::ForcePush,
+            (Some(_), Some(_)) => ActivityKind::Push,
+        });
+        let state = self.repo_mut(repo)?;
         state.pushed_at = at;
         state.activity.push(Activity {
             id,
@@ -89,7 +91,7 @@ impl State {
             kind,
             actor,
         });
-        self.emit_push(repo, actor, name, before, after, forced)?;
+        self.emit_push(repo, actor, name, (before, after), (&added, forced))?;
         match after {
             Some(after) => {
                 self.heads_follow(repo, actor, branch, after, forced)?;

@@ -9,6 +9,9 @@ use super::json::{merged, node};
 use super::state::{Installation, Kind, State};
 use super::webhook::Delivery;
 
+/// The most commits that one push event tells of.
+const MOST_COMMITS: usize = 20;
+
 impl State {
     /// Sends an event of a repository to every installation that covers it and subscribes to it.
     pub(crate) fn emit(
@@ -218,24 +221,17 @@ impl State {
         repo: u64,
         actor: u64,
         reference: &str,
-        before: Option<&str>,
-        after: Option<&str>,
-        forced: bool,
+        (before, after): (Option<&str>, Option<&str>),
+        (added, forced): (&[git2::Oid], bool),
     ) -> Result<(), Refusal> {
         let repository = self.repo(repo)?;
         let git = self.open_git(repository)?;
         let html = self.repo_html(repository);
-        let mut commits = Vec::new();
-        if let Some(after) = after.and_then(|after| git2::Oid::from_str(after).ok()) {
-            let oids = match before.and_then(|before| git2::Oid::from_str(before).ok()) {
-                Some(before) => git::between(&git, before, after)?,
-                None => vec![after],
-            };
-            let newest = oids.len().saturating_sub(20);
-            for oid in oids.into_iter().skip(newest) {
-                commits.push(self.push_commit(&git, &html, oid)?);
-            }
-        }
+        let newest = added.len().saturating_sub(MOST_COMMITS);
+        let commits = added.iter().skip(newest);
+        let commits: Vec<Value> = commits
+            .map(|oid| self.push_commit(&git, &html, *oid))
+            .collect::<Result<_, _>>()?;
         let pusher = self.account(actor);
         let before = before.unwrap_or(ZERO);
         let payload = json!({

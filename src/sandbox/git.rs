@@ -39,6 +39,8 @@ pub(crate) fn init(dir: &Path, default_branch: &str) -> Result<(), git2::Error> 
     config.set_str("receive.hideRefs", "refs/pull")?;
     config.set_bool("core.logAllRefUpdates", false)?;
     config.set_i32("gc.auto", 0)?;
+    // Otherwise each push starts a program that finds out that there is nothing to collect.
+    config.set_bool("receive.autogc", false)?;
     install_hook(&dir.join("hooks")).map_err(|error| git2::Error::from_str(&error.to_string()))
 }
 
@@ -114,6 +116,33 @@ pub(crate) fn is_ancestor(repo: &Repository, ancestor: &str, of: &str) -> bool {
         (Ok(ancestor), Ok(of)) => ancestor == of || repo.graph_descendant_of(of, ancestor).unwrap_or(false),
         (Err(_), _) | (_, Err(_)) => false,
     }
+}
+
+/// What a push adds to a branch, oldest first, and whether it takes away what the branch held.
+pub(crate) fn pushed(repo: &Repository, before: &str, after: &str) -> Result<(Vec<Oid>, bool), git2::Error> {
+    let (base, head) = (Oid::from_str(before)?, Oid::from_str(after)?);
+    match straight(repo, base, head)? {
+        Some(added) => Ok((added, false)),
+        None => Ok((between(repo, base, head)?, !is_ancestor(repo, before, after))),
+    }
+}
+
+/// The commits from `base` (not included) to `head`, where each has one parent and they are not many: libgit2's own walk
+/// reads some below `base`, too, and those of a ledger are large.
+fn straight(repo: &Repository, base: Oid, head: Oid) -> Result<Option<Vec<Oid>>, git2::Error> {
+    const MOST: usize = 100;
+    let mut found = Vec::new();
+    let mut next = head;
+    while next != base {
+        let commit = repo.find_commit(next)?;
+        found.push(next);
+        match commit.parent_id(0) {
+            Ok(parent) if commit.parent_count() == 1 && found.len() < MOST => next = parent,
+            Ok(_) | Err(_) => return Ok(None),
+        }
+    }
+    found.reverse();
+    Ok(Some(found))
 }
 
 /// A file to write into a commit, or `None` to remove it.
