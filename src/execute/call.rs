@@ -190,7 +190,7 @@ async fn over_http(
                 timeout: left,
                 allow_private: call.allow_private,
                 // After a "maybe", on one of its own: what is left of others may all have ended with it.
-                kept_connection: call.repeatable && unclear.is_none(),
+                kept_connection: call.persistent && unclear.is_none(),
                 pass,
             })
             .await;

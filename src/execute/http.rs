@@ -21,8 +21,8 @@ use crate::domain::ids::ProposalId;
 pub const MAX_ANSWER: usize = 1024 * 1024;
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a connection is kept that nothing is sent on: less than the five seconds after which many servers hang up.
-const KEPT: Duration = Duration::from_secs(3);
+/// How long a connection is kept that nothing is sent on: servers hang up after two seconds and more.
+const KEPT: Duration = Duration::from_secs(1);
 /// The most connections to one host that are kept with nothing being sent on them.
 const MAX_KEPT: usize = 256;
 const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));

@@ -141,6 +141,7 @@ pub struct HttpExecute {
     request: HttpRequest,
     idempotency_header: String,
     repeatable: bool,
+    persistent: bool,
 }
 
 impl HttpExecute {
@@ -156,6 +157,11 @@ impl HttpExecute {
     /// call repeated after an answer that leaves open whether it took effect (INVARIANT i21).
     pub fn repeatable(&self) -> bool {
         self.repeatable
+    }
+    /// Whether its calls may share connections. Stated for a target alone that acts once for one key, for nobody knows whether
+    /// it read a call whose shared connection ends.
+    pub fn persistent(&self) -> bool {
+        self.persistent
     }
 }
 
@@ -181,6 +187,11 @@ impl HttpExecute {
         if let Err(message) = check_header(&header) {
             faults.push(Fault::new(http.mark_at("/idempotency_header"), message));
         }
+        if raw.persistent && !repeatable {
+            let message = "a call whose shared connection ends is sent again: state `idempotency_header`, if one key acts once, or \
+                 remove `persistent`";
+            faults.push(Fault::new(http.mark_at("/persistent"), message));
+        }
         let request = HttpRequest::read(
             http,
             (raw.method, &raw.url, raw.timeout, raw.allow_private),
@@ -196,6 +207,7 @@ impl HttpExecute {
                 request,
                 idempotency_header: header,
                 repeatable,
+                persistent: raw.persistent,
             }),
             Some(_) | None => Err(faults),
         }
@@ -261,6 +273,9 @@ pub(super) struct RawExecute {
     timeout: Option<Span>,
     /// Stated, it promises that the target acts once for one key, so that the bot may ask again.
     idempotency_header: Option<String>,
+    /// Whether calls may share connections (RFC 9112, section 9.3); only with `idempotency_header`.
+    #[serde(default)]
+    persistent: bool,
     /// Whether a private address may be called.
     #[serde(default)]
     allow_private: bool,

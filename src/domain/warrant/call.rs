@@ -50,6 +50,9 @@ pub struct HttpCall {
     pub idempotency_key: String,
     /// The method.
     pub method: String,
+    /// Whether it may be sent on a connection that served another call before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub persistent: bool,
     /// Whether the target acts once for one key, so that an unclear call may be repeated with it. INVARIANT i21.
     pub repeatable: bool,
     /// How long it may take.
@@ -168,6 +171,7 @@ impl HttpCall {
             body: request.body().map(|body| body.fill(with)).transpose()?,
             idempotency_header: http.idempotency_header().to_owned(),
             idempotency_key: key,
+            persistent: http.persistent(),
             repeatable: http.repeatable(),
             timeout: request.timeout(),
             allow_private: request.allow_private(),

@@ -15,6 +15,7 @@ fn acting(url: &str, more: &str) -> String {
 }
 
 const ONCE: &str = "idempotency_header: Idempotency-Key";
+const SHARED: &str = "idempotency_header: Idempotency-Key\npersistent: true";
 
 fn two() -> [serde_json::Value; 2] {
     [json!({"name": "a"}), json!({"name": "b"})]
@@ -25,8 +26,8 @@ fn created() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn i21_only_calls_that_may_be_sent_again_share_a_connection() {
-    for (promise, connections) in [(ONCE, 1), ("", 2)] {
+async fn i21_calls_share_a_connection_only_where_the_catalog_says_so() {
+    for (promise, connections) in [(SHARED, 1), (ONCE, 2), ("", 2)] {
         let target = Raw::start(vec![Script::Keep(vec![created(), created()])]).await;
         let ran = act(&policy(&acting(&target.url, promise), None), &two()).await;
         assert!(executed(&ran), "{}", told(&ran));
@@ -42,7 +43,7 @@ async fn i21_a_call_whose_kept_connection_ends_goes_out_again_with_its_key_on_on
         Script::Keep(vec![created(), created()]),
     ])
     .await;
-    let ran = act(&policy(&acting(&target.url, ONCE), None), &two()).await;
+    let ran = act(&policy(&acting(&target.url, SHARED), None), &two()).await;
     assert!(executed(&ran), "{}", told(&ran));
     assert_eq!(target.connections(), 2);
     let bodies = target.bodies();
@@ -64,7 +65,7 @@ fn key(request: &str) -> String {
 async fn i16_an_answer_that_comes_before_its_request_answers_nothing() {
     let planted = [created(), created()].concat();
     let target = Raw::start(vec![Script::Keep(vec![planted]), say("404 Not Found", "{}")]).await;
-    let ran = act(&policy(&acting(&target.url, ONCE), None), &two()).await;
+    let ran = act(&policy(&acting(&target.url, SHARED), None), &two()).await;
     assert!(!executed(&ran), "{}", told(&ran));
     assert_eq!(target.connections(), 2);
     assert_eq!(target.requests().len(), 2);

@@ -186,6 +186,7 @@ fn what_is_not_stated_has_its_default() {
         "only a stated header promises that one key acts once"
     );
     assert!(http(&action(&policy, "payments.create")).repeatable());
+    assert!(!http(&action(&policy, "payments.create")).persistent());
     assert!(!execute.request().allow_private());
     let observe = send.observe().unwrap();
     assert_eq!(

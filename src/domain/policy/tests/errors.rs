@@ -429,9 +429,15 @@ fn mistakes_in_connector_are_named_with_their_place() {
         ),
         (
             "catalog.yaml",
+            "idempotency_header: Idempotency-Key\n        timeout: 60s",
+            "persistent: true",
+            "[connector] catalog.yaml:137:9: a call whose shared connection ends is sent again: state `idempotency_header`, if one key acts once, or remove `persistent`",
+        ),
+        (
+            "catalog.yaml",
             "timeout: 60s",
             "headers: {}",
-            "[connector] catalog.yaml:138:9: unknown field `headers`; the fields here are `method`, `url`, `body`, `timeout`, `idempotency_header`, `allow_private`, `auth`",
+            "[connector] catalog.yaml:138:9: unknown field `headers`; the fields here are `method`, `url`, `body`, `timeout`, `idempotency_header`, `persistent`, `allow_private`, `auth`",
         ),
         (
             "catalog.yaml",
