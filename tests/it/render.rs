@@ -635,6 +635,32 @@ fn a_proposal_s_file_reads_back_equal() {
     }
 }
 
+/// The approved bytes are digested: another order would be another file.
+#[test]
+fn i09_a_proposal_s_file_has_its_fields_in_the_order_that_it_always_had() {
+    let text = String::from_utf8(proposal_yaml(&one_example(&policy())).unwrap()).unwrap();
+    let under = |indent: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(indent));
+        let keys = lines.filter_map(|line| line.split_once(':'));
+        let keys = keys.filter(|(key, _)| key.starts_with(|c: char| c.is_ascii_lowercase()));
+        keys.map(|(key, _)| key.to_owned()).collect()
+    };
+    let all = "id spec_version created_at expires_at idempotency_key nonce proof binding summary defaulted observed claimed \
+               justification provenance";
+    assert_eq!(under("").join(" "), all);
+    let binding = "gate_attested operation agent sponsor target items valid ";
+    assert!(under("  ").join(" ").starts_with(binding), "{text}");
+    let deeper = under("    ").join(" ");
+    let places = [
+        "system resource schema_digest",
+        "parameters observed_digest from until",
+    ];
+    assert!(
+        places.iter().all(|place| deeper.contains(place)),
+        "{deeper}\n{text}"
+    );
+}
+
 /// A proposal with a single record as an example.
 fn one_example(policy: &Policy) -> Proposal {
     let seen = facts(

@@ -13,7 +13,10 @@ pub struct WriteError(String);
 
 /// Writes a value as YAML that [`read_value`] reads back equal, with everything invisible escaped. Errors: what the
 /// reader would refuse, such as deep nesting or a key of more than 1,000 characters.
-pub fn write_yaml<T: Serialize>(value: &T) -> Result<String, WriteError> {
+///
+/// `order`: how the fields at a place (dotted; a list's items have the place of the list) follow each other; others keep
+/// the order of their type behind those.
+pub fn write_yaml<T: Serialize>(value: &T, order: &[(&str, &[&str])]) -> Result<String, WriteError> {
     let json = serde_json::to_string(value).map_err(|error| WriteError(error.to_string()))?;
     // Through text, so that fields keep the order of their type.
     let node =
@@ -22,7 +25,7 @@ pub fn write_yaml<T: Serialize>(value: &T) -> Result<String, WriteError> {
         prefix: unused_word(&json),
         texts: Vec::new(),
     };
-    let plain = quoted.replace(&node);
+    let plain = quoted.replace(&ordered(&node, "", order));
     let text = serialise(&plain).map_err(WriteError)?;
     let text = quoted.restore(&text);
     match read_value(&SourceFile::new("written.yaml", &*text)) {
@@ -30,6 +33,27 @@ pub fn write_yaml<T: Serialize>(value: &T) -> Result<String, WriteError> {
         Ok(_) => Err(WriteError("it would be read as another value".into())),
         Err(error) => Err(WriteError(error.to_string())),
     }
+}
+
+fn ordered(node: &Node, at: &str, order: &[(&str, &[&str])]) -> Node {
+    let kind = match node.kind() {
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => node.kind().clone(),
+        Kind::List(items) => Kind::List(items.iter().map(|item| ordered(item, at, order)).collect()),
+        Kind::Map(entries) => {
+            let first = order.iter().find(|(place, _)| *place == at);
+            let first = first.map_or(&[][..], |(_, names)| names);
+            let place = |key: &Key| first.iter().position(|name| *name == key.text());
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by_key(|(key, _)| place(key).unwrap_or(first.len()));
+            let inner = |key: &Key| match at {
+                "" => key.text().to_owned(),
+                _ => format!("{at}.{}", key.text()),
+            };
+            let one = |(key, node): &(Key, Node)| (key.clone(), ordered(node, &inner(key), order));
+            Kind::Map(entries.into_iter().map(one).collect())
+        }
+    };
+    Node::new(None, kind)
 }
 
 /// Texts that the serializer does not write so that they read back; they go in as words and come out quoted.

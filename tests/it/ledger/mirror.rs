@@ -65,7 +65,7 @@ fn proposal(story: &Story) -> ProposalCommit {
         files: vec![
             (
                 format!("{directory}/proposal.yaml"),
-                write_yaml(&story.proposal).unwrap().into_bytes(),
+                write_yaml(&story.proposal, &[]).unwrap().into_bytes(),
             ),
             (format!("{directory}/report.md"), b"# Report\n".to_vec()),
         ],
