@@ -14,7 +14,7 @@ use super::{
     writer::Writer,
 };
 use crate::domain::{
-    canonical::{NotCanonical, digest_of},
+    canonical::{NotCanonical, canonical_text, digest_of},
     entry::{ClaimedBy, Digests, Draft, Event, Finished, Received, Started, Unknown},
     ids::{AgentName, Digest, IdError, IdempotencyKey, Nonce, ProposalId, Timestamp},
     warrant::OutboxRow,
@@ -101,9 +101,9 @@ pub struct Row {
 #[serde(deny_unknown_fields)]
 struct Written {
     at: Timestamp,
+    digests: Digests,
     received: Received,
     started: Started,
-    digests: Digests,
 }
 
 impl Row {
@@ -199,7 +199,8 @@ impl Outbox {
             key.as_str().to_owned(),
             proposal.nonce.as_str().to_owned(),
             body.instance.to_string(),
-            json(&written)?,
+            // Like the ledger, which is to hold all of it: what it could not hold is not claimed.
+            canonical_text(&written)?,
         ];
         let claimed = self.writer.share_at_the_door(NewRow {
             epoch,
@@ -234,7 +235,7 @@ impl Outbox {
 
     /// Writes how a claimed execution ended; the first word stands. Whether this was it.
     pub async fn end(&self, name: Digest, ended: &Ended) -> Result<bool, ClaimError> {
-        let (name, ended) = (name.to_string(), json(ended)?);
+        let (name, ended) = (name.to_string(), canonical_text(ended)?);
         Ok(self.writer.share(End { name, ended }).await?)
     }
 
@@ -311,9 +312,4 @@ async fn read_epoch(connection: &mut AnyConnection, locked: &'static str) -> sql
     let now = AssertSqlSafe(format!("SELECT epoch FROM rules{locked}"));
     let row = sqlx::query(now).fetch_one(connection).await?;
     row.try_get("epoch").map(Epoch)
-}
-
-/// As this process or the next one reads it; nothing is signed over these bytes, and no digest is of them.
-fn json(value: &impl Serialize) -> Result<String, NotCanonical> {
-    serde_json::to_string(value).map_err(|error| NotCanonical::Json(error.to_string()))
 }

@@ -12,6 +12,7 @@ use super::{
     schema::ParamSchema,
 };
 use crate::domain::{
+    canonical::MAX_INTEGER,
     ids::Span,
     money,
     source::{Fault, Node, nearest},
@@ -212,11 +213,10 @@ impl Reading<'_> {
                 (None, "")
             }
         };
-        let max = max.map(|max| i64::try_from(max).unwrap_or(i64::MAX));
-        if max.is_some_and(|max| !(1..i64::MAX).contains(&max)) {
+        if max.is_some_and(|max| !(1..=MAX_INTEGER).contains(&max)) {
             no(
                 field,
-                "must be a whole number from 1; to forbid an action, leave it out of `agents.yaml`".into(),
+                "must be a whole number from 1 to 2^53 - 1; to forbid an action, leave it out of `agents.yaml`".into(),
             );
         }
         if raw.per.millis() == 0 || raw.per > MAX_WINDOW {
@@ -254,7 +254,7 @@ impl Reading<'_> {
         (errors.len() == before).then_some(Limit {
             name,
             measure,
-            max: max?,
+            max: i64::try_from(max?).ok()?,
             per: raw.per,
             by: raw.by,
             over: raw.over,

@@ -233,7 +233,7 @@ fn mistakes_in_limits() {
         limit!(
             "rate: 0, per: 1d, by: [agent]",
             "0",
-            "limits: must be a whole number from 1; to forbid an action, leave it out of `agents.yaml` -> -"
+            "limits: must be a whole number from 1 to 2^53 - 1; to forbid an action, leave it out of `agents.yaml` -> -"
         ),
         limit!(
             "budget: params.amount.minor, currency: EUR, per: 1d, by: [agent]",

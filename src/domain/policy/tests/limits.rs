@@ -68,7 +68,11 @@ fn mistakes_in_limits_are_named_with_their_place() {
         ),
         (
             "{ rate: 0, per: 1h, by: [agent] }",
-            "[limits] 22: must be a whole number from 1; to forbid an action, leave it out of `agents.yaml`",
+            "[limits] 22: must be a whole number from 1 to 2^53 - 1; to forbid an action, leave it out of `agents.yaml`",
+        ),
+        (
+            "{ rate: 9007199254740992, per: 1h, by: [agent] }",
+            "[limits] 22: must be a whole number from 1 to 2^53 - 1; to forbid an action, leave it out of `agents.yaml`",
         ),
         (
             "{ rate: 2, max: 3, per: 1h, by: [agent] }",
