@@ -301,6 +301,11 @@ async fn version(connection: &mut AnyConnection) -> sqlx::Result<i64> {
     row.try_get("version")
 }
 
+/// Whether a connection is to a SQLite file.
+pub(super) fn is_sqlite(connection: &AnyConnection) -> bool {
+    connection.backend_name() == "SQLite"
+}
+
 /// Places for values in a statement, in the order in which they are bound. PostgreSQL numbers them; SQLite would look through
 /// all the numbers for each.
 #[derive(Debug)]
@@ -312,7 +317,7 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn on(connection: &AnyConnection) -> Self {
         Self {
-            numbered: connection.backend_name() != "SQLite",
+            numbered: !is_sqlite(connection),
             given: 0,
         }
     }

@@ -3,6 +3,7 @@
 //! Everything is in one database: a SQLite file in the data directory, or a PostgreSQL that replicas share. A call that
 //! writes returns once what it wrote is on the disk. One process at a time owns the data directory.
 
+mod changes;
 mod channels;
 mod credential_keys;
 mod database;

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::{
+    changes::{Bound, changed},
     database::Places,
     error::StoreError,
     writer::{ROWS, Together, Writer, Writing},
@@ -130,6 +131,12 @@ struct Shown {
     rooms: Arc<Rooms>,
 }
 
+impl Shown {
+    fn name(&self) -> (&str, &str) {
+        (&self.agent, &self.nonce)
+    }
+}
+
 impl Together for Shown {
     type Said = Admitted;
 
@@ -139,7 +146,7 @@ impl Together for Shown {
             let (mut firsts, mut said) = (BTreeMap::new(), Vec::with_capacity(all.len()));
             for shown in all {
                 let left = room.get_mut(shown.agent.as_str()).map(|room| &mut room.left);
-                said.push(match firsts.entry((shown.agent.as_str(), shown.nonce.as_str())) {
+                said.push(match firsts.entry(shown.name()) {
                     Entry::Occupied(_) => Admitted::Used,
                     Entry::Vacant(free) => match left {
                         Some(left) if *left > 0 => {
@@ -158,14 +165,15 @@ impl Together for Shown {
                 rooms.extend(room.into_iter().map(|(agent, room)| (agent.to_owned(), room)));
             }
             let firsts: Vec<&Self> = firsts.into_values().collect();
-            let mut new = BTreeSet::new();
-            for some in firsts.chunks(ROWS) {
-                new.extend(remember(some, connection).await?);
-            }
             // Another replica may have let it in before.
-            let known = |shown: &Self| !new.contains(&(shown.agent.clone(), shown.nonce.clone()));
+            let mut known = BTreeSet::new();
+            for some in firsts.chunks(ROWS) {
+                let new = remember(some, connection).await?;
+                let others = some.iter().zip(new).filter(|(_, new)| !new);
+                known.extend(others.map(|(shown, _)| shown.name()));
+            }
             for (said, shown) in said.iter_mut().zip(all) {
-                if *said == Admitted::Yes && known(shown) {
+                if *said == Admitted::Yes && known.contains(&shown.name()) {
                     *said = Admitted::Used;
                 }
             }
@@ -202,21 +210,21 @@ async fn room<'a>(all: &'a [Shown], connection: &mut AnyConnection) -> sqlx::Res
     Ok(room)
 }
 
-/// Remembers nonces; which of them were not known, or only from longer ago than counts.
-async fn remember(some: &[&Shown], connection: &mut AnyConnection) -> sqlx::Result<Vec<(String, String)>> {
+/// Remembers nonces; whether each was not known, or only from longer ago than counts.
+async fn remember(some: &[&Shown], connection: &mut AnyConnection) -> sqlx::Result<Vec<bool>> {
     let mut places = Places::on(connection);
     let sql = format!(
         "INSERT INTO nonces (agent, nonce, forget_at) VALUES {} ON CONFLICT (agent, nonce) \
-         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < {} RETURNING agent, nonce",
+         DO UPDATE SET forget_at = excluded.forget_at WHERE nonces.forget_at < {}",
         places.rows(some.len(), 3),
         places.next()
     );
-    let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-    for shown in some {
-        insert = insert.bind(&shown.agent).bind(&shown.nonce).bind(shown.until);
-    }
     let now = some.iter().map(|shown| shown.now).min();
-    let rows = insert.bind(now).fetch_all(connection).await?;
-    let name = |row: &AnyRow| Ok((row.try_get("agent")?, row.try_get("nonce")?));
-    rows.iter().map(name).collect()
+    let bind = |insert: Bound| {
+        let one =
+            |insert: Bound, shown: &&Shown| insert.bind(&shown.agent).bind(&shown.nonce).bind(shown.until);
+        some.iter().fold(insert, one).bind(now)
+    };
+    let key = |shown: &&Shown| vec![shown.agent.clone(), shown.nonce.clone()];
+    changed(connection, (sql, "agent, nonce"), bind, (some, key)).await
 }

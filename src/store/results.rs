@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use zeroize::Zeroizing;
 
 use super::{
+    changes::{Bound, changed},
     database::{Database, Places},
     error::StoreError,
     writer::{ROWS, Together, Writer, Writing},
@@ -121,9 +122,9 @@ impl Together for Keeping {
                 let some = others.count();
                 let (some, later) = rest.split_at_checked(some).unwrap_or((rest, &[]));
                 let same = same_key(some, connection).await?;
-                let kept = some.iter().filter(|one| same.contains(&one.id));
-                keep(kept, connection).await?;
-                said.extend(some.iter().map(|one| same.contains(&one.id)));
+                let kept = some.iter().zip(&same).filter(|(_, same)| **same);
+                keep(kept.map(|(one, _)| one), connection).await?;
+                said.extend(same);
                 rest = later;
             }
             Ok(said)
@@ -132,20 +133,20 @@ impl Together for Keeping {
 }
 
 /// Whose key is the one given: those that had none have it now.
-async fn same_key(some: &[Keeping], connection: &mut AnyConnection) -> sqlx::Result<BTreeSet<String>> {
+async fn same_key(some: &[Keeping], connection: &mut AnyConnection) -> sqlx::Result<Vec<bool>> {
     // A key of sealed values has no end, and one that was destroyed is no key.
     let sql = format!(
         "INSERT INTO data_keys (proposal, data_key, until) VALUES {} ON CONFLICT (proposal) \
          DO UPDATE SET until = CASE WHEN data_keys.until IS NULL THEN NULL ELSE excluded.until END \
-         WHERE data_keys.data_key = excluded.data_key RETURNING proposal",
+         WHERE data_keys.data_key = excluded.data_key",
         Places::on(connection).rows(some.len(), 3)
     );
-    let mut same = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-    for one in some {
-        same = same.bind(&one.id).bind(one.key.as_str()).bind(one.until);
-    }
-    let rows = same.fetch_all(connection).await?;
-    rows.iter().map(|row| row.try_get("proposal")).collect()
+    let bind = |same: Bound| {
+        let one = |same: Bound, one: &Keeping| same.bind(&one.id).bind(one.key.as_str()).bind(one.until);
+        some.iter().fold(same, one)
+    };
+    let key = |one: &Keeping| vec![one.id.clone()];
+    changed(connection, (sql, "proposal"), bind, (some, key)).await
 }
 
 /// Writes answers, in the place of older ones.

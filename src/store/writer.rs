@@ -6,7 +6,7 @@ mod batch;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use sqlx::AnyConnection;
+use sqlx::{Any, AnyConnection, pool::PoolConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub(super) use arrivals::{Arrival, Event};
@@ -181,7 +181,21 @@ fn answer(database: &Database, batch: Batch, outcome: sqlx::Result<()>) {
 /// One transaction.
 async fn commit(database: &Database, batch: &mut Batch) -> sqlx::Result<()> {
     let mut connection = database.write().await?;
-    let mut transaction = database.begin(&mut connection).await?;
+    let done = commit_on(&mut connection, database, batch).await;
+    if done.is_err() {
+        // SQLite takes some transactions back by itself, as when the disk is full, and nothing can be begun on a connection
+        // that still counts one.
+        connection.close_on_drop();
+    }
+    done
+}
+
+async fn commit_on(
+    connection: &mut PoolConnection<Any>,
+    database: &Database,
+    batch: &mut Batch,
+) -> sqlx::Result<()> {
+    let mut transaction = database.begin(connection).await?;
     batch.write(&mut transaction).await?;
     transaction.commit().await
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::{Epoch, read_epoch};
 use crate::store::{
+    changes::{Bound, changed},
     database::Places,
     writer::{ROWS, Together, Writing},
 };
@@ -46,14 +47,16 @@ impl Together for NewRow {
             let epoch = read_epoch(connection, first.shared).await?;
             let ours = all.iter().filter(|claim| claim.epoch == epoch);
             let firsts = Firsts::of(ours, Self::name);
-            let mut written = BTreeSet::new();
+            let mut taken = BTreeSet::new();
             for some in firsts.all().chunks(ROWS) {
-                written.extend(insert(some, connection).await?);
+                let written = insert(some, connection).await?;
+                let others = some.iter().zip(written).filter(|(_, written)| !written);
+                taken.extend(others.map(|(claim, _)| claim.name()));
             }
             let said = |claim: &Self| {
                 if claim.epoch != epoch {
                     Claimed::OtherRules
-                } else if firsts.has(claim.name(), claim) && written.contains(claim.name()) {
+                } else if firsts.has(claim.name(), claim) && !taken.contains(claim.name()) {
                     Claimed::Now
                 } else {
                     Claimed::Already
@@ -83,22 +86,24 @@ impl<'a, T> Firsts<'a, T> {
     }
 }
 
-/// Writes claims; the names that were not there.
-async fn insert(some: &[&NewRow], connection: &mut AnyConnection) -> sqlx::Result<Vec<String>> {
+/// Writes claims; whether each name was free.
+async fn insert(some: &[&NewRow], connection: &mut AnyConnection) -> sqlx::Result<Vec<bool>> {
     let sql = format!(
         "INSERT INTO outbox (claimed_at, name, proposal, agent, idempotency_key, nonce, instance, claim) \
-         VALUES {} ON CONFLICT (name) DO NOTHING RETURNING name",
+         VALUES {} ON CONFLICT (name) DO NOTHING",
         Places::on(connection).rows(some.len(), 8)
     );
-    let mut insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-    for claim in some {
-        insert = insert.bind(claim.at);
-        for text in &claim.texts {
-            insert = insert.bind(text);
+    let bind = |mut insert: Bound| {
+        for claim in some {
+            insert = insert.bind(claim.at);
+            for text in &claim.texts {
+                insert = insert.bind(text);
+            }
         }
-    }
-    let rows = insert.fetch_all(connection).await?;
-    rows.iter().map(|row| row.try_get("name")).collect()
+        insert
+    };
+    let key = |claim: &&NewRow| vec![claim.name().to_owned()];
+    changed(connection, (sql, "name"), bind, (some, key)).await
 }
 
 /// How a claim ended; it is told whether that is the first word.
@@ -113,22 +118,23 @@ impl Together for End {
     fn write<'a>(all: &'a [Self], connection: &'a mut AnyConnection) -> Writing<'a, bool> {
         Box::pin(async move {
             let firsts = Firsts::of(all.iter(), |end| &end.name);
-            let mut written: BTreeSet<String> = BTreeSet::new();
+            let mut late = BTreeSet::new();
             for some in firsts.all().chunks(ROWS) {
                 let sql = format!(
                     "WITH said (claim_name, said) AS (VALUES {}) UPDATE outbox SET ended = said.said FROM said \
-                     WHERE outbox.name = said.claim_name AND outbox.ended IS NULL RETURNING name",
+                     WHERE outbox.name = said.claim_name AND outbox.ended IS NULL",
                     Places::on(connection).rows(some.len(), 2)
                 );
-                let mut update = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-                for end in some {
-                    update = update.bind(&end.name).bind(&end.ended);
-                }
-                for row in update.fetch_all(&mut *connection).await? {
-                    written.insert(row.try_get("name")?);
-                }
+                let bind = |update: Bound| {
+                    let one = |update: Bound, end: &&Self| update.bind(&end.name).bind(&end.ended);
+                    some.iter().fold(update, one)
+                };
+                let key = |end: &&Self| vec![end.name.clone()];
+                let written = changed(connection, (sql, "name"), bind, (some, key)).await?;
+                let others = some.iter().zip(written).filter(|(_, written)| !written);
+                late.extend(others.map(|(end, _)| end.name.as_str()));
             }
-            let said = |end: &Self| firsts.has(&end.name, end) && written.contains(&end.name);
+            let said = |end: &Self| firsts.has(&end.name, end) && !late.contains(end.name.as_str());
             Ok(all.iter().map(said).collect())
         })
     }
