@@ -19,7 +19,7 @@ use super::{
 };
 use crate::domain::{
     audit::{Finding, Recorded},
-    authentic::{Committer, MAX_GROUP},
+    authentic::Committer,
     book::{Book, StageError},
     entry::{Draft, Event, Role},
     extent::Extent,
@@ -31,7 +31,10 @@ mod push;
 use push::Pusher;
 
 /// Calls that wait for the writer before callers wait themselves.
-const MAX_WAITING: usize = 1_024;
+const MAX_WAITING: usize = 4_096;
+/// Entries that do not wait for the end of their group's time: pushing them takes about half a second, and what begins an
+/// execution meanwhile waits for that.
+const MANY: usize = 6_000;
 /// How long an answer may take beyond the wait for a group; libgit2 itself waits for a silent remote without end.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// Findings that are kept; the rest is counted by `audit verify`.
@@ -407,7 +410,8 @@ fn run(mut pusher: Pusher, group_within: Duration, pace: &Pace, commands: &Recei
         }
         let now = Instant::now();
         let drafts: usize = waiting.iter().map(|call| call.drafts.len()).sum();
-        if drafts >= MAX_GROUP {
+        // A room that is full would keep out what must not wait.
+        if drafts >= MANY || waiting.len() >= MAX_WAITING / 2 {
             due = Some(now);
         }
         let ready = due.is_some_and(|due| due <= now) && pace.next(turn(&waiting), now) <= now;
