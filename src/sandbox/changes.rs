@@ -60,19 +60,20 @@ impl State {
     ) -> Result<(), Refusal> {
         let at = self.now();
         let id = self.id();
+        let branch = name.strip_prefix("refs/heads/");
+        let git = self.open_git(self.repo(repo)?)?;
+        let (added, forced) = match (branch, before, after) {
+            (Some(_), Some(before), Some(after)) => git::pushed(&git, before, after)?,
+            (Some(_), None, Some(after)) => (vec![Oid::from_str(after)?], false),
+            (_, _, None) | (None, ..) => (Vec::new(), false),
+        };
         let state = self.repo_mut(repo)?;
         match after {
             Some(after) => state.refs.insert(name.to_owned(), after.to_owned()),
             None => state.refs.remove(name),
         };
-        let Some(branch) = name.strip_prefix("refs/heads/") else {
+        let Some(branch) = branch else {
             return Ok(());
-        };
-        let git = self.open_git(self.repo(repo)?)?;
-        let (added, forced) = match (before, after) {
-            (Some(before), Some(after)) => git::pushed(&git, before, after)?,
-            (None, Some(after)) => (vec![Oid::from_str(after)?], false),
-            (_, None) => (Vec::new(), false),
         };
         let kind = kind.unwrap_or(match (before, after) {
             (None, _) => ActivityKind::BranchCreation,
