@@ -1,7 +1,7 @@
 //! What Countersign adds to an act: the time from a recorded merge to the recorded end of its execution (looked at again,
 //! proved, claimed on the ledger, shown a credential, settled), in milliseconds and commits, against the same call made bare;
 //! and low-tier actions in a second, each claimed on the disk before its act, with pushes as often as one likes and with six
-//! a minute, against the same number of bare calls.
+//! a minute, against the same number of bare calls; the target is one whose calls share connections, as the bare ones do.
 //!
 //! GitHub is the sandbox and the targets are the demo's, in this process and over loopback; low tier is taken by the program
 //! itself in a process of its own, so that its CPU time can be told from theirs and the agents'. `cargo bench --bench execute --
@@ -38,7 +38,7 @@ use world::{REPO, Setup, World, fresh, git, note};
 
 const EXECUTIONS: usize = 30;
 /// Agents that propose side by side.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: usize = 1_024;
 const ROUNDS: usize = 3;
 /// Entries that a low-tier action has on the ledger: received, started, finished.
 const ENTRIES: u64 = 3;
@@ -176,6 +176,11 @@ async fn low(actions: usize, pushes: u32) {
 async fn round(actions: usize, pushes: u32) -> Round {
     let setup = Setup {
         pushes_per_minute: Some(pushes),
+        edits: vec![(
+            "catalog.yaml",
+            "Leave it out otherwise.\n        idempotency_header: Idempotency-Key\n",
+            "\n        idempotency_header: Idempotency-Key\n        persistent: true\n",
+        )],
         ..Setup::default()
     };
     let mut world = World::begin(setup).await;
