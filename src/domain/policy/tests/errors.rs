@@ -431,7 +431,7 @@ fn mistakes_in_connector_are_named_with_their_place() {
             "catalog.yaml",
             "idempotency_header: Idempotency-Key\n        timeout: 60s",
             "persistent: true",
-            "[connector] catalog.yaml:137:9: a call whose shared connection ends is sent again: state `idempotency_header`, if one key acts once, or remove `persistent`",
+            "[connector] catalog.yaml:137:21: a call whose shared connection ends is sent again: state `idempotency_header`, if one key acts once, or remove `persistent`",
         ),
         (
             "catalog.yaml",
