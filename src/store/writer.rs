@@ -199,3 +199,39 @@ async fn commit_on(
     batch.write(&mut transaction).await?;
     transaction.commit().await
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::store::database::Place;
+
+    /// What SQLite does by itself when the disk is full.
+    fn taken_back(connection: &mut AnyConnection) -> BoxFuture<'_, sqlx::Result<()>> {
+        async move {
+            sqlx::query("ROLLBACK").execute(connection).await?;
+            Err(sqlx::Error::WorkerCrashed)
+        }
+        .boxed()
+    }
+
+    fn remembered(connection: &mut AnyConnection) -> BoxFuture<'_, sqlx::Result<u64>> {
+        async move {
+            let insert = sqlx::query("INSERT INTO instances (instance, seen) VALUES ('a', 1)");
+            insert.execute(connection).await.map(|done| done.rows_affected())
+        }
+        .boxed()
+    }
+
+    #[tokio::test]
+    async fn i24_a_transaction_that_the_database_took_back_by_itself_is_not_the_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::of(directory.path(), None).unwrap();
+        let writer = Writer::start(Arc::new(Database::open(&place).await.unwrap()));
+        assert!(writer.write(taken_back).await.is_err());
+        assert_eq!(writer.write(remembered).await.unwrap(), 1);
+        assert!(writer.write(remembered).await.is_err());
+        writer.stop().await;
+    }
+}
